@@ -1,0 +1,32 @@
+/* Contractions on the CPU: batched matrix products of any row and column strides, planned once and run often.
+ * C[b,i,j] = sum_k A[b,i,k] B[b,k,j]. f32 goes to oneDNN (2.6 or 3.x) or our own kernels, f64 to OpenBLAS:
+ * whichever measured faster for the shape. */
+#ifndef CY_BACKEND_CPU_GEMM_H
+#define CY_BACKEND_CPU_GEMM_H
+
+#include "tensor/tensor.h"
+
+typedef struct cy_gemm_problem {
+  cy_dtype dtype;            /* CY_F32 or CY_F64 */
+  int64_t batch, m, n, k;    /* all >= 0; k = 0 gives zeros */
+  int64_t a_stride[3];       /* elements: batch, i, k. 0 where A repeats */
+  int64_t b_stride[3];       /* batch, k, j */
+  int64_t c_stride[3];       /* batch, i, j; c's elements do not overlap */
+} cy_gemm_problem;
+
+typedef struct cy_gemm cy_gemm;
+
+CY_MUST_CHECK cy_status cy_gemm_create(const cy_gemm_problem *problem, int threads, cy_gemm **gemm);
+void cy_gemm_free(cy_gemm *gemm);
+/* Bytes of workspace one run needs, 64-byte aligned, contents irrelevant. */
+size_t cy_gemm_scratch(const cy_gemm *gemm);
+/* What one thread's session keeps between runs (library handles bound to pointers); may stay NULL if nothing. */
+CY_MUST_CHECK cy_status cy_gemm_instance_create(const cy_gemm *gemm, void **instance);
+void cy_gemm_instance_free(void *instance);
+/* Allocates nothing. Different instances may run at the same time. */
+CY_MUST_CHECK cy_status cy_gemm_run(const cy_gemm *gemm, void *instance, const void *a, const void *b, void *c,
+                                    void *scratch);
+/* For program listings: "onednn matmul", "openblas dgemm", "rows". */
+const char *cy_gemm_kernel(const cy_gemm *gemm);
+
+#endif

@@ -1,0 +1,238 @@
+#include "tensor/tensor.h"
+
+#include "base/error.h"
+#include "base/memory.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <string.h>
+
+const char *cy_dtype_name(cy_dtype dtype) {
+  static const char *const names[CY_DTYPE_COUNT] = {"f32", "f64", "i32", "i64", "u8", "bool"};
+  return (unsigned)dtype < CY_DTYPE_COUNT ? names[dtype] : "unknown";
+}
+
+size_t cy_dtype_size(cy_dtype dtype) {
+  static const size_t sizes[CY_DTYPE_COUNT] = {4, 8, 4, 8, 1, 1};
+  return (unsigned)dtype < CY_DTYPE_COUNT ? sizes[dtype] : 0;
+}
+
+bool cy_dtype_is_float(cy_dtype dtype) { return dtype == CY_F32 || dtype == CY_F64; }
+
+bool cy_shape_equal(cy_shape a, cy_shape b) {
+  if (a.rank != b.rank) return false;
+  for (int i = 0; i < a.rank; i++)
+    if (a.dim[i] != b.dim[i]) return false;
+  return true;
+}
+
+char *cy_shape_text(cy_shape shape, char buffer[CY_SHAPE_TEXT]) {
+  if (shape.rank == 0) return strcpy(buffer, "scalar");
+  size_t n = 0;
+  for (int i = 0; i < shape.rank && i < CY_MAX_RANK; i++)
+    n += (size_t)snprintf(buffer + n, CY_SHAPE_TEXT - n, i ? "x%lld" : "%lld", (long long)shape.dim[i]);
+  return buffer;
+}
+
+cy_status cy_shape_count(cy_shape shape, int64_t *count) {
+  char text[CY_SHAPE_TEXT];
+  if (shape.rank < 0 || shape.rank > CY_MAX_RANK)
+    return cy_fail(CY_INVALID, "a shape has 0 to %d axes, not %d", CY_MAX_RANK, shape.rank);
+  int64_t n = 1, most = 1; /* most ignores empty axes: strides multiply them too */
+  for (int i = 0; i < shape.rank; i++) {
+    int64_t d = shape.dim[i];
+    if (d < 0) return cy_fail(CY_INVALID, "shape %s: extent %lld is negative", cy_shape_text(shape, text), (long long)d);
+    if (!cy_mul_i64(most, d ? d : 1, &most) || most > INT64_MAX / 8)
+      return cy_fail(CY_INVALID, "shape %s has more elements than memory can address", cy_shape_text(shape, text));
+    n *= d;
+  }
+  *count = n;
+  return CY_OK;
+}
+
+int64_t cy_count(cy_shape shape) {
+  int64_t n = 1;
+  for (int i = 0; i < shape.rank; i++) n *= shape.dim[i];
+  return n;
+}
+
+void cy_row_major(cy_shape shape, int64_t stride[CY_MAX_RANK]) {
+  int64_t step = 1;
+  for (int i = shape.rank - 1; i >= 0; i--) {
+    stride[i] = step;
+    step *= shape.dim[i] ? shape.dim[i] : 1;
+  }
+}
+
+bool cy_view_is_contiguous(const cy_view *view) {
+  int64_t step = 1;
+  if (cy_count(view->shape) <= 1) return true;
+  for (int i = view->shape.rank - 1; i >= 0; i--) {
+    if (view->shape.dim[i] != 1 && view->stride[i] != step) return false;
+    step *= view->shape.dim[i];
+  }
+  return true;
+}
+
+cy_view cy_view_row_major(void *data, cy_dtype dtype, cy_shape shape) {
+  cy_view view = {.data = data, .dtype = dtype, .shape = shape};
+  cy_row_major(shape, view.stride);
+  return view;
+}
+
+/* ---- elements ---- */
+
+double cy_load(const void *data, cy_dtype dtype, int64_t i) {
+  switch (dtype) {
+    case CY_F32: return ((const float *)data)[i];
+    case CY_F64: return ((const double *)data)[i];
+    case CY_I32: return ((const int32_t *)data)[i];
+    case CY_I64: return (double)((const int64_t *)data)[i];
+    case CY_U8: case CY_BOOL: return ((const uint8_t *)data)[i];
+  }
+  return 0;
+}
+
+/* Out of range saturates and NaN gives zero: C leaves both undefined. */
+static int64_t to_integer(double v, int64_t low, int64_t high) {
+  if (isnan(v)) return 0;
+  return v <= (double)low ? low : v >= (double)high ? high : (int64_t)v;
+}
+
+void cy_store(void *data, cy_dtype dtype, int64_t i, double v) {
+  switch (dtype) {
+    case CY_F32: ((float *)data)[i] = (float)v; break;
+    case CY_F64: ((double *)data)[i] = v; break;
+    case CY_I32: ((int32_t *)data)[i] = (int32_t)to_integer(v, INT32_MIN, INT32_MAX); break;
+    case CY_I64: ((int64_t *)data)[i] = to_integer(v, INT64_MIN, INT64_MAX); break;
+    case CY_U8: ((uint8_t *)data)[i] = (uint8_t)to_integer(v, 0, 255); break;
+    case CY_BOOL: ((uint8_t *)data)[i] = v != 0; break;
+  }
+}
+
+/* ---- walking and copying ---- */
+
+cy_walk cy_walk_start(cy_shape shape) { return (cy_walk){.shape = shape, .more = cy_count(shape) > 0}; }
+
+void cy_walk_next(cy_walk *walk) {
+  for (int i = walk->shape.rank - 1; i >= 0; i--) {
+    if (++walk->index[i] < walk->shape.dim[i]) return;
+    walk->index[i] = 0;
+  }
+  walk->more = false;
+}
+
+int64_t cy_walk_offset(const cy_walk *walk, const int64_t stride[CY_MAX_RANK]) {
+  int64_t offset = 0;
+  for (int i = 0; i < walk->shape.rank; i++) offset += walk->index[i] * stride[i];
+  return offset;
+}
+
+void cy_view_copy(const cy_view *src, const cy_view *dst) {
+  size_t size = cy_dtype_size(src->dtype);
+  if (src->dtype == dst->dtype && cy_view_is_contiguous(src) && cy_view_is_contiguous(dst)) {
+    size_t bytes = (size_t)cy_count(src->shape) * size;
+    if (bytes) memmove(dst->data, src->data, bytes);
+    return;
+  }
+  for (cy_walk w = cy_walk_start(src->shape); w.more; cy_walk_next(&w)) {
+    int64_t from = cy_walk_offset(&w, src->stride), to = cy_walk_offset(&w, dst->stride);
+    if (src->dtype == dst->dtype)
+      memcpy((char *)dst->data + to * (int64_t)size, (const char *)src->data + from * (int64_t)size, size);
+    else if (src->dtype == CY_I64 && dst->dtype == CY_I32) /* exact: not through double */
+      ((int32_t *)dst->data)[to] = (int32_t)((const int64_t *)src->data)[from];
+    else
+      cy_store(dst->data, dst->dtype, to, cy_load(src->data, src->dtype, from));
+  }
+}
+
+/* ---- tensors ---- */
+
+static cy_status make(cy_dtype dtype, cy_shape shape, cy_tensor **out) {
+  int64_t count;
+  *out = NULL;
+  if ((unsigned)dtype >= CY_DTYPE_COUNT) return cy_fail(CY_INVALID, "%d is not a dtype", (int)dtype);
+  CY_TRY(cy_shape_count(shape, &count));
+  cy_tensor *t = cy_calloc(1, sizeof *t);
+  if (!t) return cy_no_memory();
+  t->view = cy_view_row_major(NULL, dtype, shape);
+  t->count = count;
+  *out = t;
+  return CY_OK;
+}
+
+cy_status cy_tensor_create(cy_dtype dtype, cy_shape shape, cy_tensor **tensor) {
+  cy_tensor *t;
+  char text[CY_SHAPE_TEXT];
+  *tensor = NULL;
+  CY_TRY(make(dtype, shape, &t));
+  size_t bytes = cy_tensor_bytes(t);
+  t->owned = t->view.data = cy_alloc_aligned(bytes);
+  if (!t->owned) {
+    cy_free(t);
+    return cy_fail(CY_NO_MEMORY, "out of memory for a %s tensor of shape %s (%zu bytes)", cy_dtype_name(dtype),
+                   cy_shape_text(shape, text), bytes);
+  }
+  memset(t->owned, 0, bytes);
+  *tensor = t;
+  return CY_OK;
+}
+
+cy_status cy_tensor_wrap(cy_dtype dtype, cy_shape shape, const int64_t *strides, void *data, cy_tensor **tensor) {
+  cy_tensor *t;
+  *tensor = NULL;
+  CY_TRY(make(dtype, shape, &t));
+  if (strides) memcpy(t->view.stride, strides, (size_t)shape.rank * sizeof *strides);
+  t->view.data = data;
+  *tensor = t;
+  return CY_OK;
+}
+
+void cy_tensor_free(cy_tensor *tensor) {
+  if (!tensor) return;
+  cy_free(tensor->owned);
+  cy_free(tensor);
+}
+
+cy_dtype cy_tensor_dtype(const cy_tensor *t) { return t->view.dtype; }
+cy_shape cy_tensor_shape(const cy_tensor *t) { return t->view.shape; }
+int64_t cy_tensor_count(const cy_tensor *t) { return t->count; }
+size_t cy_tensor_bytes(const cy_tensor *t) { return (size_t)t->count * cy_dtype_size(t->view.dtype); }
+int64_t cy_tensor_stride(const cy_tensor *t, int axis) {
+  return axis >= 0 && axis < t->view.shape.rank ? t->view.stride[axis] : 0;
+}
+bool cy_tensor_is_contiguous(const cy_tensor *t) { return cy_view_is_contiguous(&t->view); }
+bool cy_tensor_owns_data(const cy_tensor *t) { return t->owned != NULL; }
+void *cy_tensor_data(const cy_tensor *t) { return t->view.data; }
+static void *typed(const cy_tensor *t, cy_dtype dtype) { return t->view.dtype == dtype ? t->view.data : NULL; }
+float *cy_tensor_f32(const cy_tensor *t) { return typed(t, CY_F32); }
+double *cy_tensor_f64(const cy_tensor *t) { return typed(t, CY_F64); }
+int32_t *cy_tensor_i32(const cy_tensor *t) { return typed(t, CY_I32); }
+int64_t *cy_tensor_i64(const cy_tensor *t) { return typed(t, CY_I64); }
+uint8_t *cy_tensor_u8(const cy_tensor *t) { return typed(t, t->view.dtype == CY_BOOL ? CY_BOOL : CY_U8); }
+
+static int64_t offset_of(const cy_tensor *t, int64_t i) {
+  int64_t offset = 0;
+  for (int a = t->view.shape.rank - 1; a >= 0; a--) {
+    offset += i % t->view.shape.dim[a] * t->view.stride[a];
+    i /= t->view.shape.dim[a];
+  }
+  return offset;
+}
+
+double cy_tensor_at(const cy_tensor *t, int64_t i) {
+  return i >= 0 && i < t->count ? cy_load(t->view.data, t->view.dtype, offset_of(t, i)) : NAN;
+}
+
+void cy_tensor_set(cy_tensor *t, int64_t i, double value) {
+  if (i >= 0 && i < t->count) cy_store(t->view.data, t->view.dtype, offset_of(t, i), value);
+}
+
+cy_status cy_tensor_copy(const cy_tensor *src, cy_tensor *dst) {
+  char a[CY_SHAPE_TEXT], b[CY_SHAPE_TEXT];
+  if (!cy_shape_equal(src->view.shape, dst->view.shape))
+    return cy_fail(CY_INVALID, "copy: source is %s, destination is %s", cy_shape_text(src->view.shape, a),
+                   cy_shape_text(dst->view.shape, b));
+  cy_view_copy(&src->view, &dst->view);
+  return CY_OK;
+}
