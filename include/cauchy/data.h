@@ -1,0 +1,181 @@
+/* Data sets: samples in memory in their own dtype (u8 pixels, f32 measurements), converted and scaled batch by batch
+ * straight into the caller's tensors.
+ *
+ *   cy_dataset *data;   cy_split split;   cy_batches *batches;   const int64_t *indices;   int64_t n;
+ *   CHECK(cy_dataset_open("digits", (cy_dataset_options){0}, &data));
+ *   CHECK(cy_dataset_split(data, (cy_split_options){.validation = 0.1, .seed = 1}, &split));
+ *   CHECK(cy_dataset_scale(data, CY_SCALE_DEFAULT, split.train, split.n_train));
+ *   CHECK(cy_batches_create(split.train, split.n_train, 32, true, seed, &batches));
+ *   cy_batches_start(batches, epoch, 0);
+ *   while ((n = cy_batches_next(batches, &indices)) > 0) CHECK(cy_dataset_batch(data, indices, n, x, y)); */
+#ifndef CAUCHY_DATA_H
+#define CAUCHY_DATA_H
+
+#include <cauchy/tensor.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/* ---- opening ---- */
+typedef struct cy_dataset cy_dataset; /* N samples of one shape, each with a target; immutable but for its scaling */
+
+typedef enum cy_task {
+  CY_TASK_DETECT, /* classify if the target is text or few (at most 100) distinct integers 0..K-1, else regress */
+  CY_TASK_CLASSIFY,
+  CY_TASK_REGRESS,
+} cy_task;
+
+typedef struct cy_dataset_options {
+  const char *directory; /* the data directory; NULL: cy_data_directory */
+  const char *target;    /* CSV: the target column (name, number from 0, or "-1"); NULL: a column named label, target,
+                          * class, species or y, else the last one */
+  cy_task task;          /* CSV and NPZ */
+} cy_dataset_options;
+
+/* spec is one of
+ *   a name:    "digits", "iris" (embedded), "mnist", "fashion-mnist", ... (see cy_data_list), found in the data directory
+ *   a folder:  with IDX files of MNIST's names (train-images-idx3-ubyte[.gz], ...; the t10k pair is optional)
+ *   a file:    .csv/.csv.gz, .npz (arrays x and y, or x_train, y_train, x_test, y_test), or an IDX file of images
+ *              whose name holds "images", beside its labels file (same name with "labels", idx1 for idx3)
+ * Samples have shape [features] for tables, [channels, height, width] for images (MNIST: [1, 28, 28]).
+ * Fails with one sentence that names file, row and number; a NaN or infinite feature and a label outside 0..classes-1
+ * are errors. A known name that is not on this machine fails with CY_IO and says how to get it. */
+CY_API CY_MUST_CHECK cy_status cy_dataset_open(const char *spec, cy_dataset_options options, cy_dataset **dataset);
+/* From the caller's tensors, which are copied: inputs [N, ...] f32, f64 or u8; targets i32, i64 or u8 [N] with
+ * classes > 0, or f32/f64 [N, ...] with classes 0. test_count: the last so many samples are the fixed test part (0:
+ * none). u8 inputs are scaled by 1/255 by default. */
+CY_API CY_MUST_CHECK cy_status cy_dataset_from_tensors(const char *name, const cy_tensor *inputs,
+                                                       const cy_tensor *targets, int64_t classes, int64_t test_count,
+                                                       cy_dataset **dataset);
+CY_API void cy_dataset_free(cy_dataset *dataset);
+
+/* ---- looking ---- */
+CY_API const char *cy_dataset_name(const cy_dataset *dataset);   /* "digits"; of a file: without folder and ending */
+CY_API const char *cy_dataset_origin(const cy_dataset *dataset); /* the path it was read from, "embedded", "memory" */
+CY_API int64_t cy_dataset_count(const cy_dataset *dataset);      /* samples, test part included */
+CY_API int64_t cy_dataset_test_count(const cy_dataset *dataset); /* the fixed test part: the last so many; 0: none */
+CY_API cy_shape cy_dataset_sample_shape(const cy_dataset *dataset); /* one sample, without N */
+CY_API cy_shape cy_dataset_target_shape(const cy_dataset *dataset); /* one target, without N: scalar for labels */
+CY_API int64_t cy_dataset_classes(const cy_dataset *dataset);       /* 0: regression */
+/* "versicolor", "7"; NULL out of range. */
+CY_API const char *cy_dataset_class_name(const cy_dataset *dataset, int64_t c);
+CY_API const char *cy_dataset_feature_name(const cy_dataset *dataset, int64_t f); /* NULL if features have no names */
+CY_API const char *cy_dataset_target_name(const cy_dataset *dataset);             /* "label" if the source names none */
+/* The class of sample i; -1 for regression or out of range. */
+CY_API int64_t cy_dataset_label(const cy_dataset *dataset, int64_t i);
+CY_API const cy_tensor *cy_dataset_inputs(const cy_dataset *dataset);  /* raw, [N, ...] u8 or f32 */
+CY_API const cy_tensor *cy_dataset_targets(const cy_dataset *dataset); /* i32 [N], or f32 [N, ...] */
+
+/* ---- splitting ---- */
+typedef struct cy_split_options {
+  double validation; /* fraction of what is not test, in [0, 1); 0: none */
+  double test;       /* fraction, for data sets without a fixed test part; 0: 0.2; negative: none */
+  uint64_t seed;
+} cy_split_options;
+
+typedef struct cy_split { /* sample numbers, each part ascending; disjoint, together all samples */
+  int64_t *train, *validation, *test;
+  int64_t n_train, n_validation, n_test;
+} cy_split;
+
+/* Stratified for classes: each part holds each class in proportion (to within one sample). Depends only on the data
+ * set and the options. Release with cy_split_clear. */
+CY_API CY_MUST_CHECK cy_status cy_dataset_split(const cy_dataset *dataset, cy_split_options options, cy_split *split);
+CY_API void cy_split_clear(cy_split *split);
+
+/* ---- scaling: x = (raw - offset[c]) * factor[c] ---- */
+typedef enum cy_scale {
+  CY_SCALE_DEFAULT,     /* u8: CY_SCALE_UNIT; f32 tables: CY_SCALE_STANDARDISE; other f32: none */
+  CY_SCALE_NONE,
+  CY_SCALE_UNIT,        /* by the largest possible value: 1/255, digits 1/16; f32: none */
+  CY_SCALE_STANDARDISE, /* mean 0 and variance 1 per feature (tables) or channel (images) over the given samples; a
+                         * constant feature is only centred */
+} cy_scale;
+
+typedef struct cy_scaling {
+  int64_t channels;             /* 1, or features, or image channels */
+  const float *offset, *factor; /* [channels] */
+} cy_scaling;
+
+/* indices: the training part, read by CY_SCALE_STANDARDISE only. Without a call: UNIT for u8, none for f32. */
+CY_API CY_MUST_CHECK cy_status cy_dataset_scale(cy_dataset *dataset, cy_scale scale, const int64_t *indices, int64_t n);
+/* What batches are scaled by (valid until the next change), and setting it to what a model was trained with. */
+CY_API cy_scaling cy_dataset_scaling(const cy_dataset *dataset);
+CY_API CY_MUST_CHECK cy_status cy_dataset_set_scaling(cy_dataset *dataset, cy_scaling scaling);
+
+/* ---- batches ---- */
+
+/* Sample indices[i] goes to row i of x (f32 [n, ...], any trailing shape with as many elements as a sample, so that
+ * [n, 784] takes 1x28x28) and of y (labels: i32, i64 or f32 [n]; targets: f32 [n, ...]). Both row-major with exactly
+ * n rows; x or y may be NULL. Allocates nothing; cost: one pass over the batch. Safe from several threads. */
+CY_API CY_MUST_CHECK cy_status cy_dataset_batch(const cy_dataset *dataset, const int64_t *indices, int64_t n,
+                                                cy_tensor *x, cy_tensor *y);
+
+/* Walks a list of sample numbers in batches, shuffled anew for every epoch. The order depends on the list, seed and
+ * epoch alone, so a run resumes exactly at (epoch, batch). */
+typedef struct cy_batches cy_batches;
+/* indices are copied. */
+CY_API CY_MUST_CHECK cy_status cy_batches_create(const int64_t *indices, int64_t n, int64_t batch_size, bool shuffle,
+                                                 uint64_t seed, cy_batches **batches);
+CY_API void cy_batches_free(cy_batches *batches);
+CY_API int64_t cy_batches_count(const cy_batches *batches); /* per epoch: ceil(n / batch_size) */
+/* Goes to batch number batch (0: the first) of an epoch. Allocates nothing. */
+CY_API void cy_batches_start(cy_batches *batches, int64_t epoch, int64_t batch);
+/* The next batch's sample numbers, borrowed until the next call; returns how many (batch_size, fewer in the last
+ * one), 0 at the end of the epoch. */
+CY_API int64_t cy_batches_next(cy_batches *batches, const int64_t **indices);
+
+/* ---- public data sets and where they live ---- */
+
+typedef struct cy_data_file {
+  const char *name;   /* in the data set's folder: "train-images-idx3-ubyte.gz" */
+  const char *sha256; /* 64 hexadecimal digits, lower case */
+  int64_t bytes;      /* size of the download; 0: unknown */
+} cy_data_file;
+
+typedef struct cy_data_set {
+  const char *name;        /* "mnist": also its folder in the data directory */
+  const char *title;       /* one line */
+  const char *description; /* samples, shapes, classes */
+  const char *source;      /* who made it, page */
+  const char *licence;
+  const char *const *urls; /* folders that hold the files, tried in turn; ends with NULL; NULL: embedded */
+  const cy_data_file *files; /* ends with an entry whose name is NULL; NULL: embedded */
+  const char *system_folder; /* where a system package puts it; NULL: nowhere */
+  const char *system_package; /* the package's name; NULL: none */
+} cy_data_set;
+
+/* The known sets; *count may be NULL. */
+CY_API const cy_data_set *cy_data_list(int *count);
+CY_API const cy_data_set *cy_data_find(const char *name); /* NULL if unknown; cy_error_message then suggests a name */
+/* $CAUCHY_DATA, else $XDG_DATA_HOME/cauchy, else ~/.local/share/cauchy. Free with cy_string_free. */
+CY_API CY_MUST_CHECK cy_status cy_data_directory(char **path);
+/* The folder that holds all files of the set: in directory (NULL: cy_data_directory), else the system's. *folder is
+ * NULL if it is not on this machine, "" if it is embedded. Free with cy_string_free. Contents are not checked here. */
+CY_API CY_MUST_CHECK cy_status cy_data_locate(const cy_data_set *set, const char *directory, char **folder);
+
+typedef struct cy_data_progress {
+  const char *file;      /* being fetched or checked */
+  int file_number, file_count; /* from 1 */
+  int64_t done, total;   /* bytes of this file; total 0: unknown */
+} cy_data_progress;
+
+typedef struct cy_data_options {
+  const char *directory;   /* NULL: cy_data_directory */
+  const char *base_url;    /* instead of the set's urls; files are at base_url/name. NULL: the set's own */
+  bool (*progress)(const cy_data_progress *progress, void *user); /* false cancels; may be NULL */
+  void *user;
+  int timeout_seconds;     /* gives up after so long without a byte; 0: 30 */
+} cy_data_options;
+
+/* Fetches what is missing into directory/name, each file first as <file>.part, continued by a later call if broken
+ * off (with HTTP Range if the server can), checked against its SHA-256, then renamed. Files present are checked and
+ * kept. CY_CANCELLED keeps the part; CY_IO: unreachable, offline, refused; CY_INVALID: the checksum differs (the part
+ * is removed). CY_UNSUPPORTED in a build without libcurl or nettle. */
+CY_API CY_MUST_CHECK cy_status cy_data_get(const cy_data_set *set, cy_data_options options);
+
+#ifdef __cplusplus
+}
+#endif
+#endif
