@@ -1,0 +1,264 @@
+/* Networks: layers, initialisers, losses and the architecture language, all built from the operations of ops.h.
+ *
+ *   cy_network *net;
+ *   CY_TRY(cy_network_create(graph, (cy_network_options){.training = true}, &net));
+ *   cy_value h = cy_relu(cy_dense(net, x, (cy_dense_options){.units = 128}));
+ *   cy_value logits = cy_dense(net, h, (cy_dense_options){.units = 10});
+ *   cy_value loss = cy_cross_entropy(logits, labels, (cy_cross_entropy_options){0});
+ *
+ * or, with the architecture in words: cy_model_parse("dense(128) -> relu -> dense(10)", ...), cy_model_apply.
+ * Axis 0 is the batch, axis 1 the channels, the rest is space. In every options struct zero is the usual default.
+ * A mistake is the graph's sticky error and names the layer: dense "fc1": expects 784 inputs but receives ... */
+#ifndef CAUCHY_NN_H
+#define CAUCHY_NN_H
+
+#include <cauchy/graph.h>
+#include <cauchy/program.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/* ---- initialisers ------------------------------------------------------------------------------------------
+ * fan_in and fan_out are the numbers of inputs and outputs of one unit; the layer knows them. */
+typedef enum cy_initializer_kind {
+  CY_INIT_DEFAULT = 0,    /* the layer's own choice: weights he_normal, biases zeros */
+  CY_INIT_HE_NORMAL,      /* normal, variance 2 / fan_in (He et al. 2015) */
+  CY_INIT_HE_UNIFORM,     /* uniform, same variance: +-sqrt(6 / fan_in) */
+  CY_INIT_GLOROT_NORMAL,  /* normal, variance 2 / (fan_in + fan_out) (Glorot and Bengio 2010) */
+  CY_INIT_GLOROT_UNIFORM, /* uniform, same variance: +-sqrt(6 / (fan_in + fan_out)) */
+  CY_INIT_ORTHOGONAL,     /* as a matrix of dim[0] rows: orthonormal rows or columns, whichever are fewer
+                           * (Saxe et al. 2014), times a (0 means 1) */
+  CY_INIT_CONSTANT,       /* a everywhere */
+  CY_INIT_UNIFORM,        /* uniform in [a, b) */
+  CY_INIT_NORMAL,         /* mean a, standard deviation b */
+} cy_initializer_kind;
+
+typedef struct cy_initializer {
+  cy_initializer_kind kind;
+  double a, b;             /* the numbers of constant, uniform, normal, orthogonal */
+  int64_t fan_in, fan_out; /* 0: filled in by the layer */
+} cy_initializer;
+
+/* Fills a floating-point tensor, on the host. The numbers depend on seed and name only, so that adding a layer
+ * leaves the other layers' numbers as they are. Orthogonal costs rows * columns * min(rows, columns). */
+CY_API CY_MUST_CHECK cy_status cy_initialize_tensor(cy_initializer initializer, uint64_t seed, const char *name,
+                                                    cy_tensor *tensor);
+
+/* ---- the network being built ---------------------------------------------------------------------------------
+ * Belongs to one graph and one input shape. Records what the layers declare: variables, updates of running
+ * statistics, penalties, layers. A layer opened again under the same name shares its variables. */
+typedef struct cy_network cy_network;
+
+typedef struct cy_network_options {
+  bool training;  /* dropout drops, batch normalisation uses the batch; false: inference */
+  cy_dtype dtype; /* CY_F32 (the zero value) or CY_F64 */
+} cy_network_options;
+
+/* The graph must outlive the network. */
+CY_API CY_MUST_CHECK cy_status cy_network_create(cy_graph *graph, cy_network_options options, cy_network **network);
+CY_API void cy_network_free(cy_network *network);
+CY_API cy_graph *cy_network_graph(const cy_network *network);
+CY_API bool cy_network_training(const cy_network *network);
+CY_API cy_dtype cy_network_dtype(const cy_network *network);
+
+/* Variables, in the order of declaration. Strings belong to the network. */
+typedef struct cy_network_variable {
+  const char *name; /* "dense1.weight" */
+  cy_role role;
+  cy_dtype dtype;
+  cy_shape shape;
+  cy_initializer initializer;
+  bool decays;      /* penalties and weight decay apply: weights, but no biases, scales, shifts, slopes */
+  cy_value value;
+} cy_network_variable;
+CY_API int cy_network_variable_count(const cy_network *network);
+CY_API const cy_network_variable *cy_network_variable_at(const cy_network *network, int i); /* until the next layer */
+/* The values of the variables of role CY_PARAMETER, in order, as cy_grad wants them; valid until the next layer. */
+CY_API const cy_value *cy_network_parameters(const cy_network *network, int *n);
+CY_API int64_t cy_network_parameter_elements(const cy_network *network); /* numbers to train, in all */
+/* What a training step must also write: running statistics, and random.step + 1 if random numbers are used. Pass to
+ * cy_compile beside the optimiser's updates. Valid until the next layer. */
+CY_API const cy_update *cy_network_updates(const cy_network *network, int *n);
+/* The sum of the penalties that layers asked for (l1=, l2=); a scalar zero if there are none. */
+CY_API cy_value cy_network_penalty(cy_network *network);
+
+/* Declares every variable in the state; then cy_state_allocate; then: */
+CY_API CY_MUST_CHECK cy_status cy_network_declare(const cy_network *network, cy_state *state);
+/* Fills the variables of the state that this network declared, and sets random.seed to seed. */
+CY_API CY_MUST_CHECK cy_status cy_network_initialize(const cy_network *network, cy_state *state, uint64_t seed);
+
+/* ---- writing a layer ---------------------------------------------------------------------------------------
+ * cy_network_open(net, "dense", options.name, x); declare variables, build values; return cy_network_close(net, y).
+ * name NULL or "": numbered per kind: dense1, dense2, ... Opened layers nest: names are joined by a dot, so a
+ * layer opened around a whole model ("network", "generator") gives "generator.dense1.weight". */
+CY_API void cy_network_open(cy_network *network, const char *kind, const char *name, cy_value input);
+CY_API cy_value cy_network_close(cy_network *network, cy_value output); /* returns output */
+/* "<layer>.<name>", of the network's dtype. Same name: the same value. */
+CY_API cy_value cy_network_parameter(cy_network *network, const char *name, cy_shape shape,
+                                     cy_initializer initializer, bool decays);
+CY_API cy_value cy_network_buffer(cy_network *network, const char *name, cy_shape shape, cy_initializer initializer);
+/* Shape of a variable of the open layer if it was declared before (rank -1 if not): for messages of shared layers. */
+CY_API cy_shape cy_network_declared_shape(const cy_network *network, const char *name);
+/* The value a variable will have after the updates so far: what a second update in one step starts from. */
+CY_API cy_value cy_network_current(const cy_network *network, cy_value variable);
+CY_API void cy_network_update(cy_network *network, cy_value variable, cy_value value);
+CY_API void cy_network_add_penalty(cy_network *network, cy_value scalar);
+/* Random numbers of the network's dtype: each call is its own stream of (random.seed, random.step), i64 scalars of role
+ * CY_OPTIMIZER. Uniform in [0, 1). */
+CY_API cy_value cy_network_uniform(cy_network *network, cy_shape shape);
+CY_API cy_value cy_network_normal(cy_network *network, cy_shape shape);
+
+/* One row per opened layer, in order of opening: what summaries print. */
+typedef struct cy_network_layer {
+  const char *kind;  /* "dense" */
+  const char *name;  /* "dense1" */
+  int depth;         /* layers open around it */
+  cy_value input;    /* empty if it failed */
+  cy_value output;
+  int64_t parameters; /* numbers to train that it (with what it encloses) declared and no earlier layer did */
+} cy_network_layer;
+CY_API int cy_network_layer_count(const cy_network *network);
+CY_API const cy_network_layer *cy_network_layer_at(const cy_network *network, int i); /* until the next layer */
+
+/* ---- layers ------------------------------------------------------------------------------------------------ */
+typedef struct cy_dense_options {
+  const char *name;
+  int64_t units;  /* outputs; required */
+  bool no_bias;
+  int axis;       /* 0: all axes but the batch are the inputs, result [N, units]. Otherwise only this axis (1.., or
+                   * negative from the end) is contracted, and has extent units in the result */
+  cy_initializer weight, bias;
+  double l1, l2;  /* penalties on the weight: l1 sum |w| + l2/2 sum w^2 */
+} cy_dense_options;
+/* y = x weight + bias; weight [inputs, units], bias [units]. */
+CY_API cy_value cy_dense(cy_network *network, cy_value x, cy_dense_options options);
+
+typedef struct cy_prelu_options {
+  const char *name;
+  bool shared;        /* one slope for all channels; otherwise one per channel (axis 1) */
+  cy_initializer slope; /* default constant 0.25 (He et al. 2015) */
+} cy_prelu_options;
+/* x > 0 ? x : slope * x, slope trained. */
+CY_API cy_value cy_prelu(cy_network *network, cy_value x, cy_prelu_options options);
+
+typedef struct cy_swish_options {
+  const char *name;
+  bool trainable; /* beta is a trained scalar */
+  double beta;    /* 0 means 1 (a beta of zero is x / 2: use cy_mul_scalar) */
+} cy_swish_options;
+/* x * logistic(beta * x): x/2 for beta -> 0, relu for beta -> +inf (Ramachandran et al. 2017; coursework A1.1). */
+CY_API cy_value cy_swish(cy_network *network, cy_value x, cy_swish_options options);
+
+typedef struct cy_dropout_options {
+  const char *name;
+  double rate; /* chance that an element is set to zero, 0 <= rate < 1; the others are divided by 1 - rate */
+} cy_dropout_options;
+/* Identity at inference (Srivastava et al. 2014, inverted form). */
+CY_API cy_value cy_dropout(cy_network *network, cy_value x, cy_dropout_options options);
+
+typedef struct cy_norm_options {
+  const char *name;
+  double epsilon;    /* 0 means 1e-5 */
+  double momentum;   /* batch norm only: running = (1 - momentum) running + momentum batch; 0 means 0.1 */
+  bool no_affine;    /* no trained scale and shift */
+} cy_norm_options;
+/* Normalises each example over all its axes but the first (Ba et al. 2016); scale and shift have the example's shape. */
+CY_API cy_value cy_layer_norm(cy_network *network, cy_value x, cy_norm_options options);
+/* Normalises each channel (axis 1) over batch and space (Ioffe and Szegedy 2015; coursework C.I). Training: mean and
+ * biased variance of the batch; running_mean and running_var (unbiased) are updated. Inference: the running ones.
+ * Variables scale, shift; buffers running_mean, running_var. */
+CY_API cy_value cy_batch_norm(cy_network *network, cy_value x, cy_norm_options options);
+
+/* Layers without variables are functions of values; see also cy_relu, cy_logistic (sigmoid), cy_tanh, cy_softplus,
+ * cy_softmax, cy_log_softmax in ops.h. */
+CY_API cy_value cy_leaky_relu(cy_value x, double slope);       /* x > 0 ? x : slope x */
+CY_API cy_value cy_elu(cy_value x, double alpha);              /* x > 0 ? x : alpha (exp(x) - 1) */
+CY_API cy_value cy_gelu(cy_value x, bool approximate);         /* x Phi(x): by erf, or by tanh (Hendrycks and Gimpel 2016) */
+/* relu(a (x - alpha)) + relu(b (beta - x)) (coursework A1.2): for beta <= alpha and a, b > 0 zero on [beta, alpha],
+ * slope a above and -b below. With a = 1, b = -1, alpha = -beta = t, relu(x - t) - relu(-t - x) would be soft shrinkage;
+ * since relu(b (beta - x)) for b < 0 is nonzero above beta, write shrinkage as the difference of two one-sided units:
+ * cy_sub(cy_dead_zone(x, 1, t, 0, 0), cy_dead_zone(x, 0, 0, 1, -t)). */
+CY_API cy_value cy_dead_zone(cy_value x, double a, double alpha, double b, double beta);
+CY_API cy_value cy_flatten(cy_value x);                        /* [N, ...] -> [N, product of the others] */
+CY_API cy_value cy_reshape_example(cy_value x, cy_shape shape); /* the axes after the first; one may be -1 */
+/* shortcut + branch, shapes equal: the error names both. */
+CY_API cy_value cy_residual(cy_value shortcut, cy_value branch);
+
+/* ---- losses ------------------------------------------------------------------------------------------------
+ * Scalars unless per example. Finite, with finite gradients, for logits of +-1e4 and where masked logits are -inf. */
+typedef enum cy_reduction {
+  CY_REDUCE_MEAN = 0,    /* over the batch */
+  CY_REDUCE_SUM,
+  CY_REDUCE_PER_EXAMPLE, /* shape of the labels, without the class axis */
+} cy_reduction;
+
+typedef struct cy_cross_entropy_options {
+  cy_reduction reduction;
+  double label_smoothing;      /* share of the label spread evenly over the classes that are not masked by -inf */
+  const double *class_weights; /* one per class, read during the call. The mean divides by the sum of the weights of the
+                                * examples' labels (as PyTorch); soft labels: by the batch */
+} cy_cross_entropy_options;
+/* -log softmax(logits)[label] along axis 1 of logits [N, K, ...]. labels: i32 or i64 [N, ...], or of the logits' dtype
+ * and shape (soft: -sum_k label_k log softmax_k). A label on a -inf logit costs +inf; a label outside 0..K-1, or an
+ * example whose logits are all -inf, costs NaN, so that it is noticed. Gradient: softmax - one_hot, over N. */
+CY_API cy_value cy_cross_entropy(cy_value logits, cy_value labels, cy_cross_entropy_options options);
+
+/* -t log sigmoid(x) - (1 - t) log(1 - sigmoid(x)), mean over an example's elements; targets in [0, 1], logits' shape. */
+CY_API cy_value cy_binary_cross_entropy(cy_value logits, cy_value targets, cy_reduction reduction);
+
+typedef struct cy_regression_options {
+  cy_reduction reduction;
+  bool sum_elements; /* an example's loss is the sum over its elements; default their mean, so that the result is the
+                      * mean over all elements, as PyTorch's mse_loss */
+  double delta;      /* Huber: where the square becomes linear; 0 means 1 */
+} cy_regression_options;
+CY_API cy_value cy_squared_error(cy_value prediction, cy_value target, cy_regression_options options);  /* (p - t)^2 */
+CY_API cy_value cy_absolute_error(cy_value prediction, cy_value target, cy_regression_options options); /* |p - t| */
+/* e^2 / 2 for |e| <= delta, else delta (|e| - delta / 2). */
+CY_API cy_value cy_huber_loss(cy_value prediction, cy_value target, cy_regression_options options);
+
+typedef struct cy_margin_options {
+  cy_reduction reduction;
+  double margin; /* 0 means 1 */
+} cy_margin_options;
+/* Integer labels [N], scores [N, K]: sum over k != label of max(0, margin + s_k - s_label) (Weston and Watkins 1999).
+ * Labels of the scores' dtype and shape, +-1: max(0, margin - label * score), mean over an example's elements. */
+CY_API cy_value cy_hinge_loss(cy_value scores, cy_value labels, cy_margin_options options);
+/* y d + (1 - y) max(0, margin - d); distance [N], same [N] in the distance's dtype: 1 for pairs that belong together
+ * (Hadsell et al. 2006 in the form of coursework E3). */
+CY_API cy_value cy_contrastive_loss(cy_value distance, cy_value same, cy_margin_options options);
+/* sum over all axes but the first of (a - b)^2: [N]. */
+CY_API cy_value cy_pair_distance(cy_value a, cy_value b);
+
+/* Scalars to add to a loss, over the variables that decay: lambda sum |w|, lambda/2 sum w^2 (gradient lambda w). */
+CY_API cy_value cy_l1_penalty(cy_network *network, double lambda);
+CY_API cy_value cy_l2_penalty(cy_network *network, double lambda);
+
+/* ---- the architecture language -----------------------------------------------------------------------------
+ *   # comment
+ *   block(n) = dense(n) -> relu          definition, ends with the line
+ *   block(128) -> 2 * (dense(64, init=orthogonal) -> relu) -> residual(dense(64) -> relu) -> dense(10)
+ *
+ * A model is a description; it builds a network for any input shape. Layers get their names (dense1, dense2, ...)
+ * when parsed, so applying a model twice in one network shares the variables. Errors read
+ *   net.txt:2:9: unknown layer "dens"; did you mean "dense"?
+ * followed by the line of the source and a caret under the place. */
+typedef struct cy_model cy_model;
+
+/* source: what to call the text in messages, such as its file name. */
+CY_API CY_MUST_CHECK cy_status cy_model_parse(const char *text, const char *source, cy_model **model);
+CY_API CY_MUST_CHECK cy_status cy_model_load(const char *path, cy_model **model); /* reads and parses a file */
+CY_API void cy_model_free(cy_model *model);
+CY_API cy_value cy_model_apply(const cy_model *model, cy_network *network, cy_value x);
+/* The description with blocks and repetitions written out and only arguments that differ from their defaults; parsing it
+ * gives the same model. Free with cy_string_free. */
+CY_API CY_MUST_CHECK cy_status cy_model_text(const cy_model *model, char **text);
+
+/* What the language knows: one paragraph per layer with its arguments, types, defaults; layer NULL: all of them. */
+CY_API CY_MUST_CHECK cy_status cy_layer_help(const char *layer, char **text);
+
+#ifdef __cplusplus
+}
+#endif
+#endif
