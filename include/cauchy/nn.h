@@ -175,10 +175,10 @@ CY_API cy_value cy_batch_norm(cy_network *network, cy_value x, cy_norm_options o
 CY_API cy_value cy_leaky_relu(cy_value x, double slope);       /* x > 0 ? x : slope x */
 CY_API cy_value cy_elu(cy_value x, double alpha);              /* x > 0 ? x : alpha (exp(x) - 1) */
 CY_API cy_value cy_gelu(cy_value x, bool approximate);         /* x Phi(x): by erf, or by tanh (Hendrycks and Gimpel 2016) */
-/* relu(a (x - alpha)) + relu(b (beta - x)) (coursework A1.2): for beta <= alpha and a, b > 0 zero on [beta, alpha],
- * slope a above and -b below. With a = 1, b = -1, alpha = -beta = t, relu(x - t) - relu(-t - x) would be soft shrinkage;
- * since relu(b (beta - x)) for b < 0 is nonzero above beta, write shrinkage as the difference of two one-sided units:
- * cy_sub(cy_dead_zone(x, 1, t, 0, 0), cy_dead_zone(x, 0, 0, 1, -t)). */
+/* relu(a (x - alpha)) + relu(b (beta - x)) (coursework A1.2): for beta <= alpha and a, b > 0 it is zero on
+ * [beta, alpha], of slope a above and -b below. dead_zone(x, 1, t, 1, -t) = |S(x)|, where S(x) = sign(x) max(|x| - t, 0)
+ * is soft shrinkage; S itself is the difference of the two sides, dead_zone(x, 1, t, 0, 0) - dead_zone(x, 0, 0, 1, -t),
+ * and slopes a != b give its leaky form. */
 CY_API cy_value cy_dead_zone(cy_value x, double a, double alpha, double b, double beta);
 CY_API cy_value cy_flatten(cy_value x);                        /* [N, ...] -> [N, product of the others] */
 CY_API cy_value cy_reshape_example(cy_value x, cy_shape shape); /* the axes after the first; one may be -1 */
@@ -188,9 +188,9 @@ CY_API cy_value cy_residual(cy_value shortcut, cy_value branch);
 /* ---- losses ------------------------------------------------------------------------------------------------
  * Scalars unless per example. Finite, with finite gradients, for logits of +-1e4 and where masked logits are -inf. */
 typedef enum cy_reduction {
-  CY_REDUCE_MEAN = 0,    /* over the batch */
-  CY_REDUCE_SUM,
-  CY_REDUCE_PER_EXAMPLE, /* shape of the labels, without the class axis */
+  CY_LOSS_MEAN = 0,     /* over the batch */
+  CY_LOSS_SUM,
+  CY_LOSS_PER_EXAMPLE, /* shape of the labels, without the class axis */
 } cy_reduction;
 
 typedef struct cy_cross_entropy_options {
