@@ -1,18 +1,26 @@
 /* Cauchy: deep learning in C with derivatives you can check. This header is the whole public interface;
- * the parts can also be included alone.
+ * its parts can also be included alone.
  *
- *   status   errors are values           tensor    numbers in memory; the state that outlives a run
- *   graph    values and printing         ops       the operations
- *   autodiff derivatives as graphs       program   compile and run */
+ *   status    errors are values            nn     networks from text or from calls
+ *   tensor    numbers; the state of a run  optim  optimisers, schedules, clipping
+ *   graph     values, printing             data   data sets
+ *   ops       the operations               train  the training loop
+ *   autodiff  derivatives as graphs        io     tensor files
+ *   program   compiling and running        plot   charts as PNG and SVG */
 #ifndef CAUCHY_H
 #define CAUCHY_H
 
 #include <cauchy/autodiff.h>
+#include <cauchy/data.h>
 #include <cauchy/graph.h>
+#include <cauchy/io.h>
+#include <cauchy/nn.h>
 #include <cauchy/ops.h>
 #include <cauchy/optim.h>
+#include <cauchy/plot.h>
 #include <cauchy/program.h>
 #include <cauchy/status.h>
 #include <cauchy/tensor.h>
+#include <cauchy/train.h>
 
 #endif

@@ -1,0 +1,62 @@
+/* Charts: training curves, confusion matrices and grids of images. Each is drawn once and written to as many files
+ * as paths are given: PNG (at twice the nominal size, for sharp screens) and SVG come from the same drawing. Files
+ * appear whole or not at all. In a build without cairo every function here fails with CY_UNSUPPORTED. */
+#ifndef CAUCHY_PLOT_H
+#define CAUCHY_PLOT_H
+
+#include <cauchy/tensor.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/* One curve: n points (x[i], y[i]); x may be NULL for 1, 2, ..., n. NaN or infinite points interrupt the line. Long
+ * curves are thinned to what the width can show, keeping every peak. */
+typedef struct cy_plot_series {
+  const char *name; /* in the legend; NULL or "" for none */
+  const double *x, *y;
+  int64_t n;
+  int color;      /* 0: the next of the palette; k > 0: colour k of it, so that panels can agree (1 blue, 2 orange, ...) */
+  bool dashed;
+} cy_plot_series;
+
+/* One pair of axes with its curves. */
+typedef struct cy_plot_panel {
+  const char *y_label;
+  const cy_plot_series *series;
+  int n_series;
+  bool log_y;           /* points <= 0 are left out */
+  bool percent;         /* y is a share: 0.98 reads 98 % */
+  double y_low, y_high; /* both 0: from the data */
+} cy_plot_panel;
+
+typedef struct cy_plot_options {
+  const char *title, *subtitle; /* NULL for none */
+  const char *x_label;          /* under the lowest panel */
+  int width, height;            /* nominal size in pixels; 0: 800 by 320 + 180 per panel and so on */
+} cy_plot_options;
+
+/* Panels stand above each other and share the x axis: loss above, accuracy below. png, svg: paths, either may be
+ * NULL. Fails with CY_INVALID without panels, CY_IO if a file cannot be written.
+ *
+ *   cy_plot_series loss[] = {{.name = "training", .y = a, .n = 20}, {.name = "validation", .y = b, .n = 20}};
+ *   cy_plot_panel panel = {.y_label = "loss", .series = loss, .n_series = 2};
+ *   cy_plot_lines(&panel, 1, (cy_plot_options){.title = "digits", .x_label = "epoch"}, "curves.png", "curves.svg"); */
+CY_API CY_MUST_CHECK cy_status cy_plot_lines(const cy_plot_panel *panels, int n_panels, cy_plot_options options,
+                                             const char *png, const char *svg);
+
+/* counts[true * classes + predicted], classes >= 1 and <= 1000; names[classes] may be NULL for 0, 1, 2, ... Shades
+ * show the share of each true class (row); the right margin gives its recall. Counts are written while they fit. */
+CY_API CY_MUST_CHECK cy_status cy_plot_confusion(const int64_t *counts, int classes, const char *const *names,
+                                                 cy_plot_options options, const char *png, const char *svg);
+
+/* A grid of images: u8 tensor N x H x W (grey) or N x C x H x W (C 1 or 3), row by row with the given number of columns
+ * (0: about as wide as high). captions[N] may be NULL, and so may each caption. Pixels are enlarged by whole
+ * factors and stay squares. */
+CY_API CY_MUST_CHECK cy_status cy_plot_images(const cy_tensor *images, const char *const *captions, int columns,
+                                              cy_plot_options options, const char *png, const char *svg);
+
+#ifdef __cplusplus
+}
+#endif
+#endif
