@@ -1,8 +1,8 @@
 /* First-order optimisers: updates as graphs inside the training step, clipping of gradients, and schedules of the
  * learning rate. Where PyTorch has an optimiser of the name, the update is PyTorch's.
  *
- *   TRY(cy_optimizer_apply(graph, (cy_optimizer_options){.name = "adam"}, params, gradients, n, good, state, updates,
- *                             &n_updates));
+ *   TRY(cy_optimizer_apply(graph, (cy_optimizer_options){.name = "adam"},
+ *                          (cy_optimizer_inputs){params, gradients, NULL, n, good}, state, updates, &n_updates));
  *
  * Names in the graph: input "learning_rate" (scalar, the parameters' dtype; feed it before each run), variable "step"
  * (i64 scalar: updates done so far), slots "<optimiser>.<slot>/<parameter>" ("adam.m/fc1.weight"). */
@@ -52,14 +52,21 @@ CY_API CY_MUST_CHECK cy_status cy_optimizer_set(cy_optimizer_options *options, c
 /* Checks names and ranges and replaces every 0 by the usual value; NULL by "adam". Doing it twice changes nothing. */
 CY_API CY_MUST_CHECK cy_status cy_optimizer_resolve(cy_optimizer_options options, cy_optimizer_options *resolved);
 
-/* Builds one update of n parameters (variables of graph) with the given gradients. All share one floating-point dtype.
- * good: a bool scalar; where it is false every slot, parameter and the step counter keep their old value. The empty
- * value: always update. state (NULL: don't) gets "step" and the slots declared with role CY_OPTIMIZER.
- * updates has room for cy_optimizer_update_count(options, n) entries; *n_updates is how many were written.
+typedef struct cy_optimizer_inputs {
+  const cy_value *parameters; /* variables of one graph, all of one floating-point dtype */
+  const cy_value *gradients;  /* same shapes */
+  const bool *decays;         /* which of them weight_decay applies to; NULL: all */
+  int n;
+  cy_value good; /* bool scalar: where it is false every slot, parameter and the step counter keep their old value; the
+                    empty value: always update */
+} cy_optimizer_inputs;
+
+/* Builds one update. state (NULL: don't) gets "step" and the slots declared with role CY_OPTIMIZER. updates has room for
+ * cy_optimizer_update_count(options, n) entries; *n_updates is how many were written.
  * Errors: CY_INVALID for options out of range, shapes or dtypes that disagree, parameters that are no variables. */
 CY_API CY_MUST_CHECK cy_status cy_optimizer_apply(cy_graph *graph, cy_optimizer_options options,
-                                                  const cy_value *parameters, const cy_value *gradients, int n,
-                                                  cy_value good, cy_state *state, cy_update *updates, int *n_updates);
+                                                  cy_optimizer_inputs inputs, cy_state *state, cy_update *updates,
+                                                  int *n_updates);
 CY_API int cy_optimizer_update_count(cy_optimizer_options options, int n); /* 0 if the name is unknown */
 
 /* ---- clipping, also on its own ---- */

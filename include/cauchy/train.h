@@ -1,0 +1,180 @@
+/* Training: a loop around one compiled program that does forward, backward, clipping, update, running statistics and
+ * counters. Nothing is printed and no signal is caught here: progress, log lines and the wish to stop pass through
+ * callbacks.
+ *
+ *   cy_trainer *trainer;
+ *   CHECK(cy_trainer_create(model, dataset, (cy_trainer_options){.epochs = 20, .patience = 5}, &trainer));
+ *   CHECK(cy_trainer_run(trainer));
+ *   CHECK(cy_trainer_evaluate(trainer, CY_PART_TEST, &metrics));
+ *   CHECK(cy_trainer_save(trainer, "digits.safetensors"));
+ *
+ * Same data, options, seed, threads and machine: same bits, whether or not the run was interrupted and resumed. */
+#ifndef CAUCHY_TRAIN_H
+#define CAUCHY_TRAIN_H
+
+#include <cauchy/data.h>
+#include <cauchy/nn.h>
+#include <cauchy/optim.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/* ---- options ---- */
+
+typedef enum cy_phase {
+  CY_PHASE_TRAIN,    /* within an epoch: one event per step */
+  CY_PHASE_VALIDATE, /* one event per batch of the validation part */
+  CY_PHASE_EPOCH,    /* one event when an epoch (with its validation) is complete */
+} cy_phase;
+
+typedef struct cy_progress {
+  cy_phase phase;
+  int64_t epoch, epochs;          /* epoch counts from 1 */
+  int64_t step, steps_per_epoch;  /* batches done in this phase, and of how many */
+  int64_t total_steps;            /* training steps since the very beginning */
+  double loss, accuracy;          /* TRAIN: of the epoch so far; VALIDATE: so far; EPOCH: of the training part. accuracy is
+                                     NaN unless the targets are classes */
+  double batch_loss;              /* TRAIN: of the last batch */
+  double validation_loss, validation_accuracy; /* EPOCH: NaN without a validation part. Else those of the last epoch */
+  double learning_rate;           /* of the last step */
+  double samples_per_second;      /* training samples, over the last seconds */
+  double seconds, seconds_left;   /* since this run began; until the last epoch is over, as far as known (else NaN) */
+  bool best;                      /* EPOCH: the best value of the watched loss so far */
+} cy_progress;
+
+/* A field of 0 takes the value in brackets. */
+typedef struct cy_trainer_options {
+  const char *loss;        /* "cross_entropy" [when targets are classes], "hinge"; "mse" [otherwise], "mae", "huber",
+                              "binary_cross_entropy": see cy_trainer_loss_name */
+  cy_optimizer_options optimizer; /* [adam], with clipping of gradients */
+  double learning_rate;    /* [the optimiser's usual one] */
+  cy_schedule schedule;    /* [constant] */
+  int64_t batch_size;      /* [32]; the last batch of an epoch may be smaller */
+  int64_t epochs;          /* [10] */
+  uint64_t seed;           /* of initial values, split, shuffling, dropout */
+  double validation;       /* fraction of what is not test; [0.1]; CY_EXACT_ZERO: none */
+  double test;             /* fraction, for data without a fixed test part; [0.2]; negative: none */
+  cy_scale scale;          /* of the inputs */
+  int64_t patience;        /* > 0: stop after so many epochs in a row without improvement [never] */
+  double min_delta;        /* smaller improvements of the watched loss do not count [any counts] */
+  bool keep_last;          /* end with the last parameters; otherwise, if there is a validation part, those of the best epoch */
+  double l1, l2;           /* added to the loss: l1 sum |w| + l2 / 2 sum w^2 over the weights, no biases or scales [0] */
+  cy_dtype dtype;          /* CY_F32 [yes] or CY_F64 */
+  int threads;             /* [OMP_NUM_THREADS, else all cores] */
+  const char *backend;     /* ["cpu"] */
+
+  /* Called after each step, each validation batch, each epoch, on the calling thread. false: stop here; run then
+   * returns CY_CANCELLED and the trainer can be saved, or run again to go on. */
+  bool (*on_progress)(const cy_progress *progress, void *user);
+  void (*on_log)(const char *line, void *user); /* one sentence without newline, now and then */
+  void *user;
+} cy_trainer_options;
+
+/* Names of losses, NULL beyond the last. */
+CY_API const char *cy_trainer_loss_name(int i);
+
+/* ---- a training ---- */
+typedef struct cy_trainer cy_trainer;
+
+/* Splits the data set, sets its scaling, initialises parameters, compiles. model is copied; dataset is borrowed and
+ * must neither go nor be scaled otherwise before the trainer. Errors: CY_INVALID for options out of range, a loss that
+ * does not fit the targets, a model that does not fit the samples (its output against the number of classes). */
+CY_API CY_MUST_CHECK cy_status cy_trainer_create(const cy_model *model, cy_dataset *dataset, cy_trainer_options options,
+                                                 cy_trainer **trainer);
+/* Continues from a checkpoint. Everything that shapes the numbers comes from the file; of options only on_progress,
+ * on_log, user, and, if not 0, epochs (to train longer), patience, threads and backend are used. dataset must be the
+ * one of the file (number of samples, shape, classes and a checksum are compared). */
+CY_API CY_MUST_CHECK cy_status cy_trainer_resume(const char *path, cy_dataset *dataset, cy_trainer_options options,
+                                                 cy_trainer **trainer);
+CY_API void cy_trainer_free(cy_trainer *trainer);
+
+/* Trains until the last epoch or an early stop; at the end the best parameters are in place (unless keep_last).
+ * CY_CANCELLED: a callback asked to stop; the step was completed. CY_NOT_FINITE: the loss of a batch was NaN or infinite;
+ * the message names epoch, step and the first value that went bad, and the state is that from before the step.
+ * Running again after either continues. A step allocates nothing. */
+CY_API CY_MUST_CHECK cy_status cy_trainer_run(cy_trainer *trainer);
+
+/* Writes a checkpoint, atomically: it serves both to resume and, through cy_trained_load, to predict. */
+CY_API CY_MUST_CHECK cy_status cy_trainer_save(const cy_trainer *trainer, const char *path);
+
+/* ---- metrics ---- */
+typedef enum cy_part { CY_PART_TRAIN, CY_PART_VALIDATION, CY_PART_TEST } cy_part;
+
+typedef struct cy_metrics {
+  int64_t samples;
+  double loss;       /* mean over the samples, without penalties */
+  double accuracy;   /* share of samples whose largest output is the right class; NaN for regression */
+  int64_t classes;   /* 0 for regression */
+  int64_t *confusion; /* [classes * classes]: confusion[actual * classes + predicted]; NULL for regression */
+} cy_metrics;
+
+/* Without dropout, batch normalisation by running statistics. Release with cy_metrics_clear. An empty part gives
+ * samples = 0 and NaN. */
+CY_API CY_MUST_CHECK cy_status cy_trainer_evaluate(cy_trainer *trainer, cy_part part, cy_metrics *metrics);
+CY_API void cy_metrics_clear(cy_metrics *metrics);
+
+typedef struct cy_epoch_record {
+  int64_t epoch; /* from 1 */
+  int64_t steps; /* training steps done at its end, since the beginning */
+  double loss, accuracy;                       /* over the batches of the epoch, while training (with dropout, with penalties) */
+  double validation_loss, validation_accuracy; /* NaN without a validation part */
+  double learning_rate;                        /* of its last step */
+  double seconds;                              /* time spent; the one field that two equal runs differ in */
+  bool best;
+} cy_epoch_record;
+
+/* ---- looking ---- */
+CY_API int cy_trainer_history_count(const cy_trainer *trainer); /* complete epochs */
+CY_API cy_epoch_record cy_trainer_history(const cy_trainer *trainer, int i);
+CY_API bool cy_trainer_finished(const cy_trainer *trainer);    /* run has nothing left to do */
+CY_API bool cy_trainer_stopped_early(const cy_trainer *trainer);
+CY_API int64_t cy_trainer_best_epoch(const cy_trainer *trainer); /* from 1; 0: none yet */
+CY_API int64_t cy_trainer_epoch(const cy_trainer *trainer);    /* complete epochs */
+CY_API int64_t cy_trainer_steps(const cy_trainer *trainer);    /* training steps since the beginning */
+CY_API int64_t cy_trainer_steps_per_epoch(const cy_trainer *trainer);
+CY_API int64_t cy_trainer_parameter_count(const cy_trainer *trainer); /* trained numbers */
+/* Bytes of one step: state, and the values of its program (known before running). */
+CY_API size_t cy_trainer_state_bytes(const cy_trainer *trainer);
+CY_API size_t cy_trainer_arena_bytes(const cy_trainer *trainer);
+CY_API double cy_trainer_flops(const cy_trainer *trainer);     /* arithmetic operations of one step on a full batch */
+CY_API cy_state *cy_trainer_state(cy_trainer *trainer);        /* parameters, buffers, slots, counters; borrowed */
+CY_API const cy_model *cy_trainer_model(const cy_trainer *trainer);
+CY_API const cy_split *cy_trainer_split(const cy_trainer *trainer);
+CY_API cy_trainer_options cy_trainer_options_of(const cy_trainer *trainer); /* every 0 replaced by what is used */
+
+/* ---- a trained model ---- */
+typedef struct cy_trained cy_trained;
+
+/* From a file of cy_trainer_save: model, parameters, scaling, class names. threads, backend as in the options above. */
+CY_API CY_MUST_CHECK cy_status cy_trained_load(const char *path, int threads, const char *backend, cy_trained **trained);
+CY_API void cy_trained_free(cy_trained *trained);
+CY_API const cy_model *cy_trained_model(const cy_trained *trained);
+CY_API cy_state *cy_trained_state(cy_trained *trained);
+CY_API cy_shape cy_trained_sample_shape(const cy_trained *trained);
+CY_API cy_shape cy_trained_output_shape(const cy_trained *trained); /* of one sample */
+CY_API int64_t cy_trained_classes(const cy_trained *trained);       /* 0: regression */
+CY_API const char *cy_trained_class_name(const cy_trained *trained, int64_t c); /* NULL out of range */
+CY_API cy_scaling cy_trained_scaling(const cy_trained *trained);
+CY_API const char *cy_trained_dataset_name(const cy_trained *trained);
+CY_API const char *cy_trained_dataset_origin(const cy_trained *trained);
+CY_API const char *cy_trained_text(const cy_trained *trained);      /* the architecture */
+CY_API const char *cy_trained_metadata(const cy_trained *trained, const char *key); /* NULL if absent */
+CY_API int cy_trained_history_count(const cy_trained *trained);
+CY_API cy_epoch_record cy_trained_history(const cy_trained *trained, int i);
+CY_API cy_split_options cy_trained_split_options(const cy_trained *trained); /* to find its test part again */
+
+/* Raw inputs [n, sample shape] of any dtype (or [sample shape]: one) are scaled as in training. outputs: a new tensor
+ * [n, ...]: probabilities if classes, else the model's output. labels (may be NULL): a new i64 [n], the most probable
+ * class of each; fails for regression. */
+CY_API CY_MUST_CHECK cy_status cy_trained_predict(cy_trained *trained, const cy_tensor *inputs, cy_tensor **outputs,
+                                                  cy_tensor **labels);
+/* Metrics over the given samples of a data set, which is set to the model's scaling. indices NULL: all (n ignored). Fails if
+ * shapes or classes disagree with the model. */
+CY_API CY_MUST_CHECK cy_status cy_trained_evaluate(cy_trained *trained, cy_dataset *dataset, const int64_t *indices, int64_t n,
+                                                   cy_metrics *metrics);
+
+#ifdef __cplusplus
+}
+#endif
+#endif
