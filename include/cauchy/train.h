@@ -33,8 +33,8 @@ typedef struct cy_progress {
   int64_t epoch, epochs;          /* epoch counts from 1 */
   int64_t step, steps_per_epoch;  /* batches done in this phase, and of how many */
   int64_t total_steps;            /* training steps since the very beginning */
-  double loss, accuracy;          /* TRAIN: of the epoch so far; VALIDATE: so far; EPOCH: of the training part. accuracy is
-                                     NaN unless the targets are classes */
+  double loss, accuracy;          /* TRAIN: of the epoch so far; VALIDATE: so far; EPOCH: of the training part. accuracy
+                                     is NaN unless the targets are classes */
   double batch_loss;              /* TRAIN: of the last batch */
   double validation_loss, validation_accuracy; /* EPOCH: NaN without a validation part. Else those of the last epoch */
   double learning_rate;           /* of the last step */
@@ -45,8 +45,8 @@ typedef struct cy_progress {
 
 /* A field of 0 takes the value in brackets. */
 typedef struct cy_trainer_options {
-  const char *loss;        /* "cross_entropy" [when targets are classes], "hinge"; "mse" [otherwise], "mae", "huber",
-                              "binary_cross_entropy": see cy_trainer_loss_name */
+  const char *loss;        /* "cross_entropy" [when targets are classes], "hinge" (classes only); "mse" [otherwise], "mae",
+                              "huber", "binary_cross_entropy" (of classes: against their one-hot vectors) */
   cy_optimizer_options optimizer; /* [adam], with clipping of gradients */
   double learning_rate;    /* [the optimiser's usual one] */
   cy_schedule schedule;    /* [constant] */
@@ -58,7 +58,7 @@ typedef struct cy_trainer_options {
   cy_scale scale;          /* of the inputs */
   int64_t patience;        /* > 0: stop after so many epochs in a row without improvement [never] */
   double min_delta;        /* smaller improvements of the watched loss do not count [any counts] */
-  bool keep_last;          /* end with the last parameters; otherwise, if there is a validation part, those of the best epoch */
+  bool keep_last;          /* end with the last parameters; otherwise, with a validation part, those of the best epoch */
   double l1, l2;           /* added to the loss: l1 sum |w| + l2 / 2 sum w^2 over the weights, no biases or scales [0] */
   cy_dtype dtype;          /* CY_F32 [yes] or CY_F64 */
   int threads;             /* [OMP_NUM_THREADS, else all cores] */
@@ -92,7 +92,7 @@ CY_API void cy_trainer_free(cy_trainer *trainer);
 /* Trains until the last epoch or an early stop; at the end the best parameters are in place (unless keep_last).
  * CY_CANCELLED: a callback asked to stop; the step was completed. CY_NOT_FINITE: the loss of a batch was NaN or infinite;
  * the message names epoch, step and the first value that went bad, and the state is that from before the step.
- * Running again after either continues. A step allocates nothing. */
+ * Running again after a cancellation continues; otherwise it tries the step again. A step allocates nothing. */
 CY_API CY_MUST_CHECK cy_status cy_trainer_run(cy_trainer *trainer);
 
 /* Writes a checkpoint, atomically: it serves both to resume and, through cy_trained_load, to predict. */
