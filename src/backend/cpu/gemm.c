@@ -1,0 +1,75 @@
+#include "backend/cpu/gemm.h"
+
+#include "backend/cpu/gemm_panels.h"
+#include "base/error.h"
+#include "base/memory.h"
+
+#include <stdio.h>
+#include <string.h>
+
+struct cy_gemm {
+  cy_gemm_problem problem;
+  cy_panels panels;
+  char name[48];
+};
+
+/* The best kernels that this processor runs. */
+static const cy_gemm_kernels *choose_kernels(cy_dtype dtype) {
+  const bool f32 = dtype == CY_F32;
+#if defined(__x86_64__)
+  if (__builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512vl") && __builtin_cpu_supports("avx512dq") &&
+      __builtin_cpu_supports("avx512bw"))
+    return f32 ? &cy_gemm_kernels_f32_avx512 : &cy_gemm_kernels_f64_avx512;
+  if (__builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma"))
+    return f32 ? &cy_gemm_kernels_f32_avx2 : &cy_gemm_kernels_f64_avx2;
+#endif
+  return f32 ? &cy_gemm_kernels_f32_baseline : &cy_gemm_kernels_f64_baseline;
+}
+
+/* A stride along an extent of one is never used: call it 1, which every kernel likes. */
+static void tidy_strides(cy_gemm_problem *p) {
+  if (p->batch == 1) p->a_stride[0] = p->b_stride[0] = p->c_stride[0] = 0;
+  if (p->m == 1) p->a_stride[1] = p->c_stride[1] = 1;
+  if (p->n == 1) p->b_stride[2] = p->c_stride[2] = 1;
+  if (p->k <= 1) p->a_stride[2] = p->b_stride[1] = 1;
+}
+
+cy_status cy_gemm_create(const cy_gemm_problem *problem, int threads, cy_gemm **gemm) {
+  *gemm = NULL;
+  if (problem->dtype != CY_F32 && problem->dtype != CY_F64)
+    return cy_fail(CY_UNSUPPORTED, "contraction: the CPU multiplies f32 and f64, not %s",
+                   cy_dtype_name(problem->dtype));
+  if (problem->batch < 0 || problem->m < 0 || problem->n < 0 || problem->k < 0)
+    return cy_fail(CY_INVALID, "contraction: an extent is negative (batch %lld, m %lld, n %lld, k %lld)",
+                   (long long)problem->batch, (long long)problem->m, (long long)problem->n, (long long)problem->k);
+  cy_gemm *g = cy_calloc(1, sizeof *g);
+  if (!g) return cy_no_memory();
+  g->problem = *problem;
+  tidy_strides(&g->problem);
+  cy_panels_plan(&g->problem, choose_kernels(problem->dtype), threads < 1 ? 1 : threads, &g->panels);
+  snprintf(g->name, sizeof g->name, "%s %s", g->panels.dot ? "dots" : "panels", g->panels.kernels->name);
+  *gemm = g;
+  return CY_OK;
+}
+
+void cy_gemm_free(cy_gemm *gemm) { cy_free(gemm); }
+
+size_t cy_gemm_scratch(const cy_gemm *gemm) { return cy_panels_scratch(&gemm->panels); }
+
+cy_status cy_gemm_instance_create(const cy_gemm *gemm, void **instance) {
+  (void)gemm;
+  *instance = NULL;
+  return CY_OK;
+}
+
+void cy_gemm_instance_free(void *instance) { cy_free(instance); }
+
+cy_status cy_gemm_run(const cy_gemm *gemm, void *instance, const void *a, const void *b, void *c, void *scratch) {
+  (void)instance;
+  const cy_gemm_problem *p = &gemm->problem;
+  if (p->batch == 0 || p->m == 0 || p->n == 0) return CY_OK;
+  cy_panels_run(&gemm->panels, a, b, c, scratch);
+  return CY_OK;
+}
+
+const char *cy_gemm_kernel(const cy_gemm *gemm) { return gemm->name; }

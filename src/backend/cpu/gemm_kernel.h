@@ -1,0 +1,59 @@
+/* The inner kernels of our own contraction, compiled from gemm_kernel.c once per instruction set and type, and the
+ * table through which gemm_panels.c reaches them. A kernel never blocks, packs or allocates: it computes one tile. */
+#ifndef CY_BACKEND_CPU_GEMM_KERNEL_H
+#define CY_BACKEND_CPU_GEMM_KERNEL_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+/* Rows and vectors that a tile has at most, whatever the instruction set. */
+enum { CY_TILE_ROWS = 14, CY_TILE_WIDTHS = 4, CY_TILE_ELEMENTS = 512 };
+
+/* What a tile reads and writes: c[i,j] = sum_p a[i,p] b[p,j] (+ c[i,j]). Strides in elements; b and c have unit
+ * stride along j. */
+typedef struct cy_tile {
+  int64_t k;
+  const void *a;
+  int64_t a_row, a_step;
+  const void *b;
+  int64_t b_step;
+  void *c;
+  int64_t c_row;
+  int last;        /* lanes used of the last vector, 1... lanes */
+  bool accumulate; /* add to what c holds */
+} cy_tile;
+
+typedef void cy_tile_function(const cy_tile *tile);
+
+/* out[i * out_row + j] (+)= sum_p a[i * a_row + p] b[j * b_row + p]: unit stride along the sum. */
+typedef struct cy_dot {
+  int64_t rows, columns, k;
+  const void *a;
+  int64_t a_row;
+  const void *b;
+  int64_t b_row;
+  void *c;
+  int64_t c_row, c_column;
+} cy_dot;
+
+typedef struct cy_gemm_kernels {
+  const char *name;
+  int size;                    /* bytes of an element: 4 or 8 */
+  int lanes;                   /* elements in a vector */
+  int rows[CY_TILE_WIDTHS];    /* most rows of a tile that is 1, 2, 4, 8 vectors wide */
+  /* [log2(vectors)][rows - 1] */
+  cy_tile_function *tile[CY_TILE_WIDTHS][CY_TILE_ROWS];
+  void (*dot)(const cy_dot *dot);
+  /* to[j * to_row + i] (+)= from[i * from_row + j] for i < rows, j < columns. */
+  void (*transpose)(int64_t rows, int64_t columns, const void *from, int64_t from_row, void *to, int64_t to_row,
+                    bool accumulate);
+} cy_gemm_kernels;
+
+extern const cy_gemm_kernels cy_gemm_kernels_f32_baseline, cy_gemm_kernels_f64_baseline;
+#if defined(__x86_64__)
+extern const cy_gemm_kernels cy_gemm_kernels_f32_avx2, cy_gemm_kernels_f64_avx2;
+extern const cy_gemm_kernels cy_gemm_kernels_f32_avx512, cy_gemm_kernels_f64_avx512;
+#endif
+
+#endif

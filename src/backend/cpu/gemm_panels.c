@@ -1,0 +1,268 @@
+#include "backend/cpu/gemm_panels.h"
+
+#include <string.h>
+
+/* Cache sizes that the blocking aims at (bytes): half of a second-level cache for the rows of A, a panel of B beside
+ * it. Any machine of the last ten years has them. */
+enum { CACHE_ROWS = 256 * 1024, CACHE_PANEL = 128 * 1024 };
+
+static int64_t min64(int64_t a, int64_t b) { return a < b ? a : b; }
+static int64_t max64(int64_t a, int64_t b) { return a > b ? a : b; }
+static int64_t ceil_div(int64_t a, int64_t b) { return (a + b - 1) / b; }
+
+/* The widest panel whose tiles still take all the rows, so that sums are many enough to hide the latency of an
+ * addition; else two vectors, where a tile's ratio of arithmetic to loads is best. */
+static int choose_width(const cy_gemm_kernels *kernels, int64_t rows, int64_t columns) {
+  int width = CY_TILE_WIDTHS - 1;
+  while (width > 1 && kernels->rows[width] < rows) --width;
+  while (width > 0 && ((int64_t)kernels->lanes << (width - 1)) >= columns) --width;
+  return width;
+}
+
+static double sums_cost(const cy_panels *p) {
+  const double vectors = (double)ceil_div(p->columns, p->kernels->lanes);
+  const double tiles = (double)ceil_div(p->rows, p->kernels->rows[p->width]) * vectors / (1 << p->width);
+  const double row_work = (double)p->rows > 8.0 / (1 << p->width) ? (double)p->rows : 8.0 / (1 << p->width);
+  return (double)p->k * vectors * row_work / 2 + 30 * tiles;
+}
+
+static double panel_cost(const cy_panels *p) {
+  double cost = sums_cost(p);
+  const double b_elements = (double)p->k * (double)p->columns, c_elements = (double)p->rows * (double)p->columns;
+  if (p->pack) cost += b_elements * (p->b[2] == 1 ? 0.1 : p->b[1] == 1 ? 0.4 : 2.0);
+  if (p->c[2] != 1 && p->columns > 1) cost += c_elements * (p->c[1] == 1 ? 0.5 : 2.0);
+  return cost;
+}
+
+static double dot_cost(const cy_panels *p) {
+  const double results = (double)p->rows * (double)p->columns;
+  return results * ((double)ceil_div(p->k, p->kernels->lanes) * 1.0 + 12);
+}
+
+/* One of the four ways: as given or transposed, along the columns or along the sum. */
+static void candidate(const cy_gemm_problem *problem, const cy_gemm_kernels *kernels, bool transposed, bool dot,
+                      cy_panels *p) {
+  *p = (cy_panels){.kernels = kernels, .batch = problem->batch, .k = problem->k, .transposed = transposed,
+                   .dot = dot};
+  const int64_t *a = problem->a_stride, *b = problem->b_stride, *c = problem->c_stride;
+  if (transposed) {
+    p->rows = problem->n, p->columns = problem->m;
+    p->a[0] = b[0], p->a[1] = b[2], p->a[2] = b[1];
+    p->b[0] = a[0], p->b[1] = a[2], p->b[2] = a[1];
+    p->c[0] = c[0], p->c[1] = c[2], p->c[2] = c[1];
+  } else {
+    p->rows = problem->m, p->columns = problem->n;
+    memcpy(p->a, a, sizeof p->a);
+    memcpy(p->b, b, sizeof p->b);
+    memcpy(p->c, c, sizeof p->c);
+  }
+  p->width = choose_width(kernels, p->rows, p->columns);
+  p->pack = !dot && p->columns > 1 && p->b[2] != 1;
+  p->cost = dot ? dot_cost(p) : panel_cost(p);
+}
+
+static bool dot_possible(const cy_gemm_problem *problem) {
+  return problem->k > 1 && problem->a_stride[2] == 1 && problem->b_stride[1] == 1;
+}
+
+/* Blocks of k as long as a packed panel fits the cache; of rows so that A's part of them stays in it while the
+ * panels pass by. */
+static void choose_blocks(cy_panels *p) {
+  const int64_t size = p->kernels->size;
+  const int64_t panel_columns = (int64_t)p->kernels->lanes << p->width;
+  int64_t longest = max64(CACHE_PANEL / (panel_columns * size), 256);
+  const int64_t blocks = max64(ceil_div(p->k, longest), 1);
+  p->k_block = max64(ceil_div(p->k, blocks), 1);
+  const int64_t tile = p->kernels->rows[p->width];
+  const int64_t fitting = max64(CACHE_ROWS / (p->k_block * size), 4 * tile);
+  const int64_t row_blocks = max64(ceil_div(p->rows, fitting), 1);
+  p->row_block = max64(ceil_div(p->rows, row_blocks), 1);
+  if (p->pack) p->part_scratch = (size_t)(p->k_block * panel_columns * size);
+}
+
+/* A fork costs 1 to 2 microseconds, so each thread should have several times that to do. Whole batches first, then
+ * panels, then rows. */
+static void choose_parts(cy_panels *p, int threads) {
+  const double least = 12000; /* cycles per thread */
+  const double total = p->cost * (double)p->batch;
+  int64_t parts = max64(1, min64(threads, (int64_t)(total / least)));
+  p->batch_parts = (int)min64(parts, p->batch);
+  if (p->batch >= 4 * parts) parts = p->batch_parts; /* even enough */
+  else p->batch_parts = 1;
+  const int64_t panels = ceil_div(p->columns, (int64_t)p->kernels->lanes << p->width);
+  parts /= p->batch_parts;
+  p->column_parts = (int)max64(1, min64(parts, panels));
+  while (parts % p->column_parts) --p->column_parts;
+  p->row_parts = (int)max64(1, min64(parts / p->column_parts, p->rows));
+}
+
+void cy_panels_plan(const cy_gemm_problem *problem, const cy_gemm_kernels *kernels, int threads, cy_panels *plan) {
+  candidate(problem, kernels, false, false, plan);
+  for (int way = 1; way < 4; ++way) {
+    cy_panels other;
+    if ((way & 2) && !dot_possible(problem)) continue;
+    candidate(problem, kernels, way & 1, way & 2, &other);
+    if (other.cost < plan->cost) *plan = other;
+  }
+  choose_blocks(plan);
+  choose_parts(plan, threads);
+}
+
+size_t cy_panels_scratch(const cy_panels *plan) {
+  return plan->part_scratch * (size_t)plan->batch_parts * (size_t)plan->row_parts * (size_t)plan->column_parts;
+}
+
+/* ---- running ------------------------------------------------------------------------------------------- */
+
+typedef struct span {
+  int64_t begin, end;
+} span;
+
+/* Part number `part` of `parts` near-equal ones of 0... count, cut at multiples of unit. */
+static span share(int64_t count, int64_t unit, int part, int parts) {
+  const int64_t units = ceil_div(count, unit);
+  return (span){min64(count, units * part / parts * unit), min64(count, units * (part + 1) / parts * unit)};
+}
+
+static const char *at(const void *base, int size, int64_t elements) { return (const char *)base + elements * size; }
+
+static void copy_element(int size, const char *from, char *to) {
+  if (size == 4) memcpy(to, from, 4);
+  else memcpy(to, from, 8);
+}
+
+/* Rows of b, `columns` wide, one behind the other with distance to_row. */
+static void pack_panel(const cy_panels *p, const char *b, int64_t k, int64_t columns, char *to, int64_t to_row) {
+  const int size = p->kernels->size;
+  if (p->b[1] == 1) {
+    p->kernels->transpose(columns, k, b, p->b[2], to, to_row, false);
+    return;
+  }
+  for (int64_t i = 0; i < k; ++i)
+    for (int64_t j = 0; j < columns; ++j)
+      copy_element(size, at(b, size, i * p->b[1] + j * p->b[2]), to + (i * to_row + j) * size);
+}
+
+/* A tile's result, from a buffer with rows of `width` elements, to c, whose columns are not adjacent. */
+static void spread_tile(const cy_panels *p, const char *tile, int64_t rows, int64_t columns, int64_t width, char *c,
+                        bool accumulate) {
+  const int size = p->kernels->size;
+  if (p->c[1] == 1) {
+    p->kernels->transpose(rows, columns, tile, width, c, p->c[2], accumulate);
+    return;
+  }
+  for (int64_t i = 0; i < rows; ++i)
+    for (int64_t j = 0; j < columns; ++j) {
+      const char *from = tile + (i * width + j) * size;
+      char *to = c + (i * p->c[1] + j * p->c[2]) * size;
+      if (!accumulate) copy_element(size, from, to);
+      else if (size == 4) *(float *)to += *(const float *)from;
+      else *(double *)to += *(const double *)from;
+    }
+}
+
+/* All row tiles of one panel and one block of k. `tile` describes row 0 of the block; rows are dealt evenly, so that
+ * no tile is thin. */
+static void run_rows(const cy_panels *p, cy_tile tile, int width, int64_t rows, int64_t columns) {
+  const cy_gemm_kernels *kernels = p->kernels;
+  const int size = kernels->size;
+  _Alignas(64) char buffer[CY_TILE_ELEMENTS * sizeof(double)];
+  const int64_t buffer_row = (int64_t)kernels->lanes << width;
+  const bool direct = p->c[2] == 1 || p->columns == 1;
+  const int64_t tiles = ceil_div(rows, kernels->rows[width]);
+  char *c = tile.c;
+  const bool accumulate = tile.accumulate;
+  for (int64_t t = 0; t < tiles; ++t) {
+    const int64_t from = rows * t / tiles, count = rows * (t + 1) / tiles - from;
+    cy_tile one = tile;
+    one.a = at(tile.a, size, from * p->a[1]);
+    one.c = c + from * p->c[1] * size;
+    if (direct) {
+      kernels->tile[width][count - 1](&one);
+      continue;
+    }
+    char *target = one.c;
+    one.c = buffer, one.c_row = buffer_row, one.accumulate = false;
+    kernels->tile[width][count - 1](&one);
+    spread_tile(p, buffer, count, columns, buffer_row, target, accumulate);
+  }
+}
+
+/* The panels of columns first... end of one batch, for a span of rows. */
+static void run_panels(const cy_panels *p, const char *a, const char *b, char *c, span rows, span columns,
+                       char *scratch) {
+  const cy_gemm_kernels *kernels = p->kernels;
+  const int size = kernels->size;
+  for (int64_t k0 = 0; k0 == 0 || k0 < p->k; k0 += p->k_block) {
+    const int64_t k = min64(p->k_block, p->k - k0);
+    for (int64_t i = rows.begin; i < rows.end; i += p->row_block) {
+      const int64_t row_count = min64(p->row_block, rows.end - i);
+      for (int64_t j = columns.begin; j < columns.end;) {
+        int width = p->width; /* the last panels are narrower */
+        while (width > 0 && ((int64_t)kernels->lanes << width) > columns.end - j + kernels->lanes - 1) --width;
+        const int64_t panel = (int64_t)kernels->lanes << width, used = min64(panel, columns.end - j);
+        const char *right = at(b, size, k0 * p->b[1] + j * p->b[2]);
+        int64_t right_step = p->b[1];
+        if (p->pack) {
+          pack_panel(p, right, k, used, scratch, panel);
+          right = scratch, right_step = panel;
+        }
+        const cy_tile tile = {.k = k,
+                              .a = at(a, size, i * p->a[1] + k0 * p->a[2]),
+                              .a_row = p->a[1],
+                              .a_step = p->a[2],
+                              .b = right,
+                              .b_step = right_step,
+                              .c = c + (i * p->c[1] + j * p->c[2]) * size,
+                              .c_row = p->c[1],
+                              .last = (int)(used - (panel - kernels->lanes)),
+                              .accumulate = k0 > 0};
+        run_rows(p, tile, width, row_count, used);
+        j += used;
+      }
+    }
+  }
+}
+
+static void run_dots(const cy_panels *p, const char *a, const char *b, char *c, span rows, span columns) {
+  const int size = p->kernels->size;
+  p->kernels->dot(&(cy_dot){.rows = rows.end - rows.begin,
+                            .columns = columns.end - columns.begin,
+                            .k = p->k,
+                            .a = at(a, size, rows.begin * p->a[1]),
+                            .a_row = p->a[1],
+                            .b = at(b, size, columns.begin * p->b[2]),
+                            .b_row = p->b[2],
+                            .c = c + (rows.begin * p->c[1] + columns.begin * p->c[2]) * size,
+                            .c_row = p->c[1],
+                            .c_column = p->c[2]});
+}
+
+static void run_part(const cy_panels *p, int part, const char *a, const char *b, char *c, char *scratch) {
+  const int size = p->kernels->size;
+  const span columns = share(p->columns, (int64_t)p->kernels->lanes << p->width, part % p->column_parts,
+                             p->column_parts);
+  const span rows = share(p->rows, 1, part / p->column_parts % p->row_parts, p->row_parts);
+  const span batch = share(p->batch, 1, part / p->column_parts / p->row_parts, p->batch_parts);
+  if (rows.begin >= rows.end || columns.begin >= columns.end) return;
+  for (int64_t i = batch.begin; i < batch.end; ++i) {
+    const char *left = at(a, size, i * p->a[0]), *right = at(b, size, i * p->b[0]);
+    char *out = c + i * p->c[0] * size;
+    if (p->dot) run_dots(p, left, right, out, rows, columns);
+    else run_panels(p, left, right, out, rows, columns, scratch + (size_t)part * p->part_scratch);
+  }
+}
+
+void cy_panels_run(const cy_panels *p, const void *a, const void *b, void *c, void *scratch) {
+  if (p->transposed) {
+    const void *left = b;
+    b = a, a = left;
+  }
+  const int parts = p->batch_parts * p->row_parts * p->column_parts;
+  if (parts == 1) {
+    run_part(p, 0, a, b, c, scratch);
+    return;
+  }
+#pragma omp parallel for num_threads(parts) schedule(static)
+  for (int part = 0; part < parts; ++part) run_part(p, part, a, b, c, scratch);
+}

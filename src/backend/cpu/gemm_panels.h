@@ -1,0 +1,30 @@
+/* Our own contraction: cuts a problem into tiles for gemm_kernel.c, packs operands whose strides the tiles cannot
+ * read, and shares the tiles between threads. Each element of the result is one sum in ascending k, cut at the same
+ * places whatever the thread count: the bits do not depend on it. */
+#ifndef CY_BACKEND_CPU_GEMM_PANELS_H
+#define CY_BACKEND_CPU_GEMM_PANELS_H
+
+#include "backend/cpu/gemm.h"
+#include "backend/cpu/gemm_kernel.h"
+
+/* A plan; plain data, filled by cy_panels_plan. Rows and columns are those of the problem or, if that is cheaper,
+ * of its transpose (C' = B' A'). Strides in elements: batch, row, sum; batch, sum, column; batch, row, column. */
+typedef struct cy_panels {
+  const cy_gemm_kernels *kernels;
+  int64_t batch, rows, columns, k;
+  int64_t a[3], b[3], c[3];
+  bool transposed;           /* a and b of the plan are B and A of the problem */
+  bool dot;                  /* vectors run along k instead of along the columns */
+  bool pack;                 /* b is copied, panel by panel, to scratch */
+  int width;                 /* log2 of the vectors in a panel's row */
+  int64_t k_block, row_block;
+  int batch_parts, row_parts, column_parts; /* threads = their product */
+  size_t part_scratch;       /* bytes */
+  double cost;               /* cycles on one core, roughly */
+} cy_panels;
+
+void cy_panels_plan(const cy_gemm_problem *problem, const cy_gemm_kernels *kernels, int threads, cy_panels *plan);
+size_t cy_panels_scratch(const cy_panels *plan);
+void cy_panels_run(const cy_panels *plan, const void *a, const void *b, void *c, void *scratch);
+
+#endif
