@@ -21,7 +21,8 @@ extern "C" {
 typedef struct cy_dataset cy_dataset; /* N samples of one shape, each with a target; immutable but for its scaling */
 
 typedef enum cy_task {
-  CY_TASK_DETECT, /* classify if the target is text or few (at most 100) distinct integers 0..K-1, else regress */
+  CY_TASK_DETECT, /* CSV: classify if the target is text, or whole numbers of which at most 100 differ and each occurs
+                   * twice on average; NPZ: if y holds integers. Else regress */
   CY_TASK_CLASSIFY,
   CY_TASK_REGRESS,
 } cy_task;
@@ -34,11 +35,12 @@ typedef struct cy_dataset_options {
 } cy_dataset_options;
 
 /* spec is one of
- *   a name:    "digits", "iris" (embedded), "mnist", "fashion-mnist", ... (see cy_data_list), found in the data directory
+ *   a name:    "digits", "iris" (embedded), "mnist", "fashion-mnist", ... (cy_data_list), in the data directory
  *   a folder:  with IDX files of MNIST's names (train-images-idx3-ubyte[.gz], ...; the t10k pair is optional)
- *   a file:    .csv/.csv.gz, .npz (arrays x and y, or x_train, y_train, x_test, y_test), or an IDX file of images
+ *   a file:    .csv/.tsv[.gz], .npz (arrays x and y, or x_train, y_train, x_test, y_test), or an IDX file of images
  *              whose name holds "images", beside its labels file (same name with "labels", idx1 for idx3)
- * Samples have shape [features] for tables, [channels, height, width] for images (MNIST: [1, 28, 28]).
+ * Samples have shape [features] for tables, [channels, height, width] for images (MNIST and other u8 [N, H, W]:
+ * [1, 28, 28]). A name wins over a path: "./mnist" is the folder.
  * Fails with one sentence that names file, row and number; a NaN or infinite feature and a label outside 0..classes-1
  * are errors. A known name that is not on this machine fails with CY_IO and says how to get it. */
 CY_API CY_MUST_CHECK cy_status cy_dataset_open(const char *spec, cy_dataset_options options, cy_dataset **dataset);
