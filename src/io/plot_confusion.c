@@ -74,9 +74,15 @@ static double preferred_cell(int classes) {
   return fmax(least, fmin(cell, 68));
 }
 
-static void lay_out(matrix *m, cairo_t *ruler) {
+static double widest_name(const matrix *m, cairo_t *ruler, int every) {
   char text[CY_LABEL_SIZE];
   double widest = 0;
+  for (int i = 0; i < m->classes; i += every)
+    widest = fmax(widest, cy_text_width(ruler, class_name(ruler, m, i, NAME_WIDTH, text)));
+  return widest;
+}
+
+static void lay_out(matrix *m, cairo_t *ruler) {
   if (!m->options.subtitle) {
     summarize(m);
     m->options.subtitle = m->subtitle;
@@ -86,10 +92,13 @@ static void lay_out(matrix *m, cairo_t *ruler) {
   if (m->options.width) m->cell = fmax(1, (m->options.width - 280.0) / m->classes);
   if (m->options.height) m->cell = fmax(1, fmin(m->cell, (m->options.height - head - 120) / m->classes));
   m->type = fmin(12, fmax(7, m->cell * 0.75));
+  if (!m->options.width && m->classes <= 6) { /* room for names to stand upright */
+    cy_type(ruler, m->type, CY_REGULAR);
+    m->cell = fmax(m->cell, fmin(100, widest_name(m, ruler, 1) + 14));
+  }
   m->every = (int)fmax(1, ceil((m->type + 0.5) / m->cell));
   cy_type(ruler, m->type, CY_REGULAR);
-  for (int i = 0; i < m->classes; i += m->every)
-    widest = fmax(widest, cy_text_width(ruler, class_name(ruler, m, i, NAME_WIDTH, text)));
+  double widest = widest_name(m, ruler, m->every);
   m->name_width = widest;
   m->names_upwards = widest > m->cell * m->every - 3;
   m->side = m->cell * m->classes;
