@@ -237,7 +237,7 @@ CY_API cy_value cy_l2_penalty(cy_network *network, double lambda);
 
 /* ---- the architecture language -----------------------------------------------------------------------------
  *   # comment
- *   block(n) = dense(n) -> relu          definition, ends with the line
+ *   block(n) = dense(n) -> relu          definition: ends where no -> follows
  *   block(128) -> 2 * (dense(64, init=orthogonal) -> relu) -> residual(dense(64) -> relu) -> dense(10)
  *
  * A model is a description; it builds a network for any input shape. Layers get their names (dense1, dense2, ...)

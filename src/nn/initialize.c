@@ -1,0 +1,116 @@
+/* Initialisers: fill a tensor on the host from a stream of random numbers of its own, which the hash of its name
+ * selects. Called by cy_network_initialize for every variable. */
+#include "nn/network.h"
+
+#include "base/memory.h"
+#include "base/random.h"
+#include "tensor/tensor.h"
+
+#include <math.h>
+
+static uint64_t hash_name(const char *name) {
+  uint64_t hash = 0xcbf29ce484222325u;
+  for (; *name; name++) hash = (hash ^ (unsigned char)*name) * 0x100000001b3u; /* FNV-1a */
+  return hash;
+}
+
+cy_initializer cy_initializer_or(cy_initializer choice, cy_initializer fallback, int64_t fan_in, int64_t fan_out) {
+  cy_initializer result = choice.kind == CY_INIT_DEFAULT ? fallback : choice;
+  if (!result.fan_in) result.fan_in = fan_in;
+  if (!result.fan_out) result.fan_out = fan_out;
+  return result;
+}
+
+/* Without a layer's word: an axis of units first, then what each of them reads. */
+static void default_fans(cy_initializer *initializer, cy_shape shape) {
+  int64_t out = shape.rank ? shape.dim[0] : 1, in = 1;
+  for (int i = 1; i < shape.rank; i++) in *= shape.dim[i];
+  if (!initializer->fan_in) initializer->fan_in = in;
+  if (!initializer->fan_out) initializer->fan_out = out;
+}
+
+static void fill_constant(cy_tensor *tensor, double value) {
+  int64_t n = cy_tensor_count(tensor);
+  for (int64_t i = 0; i < n; i++) cy_tensor_set(tensor, i, value);
+}
+
+static void fill_uniform(cy_rng rng, cy_tensor *tensor, double low, double high) {
+  int64_t n = cy_tensor_count(tensor);
+  for (int64_t i = 0; i < n; i++) cy_tensor_set(tensor, i, low + (high - low) * cy_rng_uniform(&rng));
+}
+
+static void fill_normal(cy_rng rng, cy_tensor *tensor, double mean, double deviation) {
+  int64_t n = cy_tensor_count(tensor);
+  for (int64_t i = 0; i < n; i++) cy_tensor_set(tensor, i, mean + deviation * cy_rng_normal(&rng));
+}
+
+static double dot(const double *a, const double *b, int64_t n) {
+  double sum = 0;
+#pragma omp simd reduction(+ : sum)
+  for (int64_t i = 0; i < n; i++) sum += a[i] * b[i];
+  return sum;
+}
+
+static void subtract(double *a, double factor, const double *b, int64_t n) {
+#pragma omp simd
+  for (int64_t i = 0; i < n; i++) a[i] -= factor * b[i];
+}
+
+/* count orthonormal vectors of the given length (count <= length): Gaussian vectors through Gram-Schmidt, each
+ * orthogonalised twice, which keeps them orthogonal to rounding. R's diagonal is positive, so the result is uniformly
+ * distributed (Mezzadri 2007). */
+static void orthonormalize(cy_rng *rng, double *vectors, int64_t count, int64_t length) {
+  for (int64_t j = 0; j < count; j++) {
+    double *v = vectors + j * length, norm;
+    do { /* a draw in the span of the others has probability zero, but rounding has not heard of it */
+      for (int64_t i = 0; i < length; i++) v[i] = cy_rng_normal(rng);
+      for (int pass = 0; pass < 2; pass++)
+        for (int64_t k = 0; k < j; k++) subtract(v, dot(v, vectors + k * length, length), vectors + k * length, length);
+      norm = sqrt(dot(v, v, length));
+    } while (norm < 1e-8);
+    for (int64_t i = 0; i < length; i++) v[i] /= norm;
+  }
+}
+
+static cy_status fill_orthogonal(cy_rng rng, const char *name, cy_tensor *tensor, double gain) {
+  cy_shape shape = cy_tensor_shape(tensor);
+  int64_t n = cy_tensor_count(tensor);
+  if (shape.rank < 2) return cy_fail(CY_INVALID, "\"%s\": orthogonal needs a matrix, not a vector", name);
+  if (n == 0) return CY_OK;
+  int64_t rows = shape.dim[0], columns = n / rows;
+  bool tall = rows > columns;
+  int64_t count = tall ? columns : rows, length = tall ? rows : columns;
+  double *vectors = cy_calloc((size_t)n, sizeof *vectors);
+  if (!vectors) return cy_no_memory();
+  orthonormalize(&rng, vectors, count, length);
+  for (int64_t i = 0; i < rows; i++)
+    for (int64_t j = 0; j < columns; j++)
+      cy_tensor_set(tensor, i * columns + j, gain * (tall ? vectors[j * length + i] : vectors[i * length + j]));
+  cy_free(vectors);
+  return CY_OK;
+}
+
+cy_status cy_initialize_tensor(cy_initializer initializer, uint64_t seed, const char *name, cy_tensor *tensor) {
+  cy_rng rng = cy_rng_make(seed, hash_name(name));
+  cy_initializer in = initializer;
+  default_fans(&in, cy_tensor_shape(tensor));
+  if (in.kind != CY_INIT_CONSTANT && !cy_dtype_is_float(cy_tensor_dtype(tensor)))
+    return cy_fail(CY_INVALID, "\"%s\": %s can't hold random real numbers", name,
+                   cy_dtype_name(cy_tensor_dtype(tensor)));
+  if (in.fan_in < 0 || in.fan_out < 0) return cy_fail(CY_INVALID, "\"%s\": a negative fan", name);
+  double he = 2.0 / (double)(in.fan_in ? in.fan_in : 1);
+  double glorot = 2.0 / (double)(in.fan_in + in.fan_out > 0 ? in.fan_in + in.fan_out : 1);
+  switch (in.kind) {
+    case CY_INIT_DEFAULT:
+    case CY_INIT_HE_NORMAL: fill_normal(rng, tensor, 0, sqrt(he)); break;
+    case CY_INIT_HE_UNIFORM: fill_uniform(rng, tensor, -sqrt(3 * he), sqrt(3 * he)); break;
+    case CY_INIT_GLOROT_NORMAL: fill_normal(rng, tensor, 0, sqrt(glorot)); break;
+    case CY_INIT_GLOROT_UNIFORM: fill_uniform(rng, tensor, -sqrt(3 * glorot), sqrt(3 * glorot)); break;
+    case CY_INIT_ORTHOGONAL: return fill_orthogonal(rng, name, tensor, in.a != 0 ? in.a : 1);
+    case CY_INIT_CONSTANT: fill_constant(tensor, in.a); break;
+    case CY_INIT_UNIFORM: fill_uniform(rng, tensor, in.a, in.b); break;
+    case CY_INIT_NORMAL: fill_normal(rng, tensor, in.a, in.b); break;
+    default: return cy_fail(CY_INVALID, "\"%s\": %d is not an initialiser", name, (int)in.kind);
+  }
+  return CY_OK;
+}

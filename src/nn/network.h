@@ -1,0 +1,25 @@
+/* The inside of a network being built, for the layers of this folder. */
+#ifndef CY_NN_NETWORK_H
+#define CY_NN_NETWORK_H
+
+#include "base/error.h"
+
+#include <cauchy/nn.h>
+
+/* As cy_network_open, but the name takes no part in the names of the variables inside: residual and parallel. */
+void cy_network_open_group(cy_network *network, const char *kind, const char *name, cy_value input);
+
+/* False, with the graph's error set, unless x is a value of the network's dtype with at least min_rank axes. */
+bool cy_network_takes(cy_network *network, cy_value x, int min_rank);
+/* " (from maxpool "pool2")" if x is the output of a layer, else "". Returns buffer. */
+enum { CY_ORIGIN_TEXT = 192 };
+const char *cy_network_origin(const cy_network *network, cy_value x, char buffer[CY_ORIGIN_TEXT]);
+
+/* A layer's or variable's name: letters, digits, '_', '-', at most CY_LAYER_NAME characters. */
+enum { CY_LAYER_NAME = 63 };
+bool cy_layer_name_is_valid(const char *name);
+
+/* choice, unless it is the default kind: then fallback; fans filled in where they are zero. */
+cy_initializer cy_initializer_or(cy_initializer choice, cy_initializer fallback, int64_t fan_in, int64_t fan_out);
+
+#endif

@@ -1,0 +1,100 @@
+/* Normalisations: subtract a mean, divide by a standard deviation, then a trained scale and shift. They differ in
+ * the axes, and batch normalisation keeps running statistics for inference. */
+#include "nn/network.h"
+
+#include "graph/graph.h"
+#include "tensor/tensor.h"
+
+#include <cauchy/ops.h>
+
+static const cy_initializer ZEROS = {.kind = CY_INIT_CONSTANT, .a = 0}, ONES = {.kind = CY_INIT_CONSTANT, .a = 1};
+
+static double epsilon_of(cy_network *net, cy_norm_options options) {
+  if (!(options.epsilon >= 0))
+    cy_graph_fail(cy_network_graph(net), CY_INVALID, "epsilon must not be negative, not %g", options.epsilon);
+  return options.epsilon > 0 ? options.epsilon : 1e-5;
+}
+
+/* (x - mean) / sqrt(variance + epsilon), for statistics that broadcast against x. */
+static cy_value normalize(cy_value centred, cy_value variance, double epsilon) {
+  return cy_mul(centred, cy_rsqrt(cy_add_scalar(variance, epsilon)));
+}
+
+/* x scale + shift; the variables have the shape own and are laid out as along in x's rank. */
+static cy_value affine(cy_network *net, cy_value x, cy_shape own, cy_shape along) {
+  cy_value scale = cy_network_parameter(net, "scale", own, ONES, false);
+  cy_value shift = cy_network_parameter(net, "shift", own, ZEROS, false);
+  return cy_add(cy_mul(x, cy_reshape(scale, along)), cy_reshape(shift, along));
+}
+
+static cy_value layer_norm(cy_network *net, cy_value x, cy_norm_options options) {
+  if (!cy_network_takes(net, x, 2)) return cy_none;
+  cy_shape shape = cy_value_shape(x), example = {.rank = shape.rank - 1};
+  int axes[CY_MAX_RANK];
+  for (int i = 0; i < example.rank; i++) {
+    axes[i] = i + 1;
+    example.dim[i] = shape.dim[i + 1];
+  }
+  cy_value centred = cy_sub(x, cy_mean(x, axes, example.rank, true));
+  cy_value variance = cy_mean(cy_square(centred), axes, example.rank, true);
+  cy_value y = normalize(centred, variance, epsilon_of(net, options));
+  return options.no_affine ? y : affine(net, y, example, example);
+}
+
+cy_value cy_layer_norm(cy_network *network, cy_value x, cy_norm_options options) {
+  cy_network_open(network, "layer_norm", options.name, x);
+  return cy_network_close(network, layer_norm(network, x, options));
+}
+
+/* ---- batch norm ---- */
+
+/* running = (1 - momentum) running + momentum batch. */
+static void track(cy_network *net, cy_value running, cy_value batch, double momentum) {
+  cy_value old = cy_network_current(net, running);
+  cy_value taken = cy_mul_scalar(cy_reshape(batch, cy_value_shape(old)), momentum);
+  cy_network_update(net, running, cy_add(cy_mul_scalar(old, 1 - momentum), taken));
+}
+
+static cy_value batch_norm(cy_network *net, cy_value x, cy_norm_options options) {
+  if (!cy_network_takes(net, x, 2)) return cy_none;
+  cy_shape shape = cy_value_shape(x), along = {.rank = shape.rank}, own = CY_SHAPE(shape.dim[1]);
+  double epsilon = epsilon_of(net, options), momentum = options.momentum == 0 ? 0.1 : options.momentum;
+  int axes[CY_MAX_RANK], n = 0;
+  int64_t m = 1; /* values per channel */
+  for (int i = 0; i < shape.rank; i++) {
+    along.dim[i] = i == 1 ? shape.dim[1] : 1;
+    if (i == 1) continue;
+    axes[n++] = i;
+    m *= shape.dim[i];
+  }
+  if (!(momentum > 0 && momentum <= 1)) {
+    cy_graph_fail(cy_network_graph(net), CY_INVALID, "momentum must be above 0 and at most 1, not %g", momentum);
+    return cy_none;
+  }
+  cy_value running_mean = cy_network_buffer(net, "running_mean", own, ZEROS);
+  cy_value running_var = cy_network_buffer(net, "running_var", own, ONES);
+  cy_value mean = cy_reshape(running_mean, along), variance = cy_reshape(running_var, along), centred;
+  if (cy_network_training(net)) {
+    char text[CY_SHAPE_TEXT];
+    if (m < 2) {
+      cy_graph_fail(cy_network_graph(net), CY_INVALID,
+                    "needs more than one value per channel to train, but %s has %lld", cy_shape_text(shape, text),
+                    (long long)m);
+      return cy_none;
+    }
+    mean = cy_mean(x, axes, n, true);
+    centred = cy_sub(x, mean);
+    variance = cy_mean(cy_square(centred), axes, n, true);
+    track(net, running_mean, mean, momentum);
+    track(net, running_var, cy_mul_scalar(variance, (double)m / (double)(m - 1)), momentum);
+  } else {
+    centred = cy_sub(x, mean);
+  }
+  cy_value y = normalize(centred, variance, epsilon);
+  return options.no_affine ? y : affine(net, y, own, along);
+}
+
+cy_value cy_batch_norm(cy_network *network, cy_value x, cy_norm_options options) {
+  cy_network_open(network, "batch_norm", options.name, x);
+  return cy_network_close(network, batch_norm(network, x, options));
+}
