@@ -1,0 +1,77 @@
+/* Forward mode: tangents flow from inputs to outputs in the order of the nodes, each by its row's jvp rule (Wengert
+ * 1964; the R-operator of Pearlmutter 1994). Zero tangents stay absent and are never computed. */
+#include "autodiff/autodiff.h"
+
+#include <string.h>
+
+void *cy_node_array(cy_graph *graph, size_t item_size) {
+  void *array = cy_calloc((size_t)cy_graph_size(graph) + 1, item_size);
+  if (!array) cy_graph_fail(graph, CY_NO_MEMORY, "out of memory");
+  return array;
+}
+
+/* A push in progress: arrays over the nodes that existed when it began. */
+typedef struct push {
+  cy_graph *graph;
+  bool *needed;     /* the outputs depend on it */
+  bool *cut;        /* it is an input: its tangent is given */
+  int32_t *tangent; /* value id of its tangent, -1 for zero */
+} push;
+
+enum { FEW = 16 };
+
+static cy_value push_through(const cy_rule *rule) {
+  const cy_op *op = rule->node->op;
+  if (op->jvp) return op->jvp(rule);
+  if (!op->expand) return cy_none; /* constant, integer or flat */
+  cy_value body = op->expand(rule), result = cy_none;
+  if (!cy_is_value(body)) return cy_none;
+  cy_push_tangents(rule->graph, &body, 1, rule->in, rule->tangent, rule->node->n_inputs, &result);
+  return result;
+}
+
+static void push_node(push *p, int32_t id) {
+  const cy_node *node = cy_node_at(p->graph, id);
+  cy_value few[2 * FEW], *in = few;
+  bool moving = false;
+  for (int k = 0; k < node->n_inputs; k++) moving = moving || p->tangent[node->inputs[k]] >= 0;
+  if (!moving || !cy_dtype_is_float(node->dtype)) return;
+  if (node->n_inputs > FEW && !(in = cy_calloc(2 * (size_t)node->n_inputs, sizeof *in))) {
+    cy_graph_fail(p->graph, CY_NO_MEMORY, "out of memory");
+    return;
+  }
+  cy_value *tangent = in + node->n_inputs;
+  for (int k = 0; k < node->n_inputs; k++) {
+    in[k] = cy_value_at(p->graph, node->inputs[k]);
+    tangent[k] = cy_value_at(p->graph, p->tangent[node->inputs[k]]);
+  }
+  /* The derivative belongs to the layer of the value: errors and listings name it. */
+  const char *outer = cy_scope_set(p->graph, node->scope);
+  cy_value t = push_through(&(cy_rule){p->graph, node, in, cy_value_at(p->graph, id), tangent});
+  cy_scope_set(p->graph, outer);
+  p->tangent[id] = cy_is_value(t) ? t.id : -1;
+  if (in != few) cy_free(in);
+}
+
+void cy_push_tangents(cy_graph *graph, const cy_value *outputs, int n_outputs, const cy_value *inputs,
+                      const cy_value *tangents, int n_inputs, cy_value *out_tangents) {
+  int32_t size = cy_graph_size(graph), first = size;
+  push p = {.graph = graph, .needed = cy_node_array(graph, sizeof *p.needed), .cut = cy_node_array(graph, sizeof *p.cut),
+            .tangent = cy_node_array(graph, sizeof *p.tangent)};
+  for (int i = 0; i < n_outputs; i++) out_tangents[i] = cy_none;
+  if (!cy_graph_failed(graph)) {
+    memset(p.tangent, 0xff, (size_t)size * sizeof *p.tangent);
+    cy_mark_needed(graph, outputs, n_outputs, p.needed);
+    for (int i = 0; i < n_inputs; i++) {
+      p.cut[inputs[i].id] = true;
+      p.tangent[inputs[i].id] = cy_is_value(tangents[i]) ? tangents[i].id : -1;
+      if (inputs[i].id < first) first = inputs[i].id;
+    }
+    for (int32_t id = first; id < size && !cy_graph_failed(graph); id++)
+      if (p.needed[id] && !p.cut[id]) push_node(&p, id);
+    for (int i = 0; i < n_outputs; i++) out_tangents[i] = cy_value_at(graph, p.tangent[outputs[i].id]);
+  }
+  cy_free(p.needed);
+  cy_free(p.cut);
+  cy_free(p.tangent);
+}

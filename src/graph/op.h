@@ -1,0 +1,117 @@
+/* The operation table's row. An operation is stated once, here: its shape rule, its tangent rule, its transpose if it
+ * is linear, its reference kernel, how it prints, what it costs, and how to sample it for tests. Everything else in
+ * the library walks rows and knows no operation by name; only kernels of fast backends attach by name. */
+#ifndef CY_GRAPH_OP_H
+#define CY_GRAPH_OP_H
+
+#include "base/random.h"
+#include "tensor/tensor.h"
+
+#include <cauchy/graph.h>
+
+typedef struct cy_op cy_op;
+typedef struct cy_node cy_node;
+
+typedef enum cy_op_class {
+  CY_CLASS_LEAF,        /* no operands: inputs, variables, constants, iota */
+  CY_CLASS_ELEMENTWISE, /* all operands and the result have one shape */
+  CY_CLASS_LINEAR,
+  CY_CLASS_MULTILINEAR,
+  CY_CLASS_INDEX,       /* integer results or random bits: tangent zero */
+  CY_CLASS_GENERAL,
+  CY_CLASS_COMPOSITE,   /* a body of primitives; kernels may attach */
+} cy_op_class;
+
+/* dtype and shape of a value. */
+typedef struct cy_type {
+  cy_dtype dtype;
+  cy_shape shape;
+} cy_type;
+
+/* Attributes are plain structs of int64_t, double and cy_list, without padding, so that rows can be compared, hashed
+ * and printed by their field table. */
+typedef struct cy_list {
+  int64_t n;
+  int64_t at[CY_MAX_RANK];
+} cy_list;
+
+typedef enum cy_field_kind { CY_FIELD_INT, CY_FIELD_REAL, CY_FIELD_LIST } cy_field_kind;
+typedef struct cy_field {
+  const char *name; /* NULL ends the table */
+  cy_field_kind kind;
+  size_t offset;
+} cy_field;
+
+/* What a derivative or rewrite rule sees: the node, its operands, its value, and the operands' tangents. */
+typedef struct cy_rule {
+  cy_graph *graph;
+  const cy_node *node;     /* for its attributes, dtype and shape */
+  const cy_value *in;      /* operands, node->n_inputs of them */
+  cy_value out;            /* the node itself */
+  const cy_value *tangent; /* jvp: per operand, empty where zero */
+} cy_rule;
+
+/* What a reference kernel sees: operands and result with any strides. */
+typedef struct cy_call {
+  const cy_op *op;
+  const void *attrs;
+  int n_inputs;
+  const cy_view *in;
+  const cy_view *out;
+} cy_call;
+
+/* An instance of the operation for tests: operand types, the range of their values, attributes. */
+enum { CY_SAMPLE_OPERANDS = 4, CY_SAMPLE_ATTRS = 512 };
+typedef struct cy_sample {
+  int n_inputs;
+  cy_type type[CY_SAMPLE_OPERANDS];
+  double low[CY_SAMPLE_OPERANDS], high[CY_SAMPLE_OPERANDS]; /* integers: low <= x < high */
+  bool distinct;     /* float operands have well separated values, so that maxima are isolated */
+  union {
+    unsigned char attrs[CY_SAMPLE_ATTRS];
+    double align;
+  };
+} cy_sample;
+
+struct cy_op {
+  const char *name;
+  cy_op_class op_class;
+  int arity;            /* operands; -1: one or more */
+  size_t attr_size;     /* bytes of the attribute struct */
+  const cy_field *fields;
+  uint32_t linear;      /* bit i: linear in operand i; bit 31 stands for all later operands too */
+  int scalar;           /* elementwise: its cy_scalar_op */
+  int combine;          /* reductions that fused groups can hold: 1 + cy_combine; 0 otherwise */
+
+  /* Type of the result from the operands' types: a full sentence through cy_fail if they do not fit. */
+  cy_status (*infer)(const void *attrs, const cy_type *in, int n, cy_type *out);
+  /* Tangent of the result: graph operations on primals and tangents, linear in the tangents. NULL: zero. */
+  cy_value (*jvp)(const cy_rule *rule);
+  /* Cotangent of a linear operand from the result's cotangent. */
+  cy_value (*transpose)(const cy_rule *rule, int operand, cy_value cotangent);
+  /* Composites: the body. */
+  cy_value (*expand)(const cy_rule *rule);
+  /* A cheaper equal value, or the empty value. */
+  cy_value (*simplify)(const cy_rule *rule);
+  /* If the result can be a window onto operand 0's memory: its strides and its data (NULL data: offsets from zero, in
+   * bytes). False where the layout does not allow it. */
+  bool (*view)(const void *attrs, const cy_view *in, cy_view *out);
+  /* Axes that a reduction sums over, as a bit mask. */
+  uint32_t (*reduced)(const void *attrs);
+  /* Generators that fused groups can hold: the axis whose coordinate is the value; the stream of random numbers. */
+  int (*iota_axis)(const void *attrs);
+  int64_t (*random_stream)(const void *attrs);
+  void (*kernel)(const cy_call *call);
+  /* Arithmetic operations; NULL: one per element of the result. */
+  double (*cost)(const void *attrs, const cy_type *in, int n, const cy_type *out);
+  /* Fills a random instance; NULL: the operation is tested by name elsewhere (leaves). */
+  void (*sample)(const cy_op *op, cy_rng *rng, cy_sample *sample);
+  double low[3], high[3]; /* elementwise: where operands are sampled */
+  unsigned kinds;         /* elementwise: bit per dtype it takes */
+};
+
+static inline bool cy_op_is_linear_in(const cy_op *op, int operand) {
+  return op->linear >> (operand < 31 ? operand : 31) & 1;
+}
+
+#endif

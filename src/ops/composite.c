@@ -1,0 +1,134 @@
+/* Composites: named operations with a body of primitives, which is the truth. Derivatives are taken of the body, save
+ * where the row states a derivative of its own that is exact at points where the body has a kink. */
+#include "ops/ops.h"
+
+#include <math.h>
+#include <string.h>
+
+typedef struct axis_attrs {
+  int64_t axis;
+} axis_attrs;
+static const cy_field axis_fields[] = {CY_INT_FIELD(axis_attrs, axis), CY_END_FIELDS};
+static const cy_field no_fields[] = {CY_END_FIELDS};
+
+static cy_status infer_float(const void *attrs, const cy_type *in, int n, cy_type *out) {
+  (void)attrs, (void)n;
+  *out = in[0];
+  return cy_dtype_is_float(in[0].dtype)
+             ? CY_OK
+             : cy_fail(CY_INVALID, "the operand is %s; it takes f32 and f64", cy_dtype_name(in[0].dtype));
+}
+
+static void sample_elements(const cy_op *op, cy_rng *rng, cy_sample *s) {
+  (void)op;
+  cy_sample_operand(s, 0, CY_F64, cy_sample_shape(rng, 0, 3, true), -2, 2);
+}
+
+/* ---- relu: a <= 0 ? 0 : a, so that relu'(0) = 0 and NaN passes ---- */
+
+static cy_value expand_relu(const cy_rule *r) {
+  cy_value zero = cy_zeros_like(r->in[0]);
+  return cy_select(cy_le(r->in[0], zero), zero, r->in[0]);
+}
+
+const cy_op cy_op_relu = {.name = "relu", .op_class = CY_CLASS_COMPOSITE, .arity = 1, .fields = no_fields,
+                          .scalar = -1, .infer = infer_float, .expand = expand_relu, .sample = sample_elements};
+
+cy_value cy_relu(cy_value a) { return cy_make(a.graph, &cy_op_relu, &a, 1, NULL); }
+cy_value cy_square(cy_value a) { return cy_mul(a, a); }
+
+/* ---- softplus: log(1 + e^a) = max(a, 0) + log1p(e^-|a|); its derivative is the logistic function everywhere, while
+ * the body's max and |a| meet in a kink at 0 ---- */
+
+static cy_value expand_softplus(const cy_rule *r) {
+  cy_value a = r->in[0];
+  return cy_add(cy_max(a, cy_zeros_like(a)), cy_log1p(cy_exp(cy_neg(cy_abs(a)))));
+}
+
+static cy_value jvp_softplus(const cy_rule *r) {
+  return cy_is_value(r->tangent[0]) ? cy_mul(r->tangent[0], cy_logistic(r->in[0])) : cy_none;
+}
+
+const cy_op cy_op_softplus = {.name = "softplus", .op_class = CY_CLASS_COMPOSITE, .arity = 1, .fields = no_fields,
+                              .scalar = -1, .infer = infer_float, .expand = expand_softplus, .jvp = jvp_softplus,
+                              .sample = sample_elements};
+
+cy_value cy_softplus(cy_value a) { return cy_make(a.graph, &cy_op_softplus, &a, 1, NULL); }
+
+/* ---- softmax family: shifted by the largest entry, which changes nothing (A1.3) and keeps exp in range (A1.4) ---- */
+
+static cy_status infer_along(const void *attrs, const cy_type *in, int n, cy_type *out) {
+  int64_t axis = ((const axis_attrs *)attrs)->axis;
+  CY_TRY(infer_float(attrs, in, n, out));
+  return axis >= 0 && axis < in[0].shape.rank
+             ? CY_OK
+             : cy_fail(CY_INVALID, "axis %lld is outside the %d axes", (long long)axis, in[0].shape.rank);
+}
+
+static cy_status infer_logsumexp(const void *attrs, const cy_type *in, int n, cy_type *out) {
+  CY_TRY(infer_along(attrs, in, n, out));
+  out->shape.dim[((const axis_attrs *)attrs)->axis] = 1;
+  return CY_OK;
+}
+
+/* The largest entry along the axis (kept), constant for derivatives; 0 where all entries are -inf, so that -inf minus
+ * itself is never taken. */
+static cy_value shift(cy_value a, int axis) {
+  cy_value largest = cy_stop_gradient(cy_reduce_max(a, &axis, 1, true));
+  return cy_select(cy_eq(largest, cy_full(a.graph, cy_value_dtype(a), cy_value_shape(largest), -INFINITY)),
+                   cy_zeros_like(largest), largest);
+}
+
+static int rule_axis(const cy_rule *r) { return (int)CY_ATTRS(axis_attrs, r)->axis; }
+
+static cy_value expand_logsumexp(const cy_rule *r) {
+  int axis = rule_axis(r);
+  cy_value m = shift(r->in[0], axis);
+  return cy_add(m, cy_log(cy_sum(cy_exp(cy_sub(r->in[0], m)), &axis, 1, true)));
+}
+
+static cy_value expand_softmax(const cy_rule *r) {
+  int axis = rule_axis(r);
+  cy_value e = cy_exp(cy_sub(r->in[0], shift(r->in[0], axis)));
+  return cy_div(e, cy_sum(e, &axis, 1, true));
+}
+
+static cy_value expand_log_softmax(const cy_rule *r) {
+  int axis = rule_axis(r);
+  cy_value z = cy_sub(r->in[0], shift(r->in[0], axis));
+  return cy_sub(z, cy_log(cy_sum(cy_exp(z), &axis, 1, true)));
+}
+
+static void sample_along(const cy_op *op, cy_rng *rng, cy_sample *s) {
+  cy_shape shape = cy_sample_shape(rng, 1, 3, false);
+  (void)op;
+  axis_attrs attrs = {cy_rng_below(rng, shape.rank)};
+  cy_sample_operand(s, 0, CY_F64, shape, -2, 2);
+  memcpy(s->attrs, &attrs, sizeof attrs);
+}
+
+#define ALONG(op, rule)                                                                                            \
+  {.name = #op, .op_class = CY_CLASS_COMPOSITE, .arity = 1, .attr_size = sizeof(axis_attrs), .fields = axis_fields, \
+   .scalar = -1, .infer = rule, .expand = expand_##op, .sample = sample_along}
+
+const cy_op cy_op_logsumexp = ALONG(logsumexp, infer_logsumexp);
+const cy_op cy_op_softmax = ALONG(softmax, infer_along);
+const cy_op cy_op_log_softmax = ALONG(log_softmax, infer_along);
+
+static cy_value along(const cy_op *op, cy_value a, int axis) {
+  axis_attrs attrs = {cy_axis(a, op->name, axis)};
+  return attrs.axis < 0 ? cy_none : cy_make(a.graph, op, &a, 1, &attrs);
+}
+
+cy_value cy_softmax(cy_value a, int axis) { return along(&cy_op_softmax, a, axis); }
+cy_value cy_log_softmax(cy_value a, int axis) { return along(&cy_op_log_softmax, a, axis); }
+
+cy_value cy_logsumexp(cy_value a, int axis, bool keep) {
+  cy_value v = along(&cy_op_logsumexp, a, axis);
+  if (keep || !cy_is_value(v)) return v;
+  cy_shape from = cy_value_shape(v), to = {0};
+  int reduced = axis < 0 ? axis + from.rank : axis;
+  for (int i = 0; i < from.rank; i++)
+    if (i != reduced) to.dim[to.rank++] = from.dim[i];
+  return cy_reshape(v, to);
+}

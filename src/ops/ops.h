@@ -1,0 +1,57 @@
+/* What the operation families share: rows, attribute fields, axis arithmetic, tangents that may be absent, sampling.
+ * The table itself: cy_op_table lists every row; nothing else does. */
+#ifndef CY_OPS_OPS_H
+#define CY_OPS_OPS_H
+
+#include "graph/graph.h"
+#include "ops/scalar.h"
+
+#include <cauchy/ops.h>
+
+/* Every row, ending with NULL. */
+extern const cy_op *const cy_op_table[];
+const cy_op *cy_op_find(const char *name);
+
+/* ---- families: each file defines these rows ---- */
+extern const cy_op cy_op_elementwise[CY_SCALAR_COUNT]; /* indexed by cy_scalar_op */
+extern const cy_op cy_op_reshape, cy_op_permute, cy_op_broadcast, cy_op_slice, cy_op_flip;
+extern const cy_op cy_op_pad, cy_op_concat, cy_op_gather, cy_op_scatter_add, cy_op_iota;
+extern const cy_op cy_op_sum, cy_op_reduce_max, cy_op_argmax, cy_op_cumsum, cy_op_prod, cy_op_dot;
+extern const cy_op cy_op_random_uniform, cy_op_all_reduce;
+extern const cy_op cy_op_relu, cy_op_softplus, cy_op_logsumexp, cy_op_softmax, cy_op_log_softmax;
+
+/* ---- tangents: an absent one is a zero ---- */
+cy_value cy_tangent_sum(cy_value s, cy_value t);
+cy_value cy_tangent_difference(cy_value s, cy_value t);
+cy_value cy_tangent_choose(cy_value condition, cy_value s, cy_value t);
+/* jvp of an operation that is linear in its only operand: the operation applied to the tangent. */
+cy_value cy_jvp_linear(const cy_rule *rule);
+/* jvp by the product rule: sum over operands i of the operation with operand i replaced by its tangent. */
+cy_value cy_jvp_multilinear(const cy_rule *rule);
+
+/* Element k (row-major) is one, the others zero. */
+cy_value cy_basis(cy_graph *graph, cy_type type, int64_t k);
+
+/* ---- axes ---- */
+/* -rank..rank-1 to 0..rank-1; otherwise the graph's error, and -1. */
+int cy_axis(cy_value a, const char *op, int axis);
+/* Set of axes from a list of n (all if n = 0 and axes is NULL): fails on range and repetition. */
+bool cy_axis_set(cy_value a, const char *op, const int *axes, int n, bool set[CY_MAX_RANK]);
+cy_status cy_fail_shapes(const char *format, cy_shape a, cy_shape b); /* format with two %s */
+
+#define CY_LIST_FIELD(type, field) {#field, CY_FIELD_LIST, offsetof(type, field)}
+#define CY_INT_FIELD(type, field) {#field, CY_FIELD_INT, offsetof(type, field)}
+#define CY_END_FIELDS {NULL, CY_FIELD_INT, 0}
+
+double cy_cost_zero(const void *attrs, const cy_type *in, int n, const cy_type *out);
+double cy_cost_operands(const void *attrs, const cy_type *in, int n, const cy_type *out); /* one per operand element */
+
+/* ---- sampling ---- */
+/* A small random shape of rank low..high; one in eight has an empty axis if empty is allowed. */
+cy_shape cy_sample_shape(cy_rng *rng, int low, int high, bool empty);
+void cy_sample_operand(cy_sample *sample, int i, cy_dtype dtype, cy_shape shape, double low, double high);
+
+/* For rules: the attributes as their struct. */
+#define CY_ATTRS(type, rule) ((const type *)(rule)->node->attrs)
+
+#endif

@@ -1,0 +1,99 @@
+/* What the operation families share. */
+#include "ops/ops.h"
+
+cy_value cy_tangent_sum(cy_value s, cy_value t) {
+  return !cy_is_value(s) ? t : !cy_is_value(t) ? s : cy_add(s, t);
+}
+
+cy_value cy_tangent_difference(cy_value s, cy_value t) {
+  return !cy_is_value(t) ? s : !cy_is_value(s) ? cy_neg(t) : cy_sub(s, t);
+}
+
+cy_value cy_tangent_choose(cy_value condition, cy_value s, cy_value t) {
+  if (!cy_is_value(s) && !cy_is_value(t)) return cy_none;
+  if (!cy_is_value(s)) s = cy_zeros_like(t);
+  if (!cy_is_value(t)) t = cy_zeros_like(s);
+  return cy_select(condition, s, t);
+}
+
+cy_value cy_jvp_linear(const cy_rule *rule) {
+  return cy_make(rule->graph, rule->node->op, &rule->tangent[0], 1, rule->node->attrs);
+}
+
+enum { MOST_FACTORS = 4 };
+
+cy_value cy_jvp_multilinear(const cy_rule *rule) {
+  cy_value total = cy_none, factors[MOST_FACTORS];
+  for (int i = 0; i < rule->node->n_inputs; i++) {
+    if (!cy_op_is_linear_in(rule->node->op, i) || !cy_is_value(rule->tangent[i])) continue;
+    for (int k = 0; k < rule->node->n_inputs; k++) factors[k] = k == i ? rule->tangent[k] : rule->in[k];
+    total = cy_tangent_sum(total, cy_remake(rule->graph, rule->node, factors));
+  }
+  return total;
+}
+
+int cy_axis(cy_value a, const char *op, int axis) {
+  if (!cy_is_value(a)) return -1;
+  char text[CY_SHAPE_TEXT];
+  cy_shape shape = cy_value_shape(a);
+  if (axis >= -shape.rank && axis < shape.rank) return axis < 0 ? axis + shape.rank : axis;
+  cy_graph_fail(a.graph, CY_INVALID, "%s: axis %d is outside the %d axes of shape %s", op, axis, shape.rank,
+                cy_shape_text(shape, text));
+  return -1;
+}
+
+bool cy_axis_set(cy_value a, const char *op, const int *axes, int n, bool set[CY_MAX_RANK]) {
+  if (!cy_is_value(a)) return false;
+  for (int i = 0; i < CY_MAX_RANK; i++) set[i] = !axes && n == 0 && i < cy_value_shape(a).rank;
+  for (int i = 0; axes && i < n; i++) {
+    int axis = cy_axis(a, op, axes[i]);
+    if (axis < 0) return false;
+    if (set[axis]) {
+      cy_graph_fail(a.graph, CY_INVALID, "%s: axis %d is named twice", op, axes[i]);
+      return false;
+    }
+    set[axis] = true;
+  }
+  return true;
+}
+
+cy_status cy_fail_shapes(const char *format, cy_shape a, cy_shape b) {
+  char first[CY_SHAPE_TEXT], second[CY_SHAPE_TEXT];
+#pragma GCC diagnostic push
+#pragma GCC diagnostic ignored "-Wformat-nonliteral"
+#pragma GCC diagnostic ignored "-Wformat-security"
+  return cy_fail(CY_INVALID, format, cy_shape_text(a, first), cy_shape_text(b, second));
+#pragma GCC diagnostic pop
+}
+
+double cy_cost_zero(const void *attrs, const cy_type *in, int n, const cy_type *out) {
+  (void)attrs, (void)in, (void)n, (void)out;
+  return 0;
+}
+
+double cy_cost_operands(const void *attrs, const cy_type *in, int n, const cy_type *out) {
+  double total = 0;
+  (void)attrs, (void)out;
+  for (int i = 0; i < n; i++) total += (double)cy_count(in[i].shape);
+  return total;
+}
+
+cy_shape cy_sample_shape(cy_rng *rng, int low, int high, bool empty) {
+  cy_shape shape = {.rank = low + (int)cy_rng_below(rng, high - low + 1)};
+  for (int i = 0; i < shape.rank; i++) shape.dim[i] = 1 + cy_rng_below(rng, 4);
+  if (empty && shape.rank && cy_rng_below(rng, 8) == 0) shape.dim[cy_rng_below(rng, shape.rank)] = 0;
+  return shape;
+}
+
+void cy_sample_operand(cy_sample *sample, int i, cy_dtype dtype, cy_shape shape, double low, double high) {
+  if (sample->n_inputs <= i) sample->n_inputs = i + 1;
+  sample->type[i] = (cy_type){dtype, shape};
+  sample->low[i] = low;
+  sample->high[i] = high;
+}
+
+cy_value cy_basis(cy_graph *graph, cy_type type, int64_t k) {
+  int64_t count = cy_count(type.shape);
+  cy_value place = cy_iota(graph, CY_I64, CY_SHAPE(count), 0), chosen = cy_full(graph, CY_I64, CY_SHAPE(count), (double)k);
+  return cy_reshape(cy_convert(cy_eq(place, chosen), type.dtype), type.shape);
+}
