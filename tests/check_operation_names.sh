@@ -4,8 +4,8 @@
 set -eu
 cd "${1:-.}"
 
-# Adding is what "accumulate" means for derivatives, and an absent derivative is zeros.
-allowed_autodiff='add zeros_like'
+# A derivative that is identically zero is returned as zeros; a loss is pulled back from one.
+allowed_autodiff='zeros_like ones_like'
 allowed_compile=''
 
 names=$( { sed -nE 's/^CY_API cy_value cy_([a-z0-9_]+)\(.*/\1/p' include/cauchy/ops.h
@@ -28,9 +28,9 @@ for folder in autodiff compile; do
         if (comment) { if (!sub(/^.*\*\//, "", line)) next; comment = 0 }
         gsub(/\/\*([^*]|\*[^\/])*\*\//, "", line); sub(/\/\/.*/, "", line)
         if (line ~ /\/\*/) { sub(/\/\*.*/, "", line); comment = 1 }
-        while (match(line, /cy_[a-z0-9_]+[ ]*\(|CY_SCALAR_[a-z0-9_]+|"[a-z0-9_]+"/)) {
+        while (match(line, /cy_op_[a-z0-9_]+|cy_[a-z0-9_]+[ ]*\(|CY_SCALAR_[a-z0-9_]+|"[a-z0-9_]+"/)) {
           word = substr(line, RSTART, RLENGTH); line = substr(line, RSTART + RLENGTH)
-          name = word; sub(/^(cy_|CY_SCALAR_|")/, "", name); sub(/[ ]*[("]$/, "", name)
+          name = word; sub(/^(cy_op_|cy_|CY_SCALAR_|")/, "", name); sub(/[ ]*[("]$/, "", name)
           if (name in known) { print FILENAME ":" FNR ": names the operation " name; bad = 1 }
         }
       }

@@ -117,13 +117,18 @@ static void test_curves(void **state) {
 static void test_odd_curves(void **state) {
   (void)state;
   enum { N = 10000 };
-  static double y[N], huge[] = {1e308, -1e308, 1e300, -1e300, 1e-300}, same[] = {7, 7, 7}, all_nan[] = {NAN, NAN}, negative[] = {-1, 0};
+  static double y[N], huge[] = {1e308, -1e308, 1e300, -1e300, 1e-300}, same[] = {7, 7, 7}, all_nan[] = {NAN, NAN},
+                      negative[] = {-1, 0};
   static double near_one[] = {1, 1 + 0x1p-52};
   for (int i = 0; i < N; i++) y[i] = i % 100 ? sin(i * 0.01) : NAN;
-  cy_plot_series series[] = {{.name = "", .y = y, .n = N},     {.y = huge, .n = 5},
-                             {.name = "same", .y = same, .n = 3}, {.name = "not\xff\x01utf-8 ", .y = same, .n = 1},
-                             {.name = "nan", .y = all_nan, .n = 2}, {.name = "negative", .y = negative, .n = 2},
-                             {.name = "near", .y = near_one, .n = 2}, {.name = "none"}};
+  cy_plot_series series[] = {{.name = "", .y = y, .n = N},
+                             {.y = huge, .n = 5},
+                             {.name = "same", .y = same, .n = 3},
+                             {.name = "not\xff\x01utf-8 ", .y = same, .n = 1},
+                             {.name = "nan", .y = all_nan, .n = 2},
+                             {.name = "negative", .y = negative, .n = 2},
+                             {.name = "near", .y = near_one, .n = 2},
+                             {.name = "none"}};
   for (int i = 0; i < 8; i++) {
     for (int kind = 0; kind < 3; kind++) {
       cy_plot_panel panel = {.series = &series[i], .n_series = 1, .log_y = kind == 1, .percent = kind == 2};
@@ -147,8 +152,8 @@ static void test_confusion(void **state) {
     assert_non_null(counts);
     for (int i = 0; i < n * n; i++) counts[i] = i % (n + 1) ? i % 3 : 12345;
     const char *const *of = n == 2 ? names : NULL;
-    assert_int_equal(cy_plot_confusion(counts, n, of, (cy_plot_options){.title = "t"}, path_of("m.png"), path_of("m.svg")),
-                     CY_OK);
+    assert_int_equal(
+        cy_plot_confusion(counts, n, of, (cy_plot_options){.title = "t"}, path_of("m.png"), path_of("m.svg")), CY_OK);
     assert_png(path_of("m.png"), 0, 0);
     if (n <= 10) assert_svg(path_of("m.svg"));
     free(counts);
@@ -167,8 +172,8 @@ static void test_images(void **state) {
   assert_int_equal(cy_tensor_create(CY_U8, CY_SHAPE(2, 3, 5, 9), &color), CY_OK);
   assert_int_equal(cy_tensor_create(CY_F32, CY_SHAPE(2, 8, 8), &floats), CY_OK);
   const char *captions[7] = {"0", NULL, "two"};
-  assert_int_equal(cy_plot_images(grey, captions, 0, (cy_plot_options){.title = "t"}, path_of("g.png"), path_of("g.svg")),
-                   CY_OK);
+  assert_int_equal(
+      cy_plot_images(grey, captions, 0, (cy_plot_options){.title = "t"}, path_of("g.png"), path_of("g.svg")), CY_OK);
   assert_svg(path_of("g.svg"));
   assert_int_equal(cy_plot_images(color, NULL, 1, (cy_plot_options){0}, path_of("c.png"), NULL), CY_OK);
   assert_png(path_of("c.png"), 0, 0);
@@ -235,10 +240,14 @@ static void test_missing(void **state) {
 int main(void) {
   const struct CMUnitTest tests[] = {
 #if CY_HAVE_CAIRO
-      cmocka_unit_test(test_curves), cmocka_unit_test(test_odd_curves), cmocka_unit_test(test_confusion),
-      cmocka_unit_test(test_images), cmocka_unit_test(test_refused),    cmocka_unit_test(test_axes),
+    cmocka_unit_test(test_curves),
+    cmocka_unit_test(test_odd_curves),
+    cmocka_unit_test(test_confusion),
+    cmocka_unit_test(test_images),
+    cmocka_unit_test(test_refused),
+    cmocka_unit_test(test_axes),
 #else
-      cmocka_unit_test(test_missing),
+    cmocka_unit_test(test_missing),
 #endif
   };
   return cmocka_run_group_tests(tests, make_folder, remove_folder);

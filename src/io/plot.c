@@ -64,7 +64,8 @@ static cairo_status_t draw_png(sink *to, int width, int height, cy_page_draw *dr
 
 static cairo_status_t draw_svg(sink *to, int width, int height, cy_page_draw *draw, const void *what) {
   cairo_surface_t *surface = cairo_svg_surface_create_for_stream(write_bytes, to, width, height);
-  if (cairo_surface_status(surface) == CAIRO_STATUS_SUCCESS) cairo_svg_surface_set_document_unit(surface, CAIRO_SVG_UNIT_PX);
+  if (cairo_surface_status(surface) == CAIRO_STATUS_SUCCESS)
+    cairo_svg_surface_set_document_unit(surface, CAIRO_SVG_UNIT_PX);
   cairo_status_t status = draw_page(surface, draw, what);
   cairo_surface_finish(surface); /* writes */
   if (status == CAIRO_STATUS_SUCCESS) status = cairo_surface_status(surface);
@@ -87,7 +88,10 @@ static cy_status write_page(draw_format *format, int width, int height, cy_page_
 
 cy_status cy_page_write(int width, int height, cy_page_draw *draw, const void *what, const char *png, const char *svg) {
   if (width < 1 || height < 1 || width > LONGEST_SIDE || height > LONGEST_SIDE)
-    return cy_fail(CY_INVALID, "%s: a chart of %d x %d pixels; sides are from 1 to %d", png ? png : svg ? svg : "plot",
+    return cy_fail(CY_INVALID, "%s: a chart of %d x %d pixels; sides are from 1 to %d",
+                   png   ? png
+                   : svg ? svg
+                         : "plot",
                    width, height, LONGEST_SIDE);
   if (png) CY_TRY(write_page(draw_png, width, height, draw, what, png));
   if (svg) CY_TRY(write_page(draw_svg, width, height, draw, what, svg));

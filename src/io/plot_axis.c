@@ -30,7 +30,8 @@ static void power_of_ten(double mantissa, int exponent, char text[CY_TICK_TEXT])
   n += snprintf(text + n, (size_t)(CY_TICK_TEXT - n), "10%s", exponent < 0 ? "⁻" : "");
   char digits[16];
   snprintf(digits, sizeof digits, "%d", exponent < 0 ? -exponent : exponent);
-  for (const char *d = digits; *d; d++) n += snprintf(text + n, (size_t)(CY_TICK_TEXT - n), "%s", superscript[*d - '0']);
+  for (const char *d = digits; *d; d++)
+    n += snprintf(text + n, (size_t)(CY_TICK_TEXT - n), "%s", superscript[*d - '0']);
 }
 
 static void scientific(double value, char text[CY_TICK_TEXT]) {

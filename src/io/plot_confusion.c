@@ -18,11 +18,11 @@ typedef struct matrix {
   const int64_t *counts;
   const char *const *names;
   int classes;
-  double cell, type;         /* side of a cell; size of names and recalls */
-  double left, top, side;    /* of the square */
+  double cell, type;      /* side of a cell; size of names and recalls */
+  double left, top, side; /* of the square */
   double name_width;
   bool names_upwards;
-  int every;                 /* one name in so many */
+  int every; /* one name in so many */
   char subtitle[128];
 } matrix;
 
@@ -107,7 +107,8 @@ static void lay_out(matrix *m, cairo_t *ruler) {
   double below = (m->names_upwards ? widest : m->type) + 8 + 22 + 26;
   cy_type(ruler, NOTE_SIZE, CY_REGULAR);
   double note = cy_text_width(ruler, NOTE) + 34;
-  if (!m->options.width) m->options.width = (int)ceil(fmax(m->left + m->side + 14 + RECALL_BAR + RECALL_TEXT + 16, note));
+  if (!m->options.width)
+    m->options.width = (int)ceil(fmax(m->left + m->side + 14 + RECALL_BAR + RECALL_TEXT + 16, note));
   if (!m->options.height) m->options.height = (int)ceil(m->top + m->side + below);
 }
 
@@ -220,8 +221,7 @@ static void draw_matrix(cairo_t *cr, const void *what) {
   draw_recalls(cr, m);
   cy_type(cr, NOTE_SIZE, CY_REGULAR);
   cy_ink(cr, CY_INK_SOFT);
-  cy_text_at(cr, m->options.width - 16, m->options.height - 9, 1,
-             cy_text_fit(cr, NOTE, m->options.width - 32, text));
+  cy_text_at(cr, m->options.width - 16, m->options.height - 9, 1, cy_text_fit(cr, NOTE, m->options.width - 32, text));
 }
 
 cy_status cy_plot_confusion(const int64_t *counts, int classes, const char *const *names, cy_plot_options options,

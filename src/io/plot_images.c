@@ -95,8 +95,8 @@ static cy_status lay_out(grid *g, int columns, cairo_t *ruler) {
   g->top = cy_headline_height(g->options.title, g->options.subtitle) + 6;
   double width = fmax(wanted * g->cell_width - GAP + 32, 200), height = g->top + rows * g->cell_height + 8;
   if (width > 16000 || height > 16000)
-    return cy_fail(CY_INVALID, "image grid: %.0f x %.0f images need %.0f x %.0f pixels; the limit is 16000 a side", wanted,
-                   rows, width, height);
+    return cy_fail(CY_INVALID, "image grid: %.0f x %.0f images need %.0f x %.0f pixels; the limit is 16000 a side",
+                   wanted, rows, width, height);
   g->columns = (int)wanted;
   g->rows = (int)rows;
   g->options.width = (int)width;
@@ -112,8 +112,13 @@ cy_status cy_plot_images(const cy_tensor *images, const char *const *captions, i
   if (cy_tensor_dtype(images) != CY_U8 || (s.rank != 3 && s.rank != 4) || (planes && s.dim[1] != 1 && s.dim[1] != 3))
     return cy_fail(CY_INVALID, "image grid: expects u8 NxHxW, Nx1xHxW or Nx3xHxW but receives %s %s",
                    cy_dtype_name(cy_tensor_dtype(images)), cy_shape_text(s, shape));
-  grid g = {.options = options, .images = images, .captions = captions, .count = s.dim[0],
-            .channels = planes ? s.dim[1] : 1, .height = s.dim[s.rank - 2], .width = s.dim[s.rank - 1]};
+  grid g = {.options = options,
+            .images = images,
+            .captions = captions,
+            .count = s.dim[0],
+            .channels = planes ? s.dim[1] : 1,
+            .height = s.dim[s.rank - 2],
+            .width = s.dim[s.rank - 1]};
   if (g.count < 1 || g.height < 1 || g.width < 1 || g.height > 8192 || g.width > 8192)
     return cy_fail(CY_INVALID, "image grid: cannot draw %s images of %s pixels: sides are from 1 to 8192",
                    g.count < 1 ? "no" : "these", cy_shape_text(s, shape));

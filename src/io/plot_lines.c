@@ -11,8 +11,16 @@
 #include <string.h>
 
 enum {
-  LABEL_SIZE = 11, LEGEND_SIZE = 12, LEGEND_ROW = 22, SWATCH = 22, PANEL_GAP = 26, INSET = 8,
-  MARKED_POINTS = 40, MAX_PANELS = 8, MAX_NAMES = 64, MAX_ENDS = 8,
+  LABEL_SIZE = 11,
+  LEGEND_SIZE = 12,
+  LEGEND_ROW = 22,
+  SWATCH = 22,
+  PANEL_GAP = 26,
+  INSET = 8,
+  MARKED_POINTS = 40,
+  MAX_PANELS = 8,
+  MAX_NAMES = 64,
+  MAX_ENDS = 8,
 };
 
 typedef struct panel {
@@ -50,11 +58,13 @@ static bool shown(const cy_plot_panel *p, const cy_plot_series *s, int64_t i) {
   return drawable(x_of(s, i)) && drawable(s->y[i]) && (!p->log_y || s->y[i] > 0);
 }
 
-static int color_of(const cy_plot_panel *p, int i) { return cy_palette(p->series[i].color > 0 ? p->series[i].color - 1 : i); }
+static int color_of(const cy_plot_panel *p, int i) {
+  return cy_palette(p->series[i].color > 0 ? p->series[i].color - 1 : i);
+}
 
 typedef struct range {
   double low, high;
-  bool whole; /* integers only */
+  bool whole;   /* integers only */
   int64_t most; /* points of the longest curve */
 } range;
 
@@ -140,7 +150,8 @@ static void place_legend(chart *c, cairo_t *ruler) {
   c->legend_rows = c->n_entries > 0;
   cy_type(ruler, LEGEND_SIZE, CY_REGULAR);
   for (int i = 0; i < c->n_entries; i++) {
-    double width = SWATCH + 6 + cy_text_width(ruler, cy_text_fit(ruler, c->entries[i].series->name, legend_name_width(c), text));
+    double width =
+        SWATCH + 6 + cy_text_width(ruler, cy_text_fit(ruler, c->entries[i].series->name, legend_name_width(c), text));
     if (x > 0 && x + width > c->width) x = 0, c->legend_rows++;
     c->entries[i].x = x;
     c->entries[i].row = c->legend_rows - 1;
@@ -206,7 +217,9 @@ static void lay_out(chart *c, cairo_t *ruler, const cy_plot_panel *panels) {
 
 /* ---- drawing ---- */
 
-static double px(const chart *c, double x) { return c->left + INSET + cy_axis_place(&c->x, x) * (c->width - 2 * INSET); }
+static double px(const chart *c, double x) {
+  return c->left + INSET + cy_axis_place(&c->x, x) * (c->width - 2 * INSET);
+}
 static double py(const panel *p, double y) { return p->top + (1 - cy_axis_place(&p->y, y)) * p->height; }
 
 static void draw_legend(cairo_t *cr, const chart *c) {
@@ -329,7 +342,10 @@ static void draw_curve(cairo_t *cr, const chart *c, const panel *p, int which) {
 
 /* The last value of each curve, beside the panel: sorted by height, then pushed apart. */
 static void draw_ends(cairo_t *cr, const chart *c, const panel *p) {
-  struct end { double y; int series; } ends[MAX_ENDS];
+  struct end {
+    double y;
+    int series;
+  } ends[MAX_ENDS];
   int n = 0;
   if (p->from->n_series > MAX_ENDS) return;
   for (int s = 0; s < p->from->n_series; s++) {
