@@ -61,7 +61,8 @@ cy_value cy_prelu(cy_network *network, cy_value x, cy_prelu_options options) {
     cy_shape shape = cy_value_shape(x);
     cy_initializer quarter = {.kind = CY_INIT_CONSTANT, .a = 0.25};
     cy_shape own = CY_SHAPE(options.shared ? 1 : shape.dim[1]);
-    cy_value slope = cy_network_parameter(network, "slope", own, cy_initializer_or(options.slope, quarter, 1, 1), false);
+    cy_initializer start = cy_initializer_or(options.slope, quarter, 1, 1);
+    cy_value slope = cy_network_parameter(network, "slope", own, start, false);
     slope = cy_reshape(slope, options.shared ? CY_SCALAR : channel_shape(shape));
     y = cy_select(is_positive(x), x, cy_mul(slope, x));
   }

@@ -44,15 +44,18 @@ static void fill_normal(cy_rng rng, cy_tensor *tensor, double mean, double devia
   for (int64_t i = 0; i < n; i++) cy_tensor_set(tensor, i, mean + deviation * cy_rng_normal(&rng));
 }
 
+/* Eight sums side by side, so that the compiler may use vectors; the order of addition is fixed. */
 static double dot(const double *a, const double *b, int64_t n) {
-  double sum = 0;
-#pragma omp simd reduction(+ : sum)
-  for (int64_t i = 0; i < n; i++) sum += a[i] * b[i];
+  double lanes[8] = {0}, sum = 0;
+  int64_t i = 0;
+  for (; i + 8 <= n; i += 8)
+    for (int k = 0; k < 8; k++) lanes[k] += a[i + k] * b[i + k];
+  for (; i < n; i++) sum += a[i] * b[i];
+  for (int k = 0; k < 8; k++) sum += lanes[k];
   return sum;
 }
 
-static void subtract(double *a, double factor, const double *b, int64_t n) {
-#pragma omp simd
+static void subtract(double *restrict a, double factor, const double *restrict b, int64_t n) {
   for (int64_t i = 0; i < n; i++) a[i] -= factor * b[i];
 }
 

@@ -7,8 +7,8 @@
  *   argument = [ name "=" ] value;   value = number | word | string | initialiser | chain { "|" chain }
  *
  * Blocks and repetitions are written out while parsing: a block's parameter stands for the tokens of its argument, read
- * in the frame of the caller, and a repetition reads its tokens again. Only blocks defined earlier are known, so
- * nothing recurs; nesting and the number of layers are limited, so hostile text ends soon. */
+ * in the frame of the caller, and a repetition reads its tokens again. A block that uses itself is an error; nesting and
+ * the number of layers are limited, so hostile text ends soon. */
 #include "nn/model.h"
 #include "nn/source.h"
 
@@ -375,6 +375,7 @@ static cy_status parse_argument(parser *p, cy_stage *stage, int *position) {
       return cy_source_fail(&p->source, token->start, "%s: arguments without a name come before those with one",
                             stage->row->name);
     i = (*position)++;
+    if (n == 0) return cy_source_fail(&p->source, token->start, "%s takes no arguments but a name", stage->row->name);
     if (i >= n)
       return cy_source_fail(&p->source, token->start, "%s takes at most %d argument%s and a name", stage->row->name, n,
                             n == 1 ? "" : "s");
@@ -453,6 +454,9 @@ static cy_status parse_block(parser *p, const block *b, const cy_token *token, c
   frame inner = {.block = b, .outer = p->frame};
   int position = 0;
   char text[WORD_TEXT], parameter[WORD_TEXT];
+  for (const frame *f = p->frame; f; f = f->outer)
+    if (f->block == b)
+      return cy_source_fail(&p->source, token->start, "block \"%.60s\" uses itself", word(p, token, text));
   if (accept(p, '(') && !accept(p, ')')) {
     do CY_TRY(bind_argument(p, b, &inner, position++));
     while (accept(p, ','));
