@@ -4,8 +4,9 @@
 set -eu
 cd "${1:-.}"
 
-# A derivative that is identically zero is returned as zeros; a loss is pulled back from one.
-allowed_autodiff='zeros_like ones_like'
+# A derivative that is identically zero is returned as zeros; a loss is pulled back from one; a Jacobian is put
+# together from its rows.
+allowed_autodiff='zeros_like ones_like concat reshape'
 allowed_compile=''
 
 names=$( { sed -nE 's/^CY_API cy_value cy_([a-z0-9_]+)\(.*/\1/p' include/cauchy/ops.h
