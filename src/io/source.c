@@ -61,7 +61,7 @@ static cy_status open_regular(const char *path, int *fd, uint64_t *size) {
 
 cy_status cy_source_open(const char *path, cy_source *source) {
   int fd;
-  uint64_t size;
+  uint64_t size = 0;
   *source = (cy_source){.name = path, .kind = &gz_kind};
   CY_TRY(open_regular(path, &fd, &size));
   gz_context *gz = cy_calloc(1, sizeof *gz);
