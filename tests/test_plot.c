@@ -20,7 +20,7 @@
 static char folder[64];
 
 static const char *path_of(const char *name) {
-  static char path[4][128];
+  static char path[4][512];
   static int next;
   char *path_ = path[next++ % 4];
   snprintf(path_, sizeof path[0], "%s/%s", folder, name);
