@@ -61,8 +61,8 @@ typedef struct cy_optimizer_inputs {
                     empty value: always update */
 } cy_optimizer_inputs;
 
-/* Builds one update. state (NULL: don't) gets "step" and the slots declared with role CY_OPTIMIZER. updates has room for
- * cy_optimizer_update_count(options, n) entries; *n_updates is how many were written.
+/* Builds one update. state (NULL: don't) gets "step" and the slots declared with role CY_OPTIMIZER. updates has room
+ * for cy_optimizer_update_count(options, n) entries; *n_updates is how many were written.
  * Errors: CY_INVALID for options out of range, shapes or dtypes that disagree, parameters that are no variables. */
 CY_API CY_MUST_CHECK cy_status cy_optimizer_apply(cy_graph *graph, cy_optimizer_options options,
                                                   cy_optimizer_inputs inputs, cy_state *state, cy_update *updates,
@@ -97,7 +97,7 @@ typedef struct cy_schedule {
   double factor;  /* step: each reduction multiplies by this; 0 means 0.1 */
   double total;   /* cosine: steps; > warmup */
   double floor;   /* cosine: the final share of the rate, 0..1 */
-  bool in_epochs; /* warmup, every and total count epochs: for those who know the length of an epoch, such as the trainer,
+  bool in_epochs; /* warmup, every and total count epochs: for those who know how long an epoch is, as the trainer does,
                      which also takes total = 0 as the whole training */
 } cy_schedule;
 

@@ -45,8 +45,8 @@ typedef struct cy_progress {
 
 /* A field of 0 takes the value in brackets. */
 typedef struct cy_trainer_options {
-  const char *loss;        /* "cross_entropy" [when targets are classes], "hinge" (classes only); "mse" [otherwise], "mae",
-                              "huber", "binary_cross_entropy" (of classes: against their one-hot vectors) */
+  const char *loss;        /* "cross_entropy" [when targets are classes] and "hinge" need classes; "mse" [otherwise],
+                              "mae", "huber", "binary_cross_entropy" take classes as one-hot vectors */
   cy_optimizer_options optimizer; /* [adam], with clipping of gradients */
   double learning_rate;    /* [the optimiser's usual one] */
   cy_schedule schedule;    /* [constant] */
@@ -58,8 +58,8 @@ typedef struct cy_trainer_options {
   cy_scale scale;          /* of the inputs */
   int64_t patience;        /* > 0: stop after so many epochs in a row without improvement [never] */
   double min_delta;        /* smaller improvements of the watched loss do not count [any counts] */
-  bool keep_last;          /* end with the last parameters; otherwise, with a validation part, those of the best epoch */
-  double l1, l2;           /* added to the loss: l1 sum |w| + l2 / 2 sum w^2 over the weights, no biases or scales [0] */
+  bool keep_last;          /* end with the last parameters; otherwise, with a validation part, with the best epoch's */
+  double l1, l2;           /* added to the loss: l1 sum |w| + l2 / 2 sum w^2 over weights, not biases or scales [0] */
   cy_dtype dtype;          /* CY_F32 [yes] or CY_F64 */
   int threads;             /* [OMP_NUM_THREADS, else all cores] */
   const char *backend;     /* ["cpu"] */
@@ -90,7 +90,7 @@ CY_API CY_MUST_CHECK cy_status cy_trainer_resume(const char *path, cy_dataset *d
 CY_API void cy_trainer_free(cy_trainer *trainer);
 
 /* Trains until the last epoch or an early stop; at the end the best parameters are in place (unless keep_last).
- * CY_CANCELLED: a callback asked to stop; the step was completed. CY_NOT_FINITE: the loss of a batch was NaN or infinite;
+ * CY_CANCELLED: a callback asked to stop; the step was completed. CY_NOT_FINITE: a batch's loss was NaN or infinite;
  * the message names epoch, step and the first value that went bad, and the state is that from before the step.
  * Running again after a cancellation continues; otherwise it tries the step again. A step allocates nothing. */
 CY_API CY_MUST_CHECK cy_status cy_trainer_run(cy_trainer *trainer);
@@ -117,7 +117,7 @@ CY_API void cy_metrics_clear(cy_metrics *metrics);
 typedef struct cy_epoch_record {
   int64_t epoch; /* from 1 */
   int64_t steps; /* training steps done at its end, since the beginning */
-  double loss, accuracy;                       /* over the batches of the epoch, while training (with dropout, with penalties) */
+  double loss, accuracy;                       /* over the epoch's batches, while training: with dropout, with penalties */
   double validation_loss, validation_accuracy; /* NaN without a validation part */
   double learning_rate;                        /* of its last step */
   double seconds;                              /* time spent; the one field that two equal runs differ in */
@@ -147,7 +147,8 @@ CY_API cy_trainer_options cy_trainer_options_of(const cy_trainer *trainer); /* e
 typedef struct cy_trained cy_trained;
 
 /* From a file of cy_trainer_save: model, parameters, scaling, class names. threads, backend as in the options above. */
-CY_API CY_MUST_CHECK cy_status cy_trained_load(const char *path, int threads, const char *backend, cy_trained **trained);
+CY_API CY_MUST_CHECK cy_status cy_trained_load(const char *path, int threads, const char *backend,
+                                               cy_trained **trained);
 CY_API void cy_trained_free(cy_trained *trained);
 CY_API const cy_model *cy_trained_model(const cy_trained *trained);
 CY_API cy_state *cy_trained_state(cy_trained *trained);
@@ -163,16 +164,17 @@ CY_API const char *cy_trained_metadata(const cy_trained *trained, const char *ke
 CY_API int cy_trained_history_count(const cy_trained *trained);
 CY_API cy_epoch_record cy_trained_history(const cy_trained *trained, int i);
 CY_API cy_split_options cy_trained_split_options(const cy_trained *trained); /* to find its test part again */
+CY_API cy_trainer_options cy_trained_options(const cy_trained *trained); /* as used; strings borrowed from trained */
 
 /* Raw inputs [n, sample shape] of any dtype (or [sample shape]: one) are scaled as in training. outputs: a new tensor
  * [n, ...]: probabilities if classes, else the model's output. labels (may be NULL): a new i64 [n], the most probable
  * class of each; fails for regression. */
 CY_API CY_MUST_CHECK cy_status cy_trained_predict(cy_trained *trained, const cy_tensor *inputs, cy_tensor **outputs,
                                                   cy_tensor **labels);
-/* Metrics over the given samples of a data set, which is set to the model's scaling. indices NULL: all (n ignored). Fails if
- * shapes or classes disagree with the model. */
-CY_API CY_MUST_CHECK cy_status cy_trained_evaluate(cy_trained *trained, cy_dataset *dataset, const int64_t *indices, int64_t n,
-                                                   cy_metrics *metrics);
+/* Metrics over the given samples of a data set, which is set to the model's scaling. indices NULL: all (n ignored).
+ * Fails if shapes or classes disagree with the model. */
+CY_API CY_MUST_CHECK cy_status cy_trained_evaluate(cy_trained *trained, cy_dataset *dataset, const int64_t *indices,
+                                                   int64_t n, cy_metrics *metrics);
 
 #ifdef __cplusplus
 }

@@ -1,5 +1,5 @@
 /* Builds an optimiser's update into a training step: clip, decay, the row's rule for each parameter, the guard against
- * a bad loss, the counter. Knows no optimiser by name. Called by the trainer and by programs with a loop of their own. */
+ * a bad loss, the counter. Knows no optimiser by name. The trainer calls it, and programs with their own loop. */
 #include "optim/optim.h"
 
 #include "base/error.h"

@@ -1,5 +1,5 @@
 /* The optimisers: one update rule and one row each. p parameter, g gradient (clipped, with L2 decay), r learning rate,
- * t the number of the update from 1. The rest (options, slots, guard, counter) is common to all and lives in apply.c. */
+ * t the number of the update from 1. The rest (options, slots, guard, counter) is common to all and is in apply.c. */
 #include "optim/optim.h"
 
 #include <math.h>

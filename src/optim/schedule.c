@@ -36,7 +36,7 @@ cy_status cy_schedule_check(cy_schedule s) {
   if (s.kind == CY_SCHEDULE_STEP && !(factor_of(s) > 0 && isfinite(s.factor)))
     return cy_fail(CY_INVALID, "schedule step: factor is %g; it must be > 0", s.factor);
   if (s.kind == CY_SCHEDULE_COSINE && !(s.total > s.warmup && isfinite(s.total)))
-    return cy_fail(CY_INVALID, "schedule cosine: total is %g steps; it must be more than warmup, %g", s.total, s.warmup);
+    return cy_fail(CY_INVALID, "schedule cosine: total is %g steps; it must exceed warmup, %g", s.total, s.warmup);
   if (s.kind == CY_SCHEDULE_COSINE && !(s.floor >= 0 && s.floor <= 1))
     return cy_fail(CY_INVALID, "schedule cosine: floor is %g; it must be in 0..1", s.floor);
   return CY_OK;

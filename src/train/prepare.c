@@ -1,0 +1,188 @@
+/* Making a trainer ready for its first step: split, scaling, state, programs. What resuming has in common with starting
+ * anew is here too. */
+#include "train/train.h"
+
+#include "base/error.h"
+#include "base/memory.h"
+#include "tensor/tensor.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <string.h>
+
+cy_status cy_copy_model(const cy_model *model, cy_model **copy) {
+  char *text = NULL;
+  CY_TRY(cy_model_text(model, &text));
+  cy_status status = cy_model_parse(text, "model", copy);
+  cy_string_free(text);
+  return status;
+}
+
+/* ---- the data: scaling, identity ---- */
+
+cy_status cy_scaling_declare(cy_state *state, int64_t channels) {
+  CY_TRY(cy_state_declare(state, CY_SCALING_OFFSET, CY_BUFFER, CY_F32, CY_SHAPE(channels)));
+  return cy_state_declare(state, CY_SCALING_FACTOR, CY_BUFFER, CY_F32, CY_SHAPE(channels));
+}
+
+cy_scaling cy_scaling_of(const cy_state *state) {
+  const cy_tensor *offset = cy_state_find(state, CY_SCALING_OFFSET), *factor = cy_state_find(state, CY_SCALING_FACTOR);
+  return (cy_scaling){cy_tensor_count(offset), cy_tensor_f32(offset), cy_tensor_f32(factor)};
+}
+
+static void store_scaling(cy_scaling scaling, cy_state *state) {
+  size_t bytes = (size_t)scaling.channels * sizeof(float);
+  memcpy(cy_tensor_data(cy_state_find(state, CY_SCALING_OFFSET)), scaling.offset, bytes);
+  memcpy(cy_tensor_data(cy_state_find(state, CY_SCALING_FACTOR)), scaling.factor, bytes);
+}
+
+/* 64-bit FNV-1a (G. Fowler, L. C. Noll, K.-P. Vo) by words of eight bytes, folded so that high bits come down again. */
+static uint64_t mix(uint64_t hash, const cy_tensor *tensor) {
+  const unsigned char *bytes = cy_tensor_data(tensor);
+  size_t left = cy_tensor_bytes(tensor);
+  while (left > 0) {
+    uint64_t word = 0;
+    size_t size = left < sizeof word ? left : sizeof word;
+    memcpy(&word, bytes, size);
+    hash = (hash ^ word) * 0x100000001B3u;
+    hash ^= hash >> 29;
+    bytes += size;
+    left -= size;
+  }
+  return hash;
+}
+
+uint64_t cy_dataset_checksum(const cy_dataset *dataset) {
+  uint64_t hash = mix(0xCBF29CE484222325u, cy_dataset_inputs(dataset));
+  return mix(hash, cy_dataset_targets(dataset));
+}
+
+/* ---- state and programs ---- */
+
+/* For every tensor of the model a place for its best value: "held/<name>". */
+static cy_status declare_held(const cy_network *network, cy_state *state) {
+  for (int i = 0; i < cy_network_variable_count(network); i++) {
+    const cy_network_variable *v = cy_network_variable_at(network, i);
+    if (v->role == CY_OPTIMIZER) continue;
+    size_t size = strlen(v->name) + sizeof "held/";
+    char *name = cy_calloc(size, 1);
+    if (!name) return cy_no_memory();
+    snprintf(name, size, "held/%s", v->name);
+    cy_status status = cy_state_declare(state, name, CY_OPTIMIZER, v->dtype, v->shape);
+    cy_free(name);
+    CY_TRY(status);
+  }
+  return CY_OK;
+}
+
+static cy_status pair_held(cy_trainer *t) {
+  int n = cy_state_count(t->state);
+  t->in_use = cy_calloc((size_t)n, sizeof(cy_tensor *));
+  t->held = cy_calloc((size_t)n, sizeof(cy_tensor *));
+  if (!t->in_use || !t->held) return cy_no_memory();
+  for (int i = 0; i < n; i++) {
+    const char *name = cy_state_name(t->state, i);
+    cy_tensor *in_use = strncmp(name, "held/", 5) == 0 ? cy_state_find(t->state, name + 5) : NULL;
+    if (!in_use) continue;
+    t->in_use[t->n_held] = in_use;
+    t->held[t->n_held++] = cy_state_tensor(t->state, i);
+  }
+  return CY_OK;
+}
+
+static cy_status make_state(cy_trainer *t, int64_t batch) {
+  cy_stage_graph built;
+  cy_scaling scaling = cy_dataset_scaling(t->dataset);
+  CY_TRY(cy_state_create(&t->state));
+  CY_TRY(cy_stage_build(&t->objective, CY_STAGE_TRAIN, batch, t->state, &built));
+  t->parameters = cy_network_parameter_elements(built.network);
+  cy_status status = cy_scaling_declare(t->state, scaling.channels);
+  if (status == CY_OK && t->split.n_validation > 0 && !t->options.keep_last)
+    status = declare_held(built.network, t->state);
+  if (status == CY_OK) status = cy_state_allocate(t->state);
+  if (status == CY_OK) status = cy_network_initialize(built.network, t->state, t->options.seed);
+  cy_stage_graph_clear(&built);
+  CY_TRY(status);
+  store_scaling(scaling, t->state);
+  return pair_held(t);
+}
+
+/* Compiles all that training will run, so that mistakes show now and steps allocate nothing. */
+static cy_status make_stages(cy_trainer *t) {
+  int64_t batch = t->options.batch_size, n = t->split.n_train, validation = t->split.n_validation;
+  int64_t full = n < batch ? n : batch, rest = n % full;
+  CY_TRY(cy_stages_get(&t->train, &t->objective, CY_STAGE_TRAIN, full, t->state, &t->full));
+  CY_TRY(cy_stages_get(&t->train, &t->objective, CY_STAGE_TRAIN, rest ? rest : full, t->state, &t->last));
+  int64_t block = batch > CY_EVALUATION_BATCH ? batch : CY_EVALUATION_BATCH;
+  cy_stage *ignored;
+  if (validation >= block)
+    CY_TRY(cy_stages_get(&t->evaluate, &t->objective, CY_STAGE_EVALUATE, block, t->state, &ignored));
+  if (validation % block)
+    CY_TRY(cy_stages_get(&t->evaluate, &t->objective, CY_STAGE_EVALUATE, validation % block, t->state, &ignored));
+  return CY_OK;
+}
+
+static cy_status make_schedule(cy_trainer *t) {
+  cy_schedule *schedule = &t->options.schedule;
+  *schedule = cy_schedule_in_steps(*schedule, cy_batches_count(t->batches), t->options.epochs);
+  return cy_schedule_check(*schedule);
+}
+
+static cy_status prepare(cy_trainer *t, const cy_model *model, bool scale) {
+  cy_trainer_options *o = &t->options;
+  cy_split_options split = {.validation = o->validation, .test = o->test, .seed = o->seed};
+  CY_TRY(cy_copy_model(model, &t->model));
+  if (o->backend && !(t->backend = cy_strdup(o->backend))) return cy_no_memory();
+  o->backend = t->backend;
+  CY_TRY(cy_dataset_split(t->dataset, split, &t->split));
+  if (t->split.n_train == 0)
+    return cy_fail(CY_INVALID, "data set \"%s\": none of its %lld samples are left to train on",
+                   cy_dataset_name(t->dataset), (long long)cy_dataset_count(t->dataset));
+  if (scale) CY_TRY(cy_dataset_scale(t->dataset, o->scale, t->split.train, t->split.n_train));
+  t->checksum = cy_dataset_checksum(t->dataset);
+  CY_TRY(cy_batches_create(t->split.train, t->split.n_train, o->batch_size, true, o->seed, &t->batches));
+  CY_TRY(make_schedule(t));
+  t->objective = (cy_objective){
+    .model = t->model, .loss = cy_loss_find(o->loss, cy_dataset_classes(t->dataset)), .dtype = o->dtype,
+    .sample = cy_dataset_sample_shape(t->dataset), .target = cy_dataset_target_shape(t->dataset),
+    .classes = cy_dataset_classes(t->dataset), .l1 = o->l1, .l2 = o->l2, .optimizer = o->optimizer,
+    .program = {.backend = t->backend, .threads = o->threads}};
+  t->at.best_loss = INFINITY;
+  CY_TRY(make_state(t, t->split.n_train < o->batch_size ? t->split.n_train : o->batch_size));
+  return make_stages(t);
+}
+
+cy_status cy_trainer_prepare(const cy_model *model, cy_dataset *dataset, cy_trainer_options options, bool scale,
+                             cy_trainer **trainer) {
+  *trainer = cy_calloc(1, sizeof **trainer);
+  if (!*trainer) return cy_no_memory();
+  (*trainer)->dataset = dataset;
+  (*trainer)->options = options;
+  cy_status status = prepare(*trainer, model, scale);
+  if (status == CY_OK) return CY_OK;
+  cy_trainer_free(*trainer);
+  *trainer = NULL;
+  return status;
+}
+
+cy_status cy_trainer_create(const cy_model *model, cy_dataset *dataset, cy_trainer_options options,
+                            cy_trainer **trainer) {
+  *trainer = NULL;
+  CY_TRY(cy_trainer_options_resolve(options, cy_dataset_classes(dataset), &options));
+  return cy_trainer_prepare(model, dataset, options, true, trainer);
+}
+
+void cy_trainer_free(cy_trainer *t) {
+  if (!t) return;
+  cy_stages_clear(&t->train);
+  cy_stages_clear(&t->evaluate);
+  cy_batches_free(t->batches);
+  cy_split_clear(&t->split);
+  cy_state_free(t->state);
+  cy_model_free(t->model);
+  cy_free(t->in_use);
+  cy_free(t->held);
+  cy_free(t->history);
+  cy_free(t->backend);
+  cy_free(t);
+}

@@ -1,0 +1,207 @@
+/* Stages: the training step, the evaluation and the prediction as one graph each, compiled for one batch size, with the
+ * tensors they read bound once. Running a stage allocates nothing. */
+#include "train/train.h"
+
+#include "base/error.h"
+#include "base/memory.h"
+#include "tensor/tensor.h"
+
+#include <cauchy/autodiff.h>
+
+#include <float.h>
+#include <string.h>
+
+static cy_shape batch_of(int64_t n, cy_shape one) {
+  cy_shape shape = {.rank = one.rank + 1, .dim = {n}};
+  for (int i = 0; i < one.rank; i++) shape.dim[i + 1] = one.dim[i];
+  return shape;
+}
+
+static cy_status check_output(const cy_objective *o, cy_value output, cy_shape target) {
+  char a[CY_SHAPE_TEXT], b[CY_SHAPE_TEXT];
+  cy_shape shape = cy_value_shape(output);
+  if (o->classes > 0 && (shape.rank != 2 || shape.dim[1] != o->classes))
+    return cy_fail(CY_INVALID, "the model's output is %s, but a data set of %lld classes needs %lldx%lld",
+                   cy_shape_text(shape, a), (long long)o->classes, (long long)target.dim[0], (long long)o->classes);
+  if (o->classes == 0 && (shape.rank < 1 || shape.dim[0] != target.dim[0] || cy_count(shape) != cy_count(target)))
+    return cy_fail(CY_INVALID, "the model's output is %s, but the targets are %s", cy_shape_text(shape, a),
+                   cy_shape_text(target, b));
+  return CY_OK;
+}
+
+/* The loss and the number of samples whose largest output is the right class, in the objective's dtype. */
+static cy_value loss_of(const cy_objective *o, cy_graph *graph, int64_t n, cy_value output, cy_value *correct,
+                        cy_value *predicted) {
+  cy_value labels = {.graph = graph, .id = -1}, targets;
+  if (o->classes > 0) {
+    labels = cy_input(graph, "y", CY_I64, CY_SHAPE(n));
+    targets = o->loss->classes_only ? labels : cy_one_hot(labels, o->classes, o->dtype);
+    *predicted = cy_argmax(output, 1, false);
+    *correct = cy_sum(cy_convert(cy_eq(*predicted, labels), o->dtype), NULL, 0, false);
+  } else {
+    targets = cy_convert(cy_input(graph, "y", CY_F32, batch_of(n, o->target)), o->dtype);
+    targets = cy_reshape(targets, cy_value_shape(output));
+    *correct = cy_scalar(graph, o->dtype, 0);
+    *predicted = *correct;
+  }
+  return o->loss->loss(output, labels, targets);
+}
+
+/* |loss| <= the largest number: false for infinity and NaN, and nothing a simplifier could cancel. */
+static cy_value is_finite(cy_value loss, cy_dtype dtype) {
+  cy_value largest = cy_scalar(loss.graph, dtype, dtype == CY_F32 ? (double)FLT_MAX : DBL_MAX);
+  return cy_le(cy_abs(loss), largest);
+}
+
+/* Gradients and updates of the trained parameters. */
+static cy_status build_updates(const cy_objective *o, cy_stage_graph *built, cy_value loss, cy_state *declare) {
+  int n = 0, n_network = 0, n_optimizer = 0;
+  const cy_value *parameters = cy_network_parameters(built->network, &n);
+  const cy_update *network = cy_network_updates(built->network, &n_network);
+  if (n == 0) return cy_fail(CY_INVALID, "the model has no parameters to train");
+  cy_value *gradients = cy_calloc((size_t)n, sizeof *gradients);
+  bool *decays = cy_calloc((size_t)n, sizeof *decays);
+  built->updates = cy_calloc((size_t)(cy_optimizer_update_count(o->optimizer, n) + n_network), sizeof *built->updates);
+  cy_status status = CY_OK;
+  if (!gradients || !decays || !built->updates) {
+    status = cy_no_memory();
+    goto done;
+  }
+  for (int i = 0, p = 0; i < cy_network_variable_count(built->network) && p < n; i++) {
+    const cy_network_variable *v = cy_network_variable_at(built->network, i);
+    if (v->role == CY_PARAMETER) decays[p++] = v->decays;
+  }
+  CY_TRY_GOTO(status, cy_grad(loss, parameters, n, gradients), done);
+  cy_value good = is_finite(loss, o->dtype);
+  cy_optimizer_inputs inputs = {parameters, gradients, decays, n, good};
+  CY_TRY_GOTO(status, cy_optimizer_apply(built->graph, o->optimizer, inputs, declare, built->updates, &n_optimizer),
+              done);
+  built->n_updates = n_optimizer;
+  for (int i = 0; i < n_network; i++) {
+    cy_value variable = network[i].variable;
+    built->updates[built->n_updates++] = (cy_update){variable, cy_select(good, network[i].value, variable)};
+  }
+done:
+  cy_free(gradients);
+  cy_free(decays);
+  return status;
+}
+
+static cy_value add_penalties(const cy_objective *o, cy_network *network, cy_value loss) {
+  loss = cy_add(loss, cy_network_penalty(network));
+  if (o->l1 > 0) loss = cy_add(loss, cy_l1_penalty(network, o->l1));
+  if (o->l2 > 0) loss = cy_add(loss, cy_l2_penalty(network, o->l2));
+  return loss;
+}
+
+static void add_output(cy_stage_graph *built, cy_value value) { built->outputs[built->n_outputs++] = value; }
+
+static cy_status build(const cy_objective *o, cy_stage_kind kind, int64_t n, cy_state *declare, cy_stage_graph *built) {
+  cy_network_options options = {.training = kind == CY_STAGE_TRAIN, .dtype = o->dtype};
+  cy_value correct, predicted;
+  if (o->sample.rank + 1 > CY_MAX_RANK || o->target.rank + 1 > CY_MAX_RANK)
+    return cy_fail(CY_INVALID, "samples or targets have more than %d axes", CY_MAX_RANK - 1);
+  CY_TRY(cy_graph_create(&built->graph));
+  CY_TRY(cy_network_create(built->graph, options, &built->network));
+  cy_value x = cy_convert(cy_input(built->graph, "x", CY_F32, batch_of(n, o->sample)), o->dtype);
+  cy_value output = cy_model_apply(o->model, built->network, x);
+  CY_TRY(cy_graph_status(built->graph));
+  CY_TRY(check_output(o, output, batch_of(n, o->target)));
+  if (declare) CY_TRY(cy_network_declare(built->network, declare));
+  if (kind == CY_STAGE_PREDICT) {
+    add_output(built, o->loss->answer ? o->loss->answer(output) : output);
+    if (o->classes > 0) add_output(built, cy_argmax(output, 1, false));
+    return cy_graph_status(built->graph);
+  }
+  cy_value loss = loss_of(o, built->graph, n, output, &correct, &predicted);
+  if (kind == CY_STAGE_TRAIN) loss = add_penalties(o, built->network, loss);
+  add_output(built, loss);
+  add_output(built, correct);
+  if (kind == CY_STAGE_EVALUATE && o->classes > 0) add_output(built, predicted);
+  CY_TRY(cy_graph_status(built->graph));
+  return kind == CY_STAGE_TRAIN ? build_updates(o, built, loss, declare) : CY_OK;
+}
+
+cy_status cy_stage_build(const cy_objective *objective, cy_stage_kind kind, int64_t n, cy_state *declare,
+                         cy_stage_graph *built) {
+  *built = (cy_stage_graph){0};
+  cy_status status = build(objective, kind, n, declare, built);
+  if (status != CY_OK) cy_stage_graph_clear(built);
+  return status;
+}
+
+void cy_stage_graph_clear(cy_stage_graph *built) {
+  cy_network_free(built->network);
+  cy_graph_free(built->graph);
+  cy_free(built->updates);
+  *built = (cy_stage_graph){0};
+}
+
+static cy_status bind_new(cy_session *session, const char *name, cy_dtype dtype, cy_shape shape, cy_tensor **tensor) {
+  CY_TRY(cy_tensor_create(dtype, shape, tensor));
+  return cy_session_bind(session, name, *tensor);
+}
+
+static cy_status fill(const cy_objective *o, const cy_state *state, cy_stage *stage) {
+  cy_stage_graph built;
+  CY_TRY(cy_stage_build(o, stage->kind, stage->n, NULL, &built));
+  cy_status status = cy_compile(built.outputs, built.n_outputs, built.updates, built.n_updates, o->program,
+                                &stage->program);
+  cy_stage_graph_clear(&built);
+  CY_TRY(status);
+  CY_TRY(cy_session_create(stage->program, &stage->session));
+  CY_TRY(cy_session_bind_state(stage->session, state));
+  CY_TRY(bind_new(stage->session, "x", CY_F32, batch_of(stage->n, o->sample), &stage->x));
+  if (stage->kind == CY_STAGE_TRAIN)
+    CY_TRY(bind_new(stage->session, "learning_rate", o->dtype, CY_SCALAR, &stage->rate));
+  if (stage->kind == CY_STAGE_PREDICT) return CY_OK;
+  if (o->classes > 0) return bind_new(stage->session, "y", CY_I64, CY_SHAPE(stage->n), &stage->y);
+  return bind_new(stage->session, "y", CY_F32, batch_of(stage->n, o->target), &stage->y);
+}
+
+cy_status cy_stage_create(const cy_objective *objective, cy_stage_kind kind, int64_t n, const cy_state *state,
+                          cy_stage **stage) {
+  *stage = cy_calloc(1, sizeof **stage);
+  if (!*stage) return cy_no_memory();
+  (*stage)->kind = kind;
+  (*stage)->n = n;
+  cy_status status = fill(objective, state, *stage);
+  if (status == CY_OK) return CY_OK;
+  cy_stage_free(*stage);
+  *stage = NULL;
+  return status;
+}
+
+void cy_stage_free(cy_stage *stage) {
+  if (!stage) return;
+  cy_session_free(stage->session);
+  cy_program_free(stage->program);
+  cy_tensor_free(stage->x);
+  cy_tensor_free(stage->y);
+  cy_tensor_free(stage->rate);
+  cy_free(stage);
+}
+
+double cy_stage_loss(const cy_stage *stage) { return cy_tensor_at(cy_session_output(stage->session, CY_OUT_LOSS), 0); }
+int64_t cy_stage_correct(const cy_stage *stage) {
+  return (int64_t)cy_tensor_at(cy_session_output(stage->session, CY_OUT_CORRECT), 0);
+}
+
+cy_status cy_stages_get(cy_stages *stages, const cy_objective *objective, cy_stage_kind kind, int64_t n,
+                        const cy_state *state, cy_stage **stage) {
+  for (size_t i = 0; i < stages->count; i++)
+    if (stages->items[i]->n == n) {
+      *stage = stages->items[i];
+      return CY_OK;
+    }
+  if (!cy_grow(&stages->items, stages->count, &stages->capacity, sizeof *stages->items)) return cy_no_memory();
+  CY_TRY(cy_stage_create(objective, kind, n, state, stage));
+  stages->items[stages->count++] = *stage;
+  return CY_OK;
+}
+
+void cy_stages_clear(cy_stages *stages) {
+  for (size_t i = 0; i < stages->count; i++) cy_stage_free(stages->items[i]);
+  cy_free(stages->items);
+  *stages = (cy_stages){0};
+}

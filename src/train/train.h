@@ -1,0 +1,233 @@
+/* The inside of training: what is trained (the objective), its compiled programs with their batch tensors (stages), and
+ * where a training stands (the position). trainer.c drives them, checkpoint.c writes and reads them. */
+#ifndef CY_TRAIN_TRAIN_H
+#define CY_TRAIN_TRAIN_H
+
+#include <cauchy/io.h>
+#include <cauchy/ops.h>
+#include <cauchy/train.h>
+
+#include <stddef.h>
+
+/* ---- losses.c ---- */
+
+/* labels: i64 [N] (the empty value for regression); targets: the output's shape and dtype. */
+typedef cy_value (*cy_loss_rule)(cy_value output, cy_value labels, cy_value targets);
+typedef struct cy_loss_row {
+  const char *name;
+  bool classes_only;
+  cy_loss_rule loss;               /* mean over the batch */
+  cy_value (*answer)(cy_value output); /* what prediction shows: probabilities; NULL: the output itself */
+} cy_loss_row;
+/* NULL with a message if the name is unknown or does not fit. name NULL: the usual one. */
+const cy_loss_row *cy_loss_find(const char *name, int64_t classes);
+
+/* ---- stage.c ---- */
+
+/* What is trained, whatever the batch size. Borrows model and strings. */
+typedef struct cy_objective {
+  const cy_model *model;
+  const cy_loss_row *loss;
+  cy_dtype dtype;
+  cy_shape sample, target; /* without the batch axis */
+  int64_t classes;         /* 0: regression */
+  double l1, l2;
+  cy_optimizer_options optimizer;
+  cy_program_options program;
+} cy_objective;
+
+typedef enum cy_stage_kind {
+  CY_STAGE_TRAIN,    /* outputs: loss with penalties, number correct; updates the state */
+  CY_STAGE_EVALUATE, /* outputs: loss, number correct, predicted class of each [n] */
+  CY_STAGE_PREDICT,  /* outputs: the answer, predicted class of each [n] (i64); no targets */
+} cy_stage_kind;
+enum { CY_OUT_LOSS, CY_OUT_CORRECT, CY_OUT_CLASS };
+enum { CY_OUT_ANSWER, CY_OUT_LABEL };
+
+/* One program for one batch size, with the tensors it reads: x is f32 [n, sample], y i64 [n] or f32 [n, target]. */
+typedef struct cy_stage {
+  cy_stage_kind kind;
+  int64_t n;
+  cy_program *program;
+  cy_session *session;
+  cy_tensor *x, *y, *rate; /* y NULL for prediction; rate only for training */
+} cy_stage;
+
+typedef struct cy_stage_graph {
+  cy_graph *graph;
+  cy_network *network;
+  cy_value outputs[3];
+  int n_outputs;
+  cy_update *updates;
+  int n_updates;
+} cy_stage_graph;
+/* declare: a state to declare the variables in (before it is allocated), or NULL. */
+CY_MUST_CHECK cy_status cy_stage_build(const cy_objective *objective, cy_stage_kind kind, int64_t n, cy_state *declare,
+                                       cy_stage_graph *built);
+void cy_stage_graph_clear(cy_stage_graph *built);
+/* Builds, compiles, makes the tensors and binds them and the (allocated) state. */
+CY_MUST_CHECK cy_status cy_stage_create(const cy_objective *objective, cy_stage_kind kind, int64_t n,
+                                        const cy_state *state, cy_stage **stage);
+void cy_stage_free(cy_stage *stage);
+/* Number correct of the last run; 0 for regression. */
+int64_t cy_stage_correct(const cy_stage *stage);
+double cy_stage_loss(const cy_stage *stage);
+
+/* Stages of one kind by batch size, made when first asked for. */
+typedef struct cy_stages {
+  cy_stage **items;
+  size_t count, capacity;
+} cy_stages;
+CY_MUST_CHECK cy_status cy_stages_get(cy_stages *stages, const cy_objective *objective, cy_stage_kind kind, int64_t n,
+                                      const cy_state *state, cy_stage **stage);
+void cy_stages_clear(cy_stages *stages);
+
+/* ---- evaluate.c ---- */
+
+enum { CY_EVALUATION_BATCH = 256 };
+
+/* Sums over the samples seen so far. */
+typedef struct cy_tally {
+  double loss_sum; /* of the samples */
+  int64_t correct, samples;
+} cy_tally;
+double cy_tally_loss(cy_tally tally);                       /* NaN of nothing */
+double cy_tally_accuracy(cy_tally tally, int64_t classes); /* NaN of nothing or for regression */
+
+/* Runs the evaluation stages over the samples. confusion may be NULL. after_batch (may be NULL) false: CY_CANCELLED. */
+typedef struct cy_evaluation {
+  const cy_objective *objective;
+  cy_stages *stages;
+  const cy_state *state;
+  const cy_dataset *dataset;
+  const int64_t *indices;
+  int64_t n, batch_size;
+  int64_t *confusion;
+  bool (*after_batch)(void *owner, cy_tally tally, int64_t batch, int64_t batches);
+  void *owner;
+} cy_evaluation;
+CY_MUST_CHECK cy_status cy_evaluation_run(const cy_evaluation *evaluation, cy_tally *tally);
+/* As above, with confusion, into the public struct. */
+CY_MUST_CHECK cy_status cy_evaluation_metrics(cy_evaluation evaluation, cy_metrics *metrics);
+
+/* ---- options.c ---- */
+
+/* Checks, and replaces zeros by what is used, all but the schedule, which needs the steps per epoch. */
+CY_MUST_CHECK cy_status cy_trainer_options_resolve(cy_trainer_options options, int64_t classes,
+                                                   cy_trainer_options *resolved);
+
+/* ---- fields.c: structs as text, by tables ---- */
+
+typedef enum cy_field_kind {
+  CY_FIELD_DOUBLE,
+  CY_FIELD_I64,
+  CY_FIELD_U64,
+  CY_FIELD_INT, /* int, and enums */
+  CY_FIELD_BOOL,
+} cy_field_kind;
+typedef struct cy_field {
+  const char *name;
+  cy_field_kind kind;
+  size_t offset;
+} cy_field;
+
+/* A growing list of key and value, all copied. */
+typedef struct cy_notes {
+  cy_metadata *items;
+  size_t count, capacity;
+} cy_notes;
+CY_MUST_CHECK cy_status cy_notes_add(cy_notes *notes, const char *key, const char *value);
+void cy_notes_clear(cy_notes *notes);
+/* "<prefix><name>" for every field. Doubles keep every bit, whatever the locale. */
+CY_MUST_CHECK cy_status cy_fields_write(const cy_field *fields, int n, const void *object, const char *prefix,
+                                        cy_notes *notes);
+CY_MUST_CHECK cy_status cy_fields_read(const cy_field *fields, int n, void *object, const char *prefix,
+                                       const cy_safetensors *file);
+/* The fields of one struct in one string, separated by blanks. */
+CY_MUST_CHECK cy_status cy_fields_line(const cy_field *fields, int n, const void *object, char **line);
+CY_MUST_CHECK cy_status cy_fields_parse_line(const cy_field *fields, int n, void *object, const char *line);
+
+extern const cy_field cy_option_fields[], cy_record_fields[];
+extern const int cy_option_field_count, cy_record_field_count;
+
+/* ---- trainer.c ---- */
+
+/* Where a training stands, between two steps. With the state, the history and the options, this is all that resuming
+ * needs: rates and orders are functions of it. */
+typedef struct cy_position {
+  int64_t epoch;         /* complete epochs */
+  int64_t batch;         /* steps done in the current one */
+  double loss_sum;       /* of the current epoch, over samples */
+  int64_t correct, samples;
+  double seconds;        /* spent in the current epoch */
+  double best_loss;      /* watched; infinity before the first epoch */
+  int64_t best_epoch;    /* from 1; 0: none */
+  int64_t waited;        /* epochs since */
+  bool best_in_place;    /* the state's tensors are those of the best epoch, and held/... those of the last one */
+} cy_position;
+extern const cy_field cy_position_fields[];
+extern const int cy_position_field_count;
+
+struct cy_trainer {
+  cy_model *model;
+  cy_dataset *dataset; /* borrowed */
+  cy_trainer_options options; /* resolved; strings are static but for backend */
+  char *backend;
+  cy_objective objective;
+  cy_split split;
+  cy_batches *batches;
+  uint64_t checksum;   /* of the data */
+  cy_state *state;
+  int n_held;          /* pairs of state tensors: one in use, one held */
+  cy_tensor **in_use, **held;
+  cy_stages train, evaluate;
+  cy_stage *full, *last; /* of train: for batch_size samples, and for the rest (or full) */
+  int64_t parameters;
+  cy_position at;
+  cy_epoch_record *history;
+  size_t n_history, history_capacity;
+  /* The clock of this run: only for progress. */
+  double run_started, rate_marked, samples_per_second;
+  int64_t steps_this_run, samples_since_mark;
+};
+
+/* Everything up to the first step: splits, initialises, compiles. Used by create and resume; options are resolved.
+ * scale: choose the scaling of the data set (otherwise it has been set). In prepare.c. */
+CY_MUST_CHECK cy_status cy_trainer_prepare(const cy_model *model, cy_dataset *dataset, cy_trainer_options options,
+                                           bool scale, cy_trainer **trainer);
+CY_MUST_CHECK cy_status cy_trainer_add_record(cy_trainer *trainer, cy_epoch_record record);
+void cy_trainer_log(const cy_trainer *trainer, const char *format, ...) __attribute__((format(printf, 2, 3)));
+CY_MUST_CHECK cy_status cy_copy_model(const cy_model *model, cy_model **copy);
+uint64_t cy_dataset_checksum(const cy_dataset *dataset);
+
+/* ---- checkpoint.c ---- */
+
+/* What a file of cy_trainer_save says besides its tensors; all of it checked. */
+typedef struct cy_checkpoint {
+  cy_safetensors *file;
+  cy_model *model;
+  cy_trainer_options options; /* strings are static, or belong to file */
+  cy_position at;
+  cy_epoch_record *history; /* at.epoch of them */
+  cy_shape sample, target;
+  int64_t classes;
+  cy_tensor *offset, *factor; /* scaling */
+} cy_checkpoint;
+CY_MUST_CHECK cy_status cy_checkpoint_open(const char *path, cy_checkpoint *checkpoint);
+void cy_checkpoint_close(cy_checkpoint *checkpoint);
+/* Sets the data set's scaling to the file's; CY_INVALID if its samples, targets or classes are of another kind. */
+CY_MUST_CHECK cy_status cy_checkpoint_fit(const cy_checkpoint *checkpoint, cy_dataset *dataset);
+
+/* ---- diagnose.c ---- */
+
+/* The loss of the batch in stage came out as `loss`: runs it again with every value kept, and returns CY_NOT_FINITE
+ * with a sentence that names the first bad value. */
+CY_MUST_CHECK cy_status cy_trainer_diagnose(const cy_trainer *trainer, const cy_stage *stage, double loss);
+
+/* Names of the state's tensors that hold the scaling of the inputs, f32 [channels]. */
+#define CY_SCALING_OFFSET "scaling.offset"
+#define CY_SCALING_FACTOR "scaling.factor"
+CY_MUST_CHECK cy_status cy_scaling_declare(cy_state *state, int64_t channels);
+cy_scaling cy_scaling_of(const cy_state *state);
+
+#endif

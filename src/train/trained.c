@@ -1,0 +1,197 @@
+/* A trained model in use: loaded from a checkpoint, it predicts from raw samples (scaled as in training) and is
+ * measured on data sets. Programs are compiled when a batch size is first met. */
+#include "train/train.h"
+
+#include "base/error.h"
+#include "base/memory.h"
+#include "tensor/tensor.h"
+
+#include <stdio.h>
+#include <string.h>
+
+struct cy_trained {
+  cy_checkpoint checkpoint; /* stays open: its metadata are the names */
+  char *backend;
+  cy_objective objective;
+  cy_state *state;
+  cy_shape output; /* of one sample */
+  cy_stages predict, evaluate;
+};
+
+/* ---- loading ---- */
+
+static cy_status make_state(cy_trained *t) {
+  cy_stage_graph built;
+  CY_TRY(cy_state_create(&t->state));
+  CY_TRY(cy_stage_build(&t->objective, CY_STAGE_PREDICT, 1, t->state, &built));
+  cy_shape shape = cy_value_shape(built.outputs[CY_OUT_ANSWER]);
+  cy_stage_graph_clear(&built);
+  t->output = (cy_shape){.rank = shape.rank - 1};
+  for (int i = 1; i < shape.rank; i++) t->output.dim[i - 1] = shape.dim[i];
+  CY_TRY(cy_scaling_declare(t->state, cy_tensor_count(t->checkpoint.offset)));
+  CY_TRY(cy_state_allocate(t->state));
+  return cy_state_load_from(t->checkpoint.file, t->state, CY_MODEL_ROLES, CY_LOAD_ALLOW_EXTRA);
+}
+
+static cy_status load(cy_trained *t, const char *path, int threads, const char *backend) {
+  CY_TRY(cy_checkpoint_open(path, &t->checkpoint));
+  const cy_checkpoint *c = &t->checkpoint;
+  if (backend && !(t->backend = cy_strdup(backend))) return cy_no_memory();
+  t->objective = (cy_objective){
+    .model = c->model, .loss = cy_loss_find(c->options.loss, c->classes), .dtype = c->options.dtype,
+    .sample = c->sample, .target = c->target, .classes = c->classes, .l1 = c->options.l1, .l2 = c->options.l2,
+    .optimizer = c->options.optimizer, .program = {.backend = t->backend, .threads = threads}};
+  cy_status status = make_state(t);
+  return status == CY_OK ? CY_OK : cy_fail_in(status, "%s", path);
+}
+
+cy_status cy_trained_load(const char *path, int threads, const char *backend, cy_trained **trained) {
+  *trained = cy_calloc(1, sizeof **trained);
+  if (!*trained) return cy_no_memory();
+  cy_status status = load(*trained, path, threads, backend);
+  if (status == CY_OK) return CY_OK;
+  cy_trained_free(*trained);
+  *trained = NULL;
+  return status;
+}
+
+void cy_trained_free(cy_trained *t) {
+  if (!t) return;
+  cy_stages_clear(&t->predict);
+  cy_stages_clear(&t->evaluate);
+  cy_state_free(t->state);
+  cy_checkpoint_close(&t->checkpoint);
+  cy_free(t->backend);
+  cy_free(t);
+}
+
+/* ---- looking ---- */
+
+const cy_model *cy_trained_model(const cy_trained *t) { return t->checkpoint.model; }
+cy_state *cy_trained_state(cy_trained *t) { return t->state; }
+cy_shape cy_trained_sample_shape(const cy_trained *t) { return t->checkpoint.sample; }
+cy_shape cy_trained_output_shape(const cy_trained *t) { return t->output; }
+int64_t cy_trained_classes(const cy_trained *t) { return t->checkpoint.classes; }
+cy_scaling cy_trained_scaling(const cy_trained *t) { return cy_scaling_of(t->state); }
+const char *cy_trained_metadata(const cy_trained *t, const char *key) {
+  return cy_safetensors_metadata(t->checkpoint.file, key);
+}
+static const char *text_of(const cy_trained *t, const char *key) {
+  const char *text = cy_trained_metadata(t, key);
+  return text ? text : "";
+}
+const char *cy_trained_dataset_name(const cy_trained *t) { return text_of(t, "dataset"); }
+const char *cy_trained_dataset_origin(const cy_trained *t) { return text_of(t, "dataset.origin"); }
+const char *cy_trained_text(const cy_trained *t) { return text_of(t, "model"); }
+const char *cy_trained_class_name(const cy_trained *t, int64_t c) {
+  char key[64];
+  if (c < 0 || c >= t->checkpoint.classes) return NULL;
+  snprintf(key, sizeof key, "class.%lld", (long long)c);
+  return text_of(t, key);
+}
+int cy_trained_history_count(const cy_trained *t) { return (int)t->checkpoint.at.epoch; }
+cy_epoch_record cy_trained_history(const cy_trained *t, int i) {
+  return i >= 0 && i < t->checkpoint.at.epoch ? t->checkpoint.history[i] : (cy_epoch_record){0};
+}
+cy_split_options cy_trained_split_options(const cy_trained *t) {
+  const cy_trainer_options *o = &t->checkpoint.options;
+  return (cy_split_options){.validation = o->validation, .test = o->test, .seed = o->seed};
+}
+cy_trainer_options cy_trained_options(const cy_trained *t) { return t->checkpoint.options; }
+
+/* ---- predicting ---- */
+
+enum { LARGEST_BATCH = 256 };
+
+/* Few programs serve every number of samples: sizes are powers of two, and the rows left over are not looked at. */
+static int64_t batch_for(int64_t n) {
+  int64_t size = 1;
+  while (size < n && size < LARGEST_BATCH) size *= 2;
+  return size;
+}
+
+/* Samples first..first+n-1 of raw inputs, scaled, to the rows of x; zeros below. */
+static void fill_rows(const cy_tensor *inputs, cy_scaling scaling, int64_t first, int64_t n, cy_tensor *x) {
+  int64_t size = cy_tensor_count(x) / cy_tensor_shape(x).dim[0], inner = size / scaling.channels;
+  float *to = cy_tensor_f32(x);
+  for (int64_t i = 0; i < n; i++)
+    for (int64_t j = 0; j < size; j++) {
+      float raw = (float)cy_tensor_at(inputs, (first + i) * size + j);
+      to[i * size + j] = (raw - scaling.offset[j / inner]) * scaling.factor[j / inner];
+    }
+  memset(to + n * size, 0, cy_tensor_bytes(x) - (size_t)(n * size) * sizeof *to);
+}
+
+static void copy_rows(const cy_tensor *from, int64_t first, int64_t n, cy_tensor *to) {
+  int64_t rows = cy_tensor_shape(from).dim[0];
+  size_t row = rows ? cy_tensor_bytes(from) / (size_t)rows : 0;
+  memcpy((char *)cy_tensor_data(to) + (size_t)first * row, cy_tensor_data(from), (size_t)n * row);
+}
+
+static cy_status predict_into(cy_trained *t, const cy_tensor *inputs, int64_t n, cy_tensor *outputs,
+                              cy_tensor *labels) {
+  for (int64_t first = 0; first < n; first += LARGEST_BATCH) {
+    int64_t rows = n - first < LARGEST_BATCH ? n - first : LARGEST_BATCH;
+    cy_stage *stage;
+    CY_TRY(cy_stages_get(&t->predict, &t->objective, CY_STAGE_PREDICT, batch_for(rows), t->state, &stage));
+    fill_rows(inputs, cy_scaling_of(t->state), first, rows, stage->x);
+    CY_TRY(cy_session_run(stage->session));
+    copy_rows(cy_session_output(stage->session, CY_OUT_ANSWER), first, rows, outputs);
+    if (labels) copy_rows(cy_session_output(stage->session, CY_OUT_LABEL), first, rows, labels);
+  }
+  return CY_OK;
+}
+
+/* Number of samples in inputs: [n, sample], or one sample. */
+static cy_status count_samples(const cy_trained *t, const cy_tensor *inputs, int64_t *n) {
+  char a[CY_SHAPE_TEXT], b[CY_SHAPE_TEXT];
+  cy_shape shape = cy_tensor_shape(inputs), sample = t->checkpoint.sample, rest = {.rank = shape.rank - 1};
+  *n = 1;
+  if (cy_shape_equal(shape, sample)) return CY_OK;
+  for (int i = 1; i < shape.rank; i++) rest.dim[i - 1] = shape.dim[i];
+  *n = shape.dim[0];
+  if (shape.rank >= 1 && cy_shape_equal(rest, sample)) return CY_OK;
+  return cy_fail(CY_INVALID, "the input is %s, but the model takes samples of %s (or several, along a first axis)",
+                 cy_shape_text(shape, a), cy_shape_text(sample, b));
+}
+
+cy_status cy_trained_predict(cy_trained *t, const cy_tensor *inputs, cy_tensor **outputs, cy_tensor **labels) {
+  int64_t n;
+  *outputs = NULL;
+  if (labels) *labels = NULL;
+  CY_TRY(count_samples(t, inputs, &n));
+  if (labels && t->checkpoint.classes == 0) return cy_fail(CY_INVALID, "the model predicts numbers, not classes");
+  cy_shape shape = {.rank = t->output.rank + 1, .dim = {n}};
+  for (int i = 0; i < t->output.rank; i++) shape.dim[i + 1] = t->output.dim[i];
+  CY_TRY(cy_tensor_create(t->objective.dtype, shape, outputs));
+  cy_status status = labels ? cy_tensor_create(CY_I64, CY_SHAPE(n), labels) : CY_OK;
+  if (status == CY_OK) status = predict_into(t, inputs, n, *outputs, labels ? *labels : NULL);
+  if (status == CY_OK) return CY_OK;
+  cy_tensor_free(*outputs);
+  *outputs = NULL;
+  if (labels) {
+    cy_tensor_free(*labels);
+    *labels = NULL;
+  }
+  return status;
+}
+
+/* ---- measuring ---- */
+
+cy_status cy_trained_evaluate(cy_trained *t, cy_dataset *dataset, const int64_t *indices, int64_t n,
+                              cy_metrics *metrics) {
+  int64_t *all = NULL;
+  *metrics = (cy_metrics){0};
+  CY_TRY(cy_checkpoint_fit(&t->checkpoint, dataset));
+  if (!indices) {
+    n = cy_dataset_count(dataset);
+    if (n > 0 && !(all = cy_calloc((size_t)n, sizeof *all))) return cy_no_memory();
+    for (int64_t i = 0; i < n; i++) all[i] = i;
+    indices = all;
+  }
+  cy_evaluation evaluation = {.objective = &t->objective, .stages = &t->evaluate, .state = t->state, .dataset = dataset,
+                              .indices = indices, .n = n, .batch_size = CY_EVALUATION_BATCH};
+  cy_status status = cy_evaluation_metrics(evaluation, metrics);
+  cy_free(all);
+  return status;
+}
