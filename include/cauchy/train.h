@@ -117,7 +117,7 @@ CY_API void cy_metrics_clear(cy_metrics *metrics);
 typedef struct cy_epoch_record {
   int64_t epoch; /* from 1 */
   int64_t steps; /* training steps done at its end, since the beginning */
-  double loss, accuracy;                       /* over the epoch's batches, while training: with dropout, with penalties */
+  double loss, accuracy;                       /* over the batches of the epoch: with dropout, penalties */
   double validation_loss, validation_accuracy; /* NaN without a validation part */
   double learning_rate;                        /* of its last step */
   double seconds;                              /* time spent; the one field that two equal runs differ in */

@@ -94,7 +94,8 @@ static cy_progress progress_now(cy_trainer *t, cy_phase phase) {
   double rate = cy_schedule_rate(t->options.schedule, t->options.learning_rate, step > 0 ? step - 1 : 0);
   cy_progress p = {.phase = phase, .epoch = t->at.epoch + 1, .epochs = t->options.epochs, .step = t->at.batch,
                    .steps_per_epoch = per_epoch, .total_steps = step,
-                   .learning_rate = rate, .samples_per_second = t->samples_per_second, .seconds = time - t->run_started};
+                   .learning_rate = rate, .samples_per_second = t->samples_per_second,
+                   .seconds = time - t->run_started};
   p.seconds_left = t->steps_this_run ? p.seconds / (double)t->steps_this_run * (double)(total - done) : (double)NAN;
   p.validation_loss = last ? last->validation_loss : (double)NAN;
   p.validation_accuracy = last ? last->validation_accuracy : (double)NAN;
