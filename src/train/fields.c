@@ -1,5 +1,5 @@
 /* Structs as text: a table of fields writes and reads the metadata of checkpoints. Doubles keep every bit and a point
- * as decimal sign, whatever the locale. Files are untrusted: a missing or unreadable field is an error that names it. */
+ * as decimal sign, whatever the locale. Files are untrusted: a missing or unreadable field is named in the error. */
 #include "train/train.h"
 
 #include "base/error.h"
