@@ -3,7 +3,7 @@ BUILD ?= build
 PREFIX ?= /usr/local
 MESON = meson
 
-.PHONY: all demo check bench install sanitize valgrind clean deps-build deps-check
+.PHONY: all demo check bench install sanitize valgrind clean deps-build deps-check deps-bench
 
 all: $(BUILD)/build.ninja
 	ninja -C $(BUILD)
@@ -17,10 +17,10 @@ check: deps-check
 	@test -f $(BUILD)-check/build.ninja || $(MESON) setup $(BUILD)-check -Dwerror=true
 	$(MESON) test -C $(BUILD)-check --print-errorlogs
 
-bench: deps-build
+bench: deps-bench
 	@test -f $(BUILD)-bench/build.ninja || $(MESON) setup $(BUILD)-bench -Dbench=true -Dtests=disabled
 	ninja -C $(BUILD)-bench
-	bench/run.sh $(BUILD)-bench
+	bench/run $(BUILD)-bench
 
 install: deps-build
 	@test -f $(BUILD)/build.ninja || $(MESON) setup $(BUILD) --prefix=$(PREFIX)
@@ -47,3 +47,5 @@ deps-build:
 	@tools/install-deps.sh build
 deps-check:
 	@tools/install-deps.sh check
+deps-bench:
+	@tools/install-deps.sh bench

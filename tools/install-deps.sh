@@ -1,19 +1,21 @@
 #!/bin/sh
 # Installs what building Cauchy needs and the machine lacks, from the system's packages, after saying what.
-#   tools/install-deps.sh build|check|ci    to build; also to test; also clang, sanitizers and valgrind
+#   tools/install-deps.sh build|bench|check|ci    to build; also to compare speeds; to test; with clang too
 # Where there is no apt it prints the list and goes on: Meson then says what is really missing.
 set -eu
 
 build='gcc libc6-dev meson ninja-build pkg-config libdnnl-dev libopenblas-dev libsleef-dev zlib1g-dev libjansson-dev
 libcyaml-dev libcairo2-dev fonts-dejavu-core libcurl4-openssl-dev nettle-dev libzip-dev'
+bench='python3'
 check='libcmocka-dev g++ valgrind'
 ci='clang libomp-dev git'
 
 case "${1:-build}" in
   build) wanted="$build" ;;
+  bench) wanted="$build $bench" ;;
   check) wanted="$build $check" ;;
   ci) wanted="$build $check $ci" ;;
-  *) echo "usage: $0 build|check|ci" >&2; exit 2 ;;
+  *) echo "usage: $0 build|bench|check|ci" >&2; exit 2 ;;
 esac
 
 if ! command -v apt-get >/dev/null || ! command -v dpkg-query >/dev/null; then
