@@ -1,0 +1,59 @@
+/* The inside of a data set, and how readers make one: they fill a cy_dataset_parts, cy_dataset_build checks every
+ * value and takes ownership. Invariant of a built data set: features are finite, labels lie in 0..classes-1. */
+#ifndef CY_DATA_DATASET_H
+#define CY_DATA_DATASET_H
+
+#include "base/error.h"
+#include "tensor/tensor.h"
+
+#include <cauchy/data.h>
+
+struct cy_dataset {
+  char *name, *origin;
+  cy_tensor *inputs;  /* [N, ...] u8 or f32 */
+  cy_tensor *targets; /* i32 [N], or f32 [N, ...] when classes is 0 */
+  int64_t count, test_count;
+  int64_t sample_size, target_size; /* elements of one */
+  int64_t classes;
+  char **class_names; /* [classes] */
+  char **feature_names; /* [sample_size], or NULL */
+  char *target_name;
+  float largest; /* possible raw value of u8 inputs */
+  /* x = (raw - offset[c]) * factor[c], where element i of a sample belongs to channel c = i / inner */
+  int64_t channels, inner;
+  float *offset, *factor;
+};
+
+typedef struct cy_dataset_parts {
+  const char *name, *origin;
+  cy_tensor *inputs;  /* any dtype; taken over, also on failure */
+  cy_tensor *targets; /* any dtype; taken over, also on failure */
+  int64_t classes;    /* 0: regression; -1: one more than the largest label */
+  int64_t test_count;
+  float largest;             /* 0: 255 */
+  const char *const *class_names; /* copied; NULL: their numbers */
+  const char *const *feature_names; /* copied; NULL: none */
+  const char *target_name;   /* copied; NULL: "label" or "target" */
+} cy_dataset_parts;
+
+cy_status cy_dataset_build(cy_dataset_parts parts, cy_dataset **dataset);
+
+/* Readers; each returns a built data set. */
+cy_status cy_open_embedded(const char *name, cy_dataset **dataset); /* *dataset NULL: no such name */
+cy_status cy_open_idx_folder(const char *name, const char *folder, const char *const *class_names, int64_t classes,
+                             cy_dataset **dataset);
+cy_status cy_open_idx_pair(const char *name, const char *images_path, cy_dataset **dataset);
+cy_status cy_open_csv(const char *name, const char *path, cy_dataset_options options, cy_dataset **dataset);
+cy_status cy_open_npz(const char *name, const char *path, cy_dataset_options options, cy_dataset **dataset);
+
+/* What the registry knows of a set beyond the public table. */
+const char *const *cy_registry_class_names(const cy_data_set *set, int64_t *classes);
+/* "<folder>/<name>"; NULL if memory is out. Free with cy_free. */
+char *cy_join_path(const char *folder, const char *name);
+
+/* u8 [N, H, W] becomes [N, 1, H, W]: images have channels. Takes over and returns through the pointer. */
+cy_status cy_add_channel(cy_tensor **images);
+/* Rows of a, then rows of b (may be NULL); both are taken over, also on failure. Rows must agree. */
+cy_status cy_stack_rows(cy_tensor *a, cy_tensor *b, cy_tensor **both);
+
+#endif

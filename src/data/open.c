@@ -1,0 +1,83 @@
+/* From what the user writes (a name, a folder, a file) to the reader that opens it. */
+#include "base/memory.h"
+#include "data/dataset.h"
+
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+
+static bool ends_with(const char *text, const char *end) {
+  size_t n = strlen(text), m = strlen(end);
+  return n >= m && strcmp(text + n - m, end) == 0;
+}
+
+/* "data/wine.csv.gz" -> "wine". */
+static char *short_name(const char *path) {
+  static const char *const endings[] = {".gz", ".csv", ".tsv", ".data", ".npz", ".idx"};
+  size_t n = strlen(path);
+  while (n > 1 && path[n - 1] == '/') n--;
+  size_t start = n;
+  while (start > 0 && path[start - 1] != '/') start--;
+  char *name = cy_strndup(path + start, n - start);
+  for (size_t i = 0; name && i < sizeof endings / sizeof *endings; i++)
+    if (ends_with(name, endings[i]) && strlen(name) > strlen(endings[i])) name[strlen(name) - strlen(endings[i])] = 0;
+  return name;
+}
+
+static cy_status not_here(const cy_data_set *set, const char *directory) {
+  char *own = NULL;
+  if (!directory && cy_data_directory(&own) == CY_OK) directory = own;
+  char package[128] = "";
+  if (set->system_package) snprintf(package, sizeof package, ", or by: apt install %s", set->system_package);
+  cy_status status = cy_fail(CY_IO, "%s is not in %s/%s; fetch it by: cauchy data get %s%s", set->name,
+                             directory ? directory : "?", set->name, set->name, package);
+  cy_free(own);
+  return status;
+}
+
+static cy_status open_set(const cy_data_set *set, cy_dataset_options options, cy_dataset **dataset) {
+  char *folder;
+  int64_t classes;
+  if (!set->files) return cy_open_embedded(set->name, dataset);
+  CY_TRY(cy_data_locate(set, options.directory, &folder));
+  if (!folder) return not_here(set, options.directory);
+  const char *const *names = cy_registry_class_names(set, &classes);
+  cy_status status = cy_open_idx_folder(set->name, folder, names, classes, dataset);
+  cy_free(folder);
+  return status;
+}
+
+static bool is_csv(const char *path) {
+  static const char *const endings[] = {".csv", ".csv.gz", ".tsv", ".tsv.gz", ".data", ".data.gz"};
+  for (size_t i = 0; i < sizeof endings / sizeof *endings; i++)
+    if (ends_with(path, endings[i])) return true;
+  return false;
+}
+
+static cy_status open_path(const char *path, const char *name, bool folder, cy_dataset_options options,
+                           cy_dataset **dataset) {
+  const char *base = strrchr(path, '/') ? strrchr(path, '/') + 1 : path;
+  if (folder) return cy_open_idx_folder(name, path, NULL, -1, dataset);
+  if (is_csv(path)) return cy_open_csv(name, path, options, dataset);
+  if (ends_with(path, ".npz")) return cy_open_npz(name, path, options, dataset);
+  if (strstr(base, "images")) return cy_open_idx_pair(name, path, dataset);
+  return cy_fail(CY_INVALID, "%s: a data set is a .csv, .tsv, .data or .npz file, an IDX file with \"images\" in its "
+                 "name, or a folder of IDX files", path);
+}
+
+cy_status cy_dataset_open(const char *spec, cy_dataset_options options, cy_dataset **dataset) {
+  struct stat info;
+  const cy_data_set *set = strchr(spec, '/') ? NULL : cy_data_find(spec);
+  *dataset = NULL;
+  if (set) return open_set(set, options, dataset);
+  if (stat(spec, &info) != 0) {
+    if (strchr(spec, '/') || strchr(spec, '.'))
+      return cy_fail(CY_IO, "%s: there is no such file or folder", spec);
+    return cy_fail_in(CY_INVALID, "%s is not a file", spec); /* with the suggestion of cy_data_find */
+  }
+  char *name = short_name(spec);
+  if (!name) return cy_no_memory();
+  cy_status status = open_path(spec, name, S_ISDIR(info.st_mode), options, dataset);
+  cy_free(name);
+  return status;
+}

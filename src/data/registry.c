@@ -1,0 +1,160 @@
+/* The public data sets that Cauchy knows by name, as one table, and where they live on this machine. Checksums are
+ * those of the publishers' files, as torchvision and others publish them too. */
+#include "base/memory.h"
+#include "base/text.h"
+#include "data/dataset.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+
+static const cy_data_file mnist_files[] = {
+    {"train-images-idx3-ubyte.gz", "440fcabf73cc546fa21475e81ea370265605f56be210a4024d2ca8f203523609", 9912422},
+    {"train-labels-idx1-ubyte.gz", "3552534a0a558bbed6aed32b30c495cca23d567ec52cac8be1a0730e8010255c", 28881},
+    {"t10k-images-idx3-ubyte.gz", "8d422c7b0a1c1c79245a5bcf07fe86e33eeafee792b84584aec276f5a2dbc4e6", 1648877},
+    {"t10k-labels-idx1-ubyte.gz", "f7ae60f92e00ec6debd23a6088c31dbd2371eca3ffa0defaefb259924204aec6", 4542},
+    {NULL, NULL, 0},
+};
+static const char *const mnist_urls[] = {"https://ossci-datasets.s3.amazonaws.com/mnist",
+                                         "https://storage.googleapis.com/cvdf-datasets/mnist", NULL};
+
+static const cy_data_file fashion_files[] = {
+    {"train-images-idx3-ubyte.gz", "3aede38d61863908ad78613f6a32ed271626dd12800ba2636569512369268a84", 26421880},
+    {"train-labels-idx1-ubyte.gz", "a04f17134ac03560a47e3764e11b92fc97de4d1bfaf8ba1a3aa29af54cc90845", 29515},
+    {"t10k-images-idx3-ubyte.gz", "346e55b948d973a97e58d2351dde16a484bd415d4595297633bb08f03db6a073", 4422102},
+    {"t10k-labels-idx1-ubyte.gz", "67da17c76eaffca5446c3361aaab5c3cd6d1c2608764d35dfb1850b086bf8dd5", 5148},
+    {NULL, NULL, 0},
+};
+static const char *const fashion_urls[] = {
+    "https://raw.githubusercontent.com/zalandoresearch/fashion-mnist/master/data/fashion",
+    "http://fashion-mnist.s3-website.eu-central-1.amazonaws.com", NULL};
+static const char *const fashion_classes[] = {"T-shirt/top", "Trouser", "Pullover", "Dress", "Coat",
+                                              "Sandal", "Shirt", "Sneaker", "Bag", "Ankle boot"};
+
+static const cy_data_file kmnist_files[] = {
+    {"train-images-idx3-ubyte.gz", "51467d22d8cc72929e2a028a0428f2086b092bb31cfb79c69cc0a90ce135fde4", 18165135},
+    {"train-labels-idx1-ubyte.gz", "e38f9ebcd0f3ebcdec7fc8eabdcdaef93bb0df8ea12bee65224341c8183d8e17", 29497},
+    {"t10k-images-idx3-ubyte.gz", "edd7a857845ad6bb1d0ba43fe7e794d164fe2dce499a1694695a792adfac43c5", 3041136},
+    {"t10k-labels-idx1-ubyte.gz", "20bb9a0ef54c7db3efc55a92eef5582c109615df22683c380526788f98e42a1c", 5120},
+    {NULL, NULL, 0},
+};
+static const char *const kmnist_urls[] = {"https://codh.rois.ac.jp/kmnist/dataset/kmnist", NULL};
+static const char *const kmnist_classes[] = {"o", "ki", "su", "tsu", "na", "ha", "ma", "ya", "re", "wo"};
+
+static const cy_data_set sets[] = {
+    {.name = "digits",
+     .title = "handwritten digits, 8x8, embedded",
+     .description = "1797 grey images of 1x8x8, 10 classes; fixed test part: every fifth image of each class (355)",
+     .source = "E. Alpaydin, C. Kaynak, UCI machine learning repository, doi:10.24432/C50P49",
+     .licence = "CC BY 4.0"},
+    {.name = "iris",
+     .title = "three species of iris, embedded",
+     .description = "150 flowers, 4 measurements in cm, 3 classes; no fixed test part",
+     .source = "R. A. Fisher 1936, UCI machine learning repository, doi:10.24432/C56C76",
+     .licence = "CC BY 4.0"},
+    {.name = "mnist",
+     .title = "handwritten digits, 28x28",
+     .description = "60000 training and 10000 test images of 1x28x28, 10 classes",
+     .source = "Y. LeCun, C. Cortes, C. J. C. Burges, yann.lecun.com/exdb/mnist",
+     .licence = "CC BY-SA 3.0",
+     .urls = mnist_urls,
+     .files = mnist_files},
+    {.name = "fashion-mnist",
+     .title = "pieces of clothing, 28x28",
+     .description = "60000 training and 10000 test images of 1x28x28, 10 classes",
+     .source = "H. Xiao, K. Rasul, R. Vollgraf 2017, github.com/zalandoresearch/fashion-mnist",
+     .licence = "MIT",
+     .urls = fashion_urls,
+     .files = fashion_files,
+     .system_folder = "/usr/share/datasets/fashion-mnist",
+     .system_package = "dataset-fashion-mnist"},
+    {.name = "kmnist",
+     .title = "cursive Japanese characters, 28x28",
+     .description = "60000 training and 10000 test images of 1x28x28, 10 classes",
+     .source = "T. Clanuwat and others 2018, KMNIST dataset by CODH, doi:10.20676/00000341",
+     .licence = "CC BY-SA 4.0",
+     .urls = kmnist_urls,
+     .files = kmnist_files},
+};
+enum { SETS = sizeof sets / sizeof *sets };
+
+const cy_data_set *cy_data_list(int *count) {
+  if (count) *count = SETS;
+  return sets;
+}
+
+const cy_data_set *cy_data_find(const char *name) {
+  const char *names[SETS];
+  for (int i = 0; i < SETS; i++) {
+    if (strcmp(sets[i].name, name) == 0) return &sets[i];
+    names[i] = sets[i].name;
+  }
+  const char *near = cy_nearest_name(name, names, SETS);
+  cy_status status = cy_fail(CY_INVALID, "no data set is named \"%s\"%s%s%s", name, near ? "; did you mean \"" : "",
+                             near ? near : "", near ? "\"?" : "");
+  (void)status; /* recorded for the caller */
+  return NULL;
+}
+
+const char *const *cy_registry_class_names(const cy_data_set *set, int64_t *classes) {
+  *classes = 10;
+  if (set->files == fashion_files) return fashion_classes;
+  if (set->files == kmnist_files) return kmnist_classes;
+  return NULL; /* digits: their numbers */
+}
+
+/* ---- places ---- */
+
+cy_status cy_data_directory(char **path) {
+  const char *own = getenv("CAUCHY_DATA"), *xdg = getenv("XDG_DATA_HOME"), *home = getenv("HOME");
+  *path = NULL;
+  if (own && own[0]) *path = cy_strdup(own);
+  else if (xdg && xdg[0] == '/') *path = cy_join_path(xdg, "cauchy"); /* relative values are to be ignored */
+  else if (home && home[0]) *path = cy_join_path(home, ".local/share/cauchy");
+  else return cy_fail(CY_IO, "no data directory: none of CAUCHY_DATA, XDG_DATA_HOME and HOME is set");
+  return *path ? CY_OK : cy_no_memory();
+}
+
+static bool is_file(const char *path) {
+  struct stat info;
+  return stat(path, &info) == 0 && S_ISREG(info.st_mode);
+}
+
+/* Whether every file is there, compressed as published or not. */
+static cy_status holds_all(const cy_data_set *set, const char *folder, bool *all) {
+  *all = true;
+  for (const cy_data_file *f = set->files; f->name && *all; f++) {
+    char *path = cy_join_path(folder, f->name);
+    if (!path) return cy_no_memory();
+    size_t n = strlen(path);
+    *all = is_file(path);
+    if (!*all && n > 3 && strcmp(path + n - 3, ".gz") == 0) {
+      path[n - 3] = 0;
+      *all = is_file(path);
+    }
+    cy_free(path);
+  }
+  return CY_OK;
+}
+
+cy_status cy_data_locate(const cy_data_set *set, const char *directory, char **folder) {
+  char *own = NULL;
+  bool found;
+  *folder = NULL;
+  if (!set->files) return (*folder = cy_strdup("")) ? CY_OK : cy_no_memory();
+  if (!directory) {
+    CY_TRY(cy_data_directory(&own));
+    directory = own;
+  }
+  *folder = cy_join_path(directory, set->name);
+  cy_free(own);
+  if (!*folder) return cy_no_memory();
+  cy_status status = holds_all(set, *folder, &found);
+  if (status == CY_OK && found) return CY_OK;
+  cy_free(*folder);
+  *folder = NULL;
+  if (status != CY_OK || !set->system_folder) return status;
+  CY_TRY(holds_all(set, set->system_folder, &found));
+  if (found) *folder = cy_strdup(set->system_folder);
+  return found && !*folder ? cy_no_memory() : CY_OK;
+}

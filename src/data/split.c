@@ -1,0 +1,134 @@
+/* Splitting into training, validation and test parts, and walking a part in shuffled batches. Both draw from Philox
+ * streams keyed by seed, so they depend on nothing else. */
+#include "base/memory.h"
+#include "base/random.h"
+#include "data/dataset.h"
+
+#include <math.h>
+#include <string.h>
+
+/* Streams of one seed: splitting, and the shuffle of epoch e. */
+static const uint64_t split_stream = (uint64_t)1 << 56, shuffle_stream = (uint64_t)2 << 56;
+
+/* ---- splitting ---- */
+
+enum { TRAIN, VALIDATION, TEST };
+
+/* Marks fraction of the samples that are marked TRAIN as another part: for each class in turn the first ones of a
+ * random order. Rounding the running total keeps the whole exact and each class within one sample. */
+static void draw_part(const cy_dataset *d, double fraction, int part, cy_rng *rng, int64_t *order, uint8_t *parts) {
+  double total = 0;
+  int64_t drawn = 0, classes = d->classes ? d->classes : 1;
+  for (int64_t c = 0; c < classes; c++) {
+    int64_t n = 0;
+    for (int64_t i = 0; i < d->count; i++)
+      if (parts[i] == TRAIN && (!d->classes || cy_dataset_label(d, i) == c)) order[n++] = i;
+    cy_rng_shuffle(rng, order, n);
+    total += fraction * (double)n;
+    int64_t wanted = (int64_t)floor(total + 0.5) - drawn;
+    for (int64_t k = 0; k < wanted && k < n; k++) parts[order[k]] = (uint8_t)part;
+    drawn += wanted;
+  }
+}
+
+static cy_status collect(const uint8_t *parts, int64_t count, int part, int64_t **indices, int64_t *n) {
+  *n = 0;
+  for (int64_t i = 0; i < count; i++) *n += parts[i] == part;
+  *indices = cy_calloc((size_t)*n, sizeof **indices);
+  if (!*indices) return cy_no_memory();
+  for (int64_t i = 0, k = 0; i < count; i++)
+    if (parts[i] == part) (*indices)[k++] = i;
+  return CY_OK;
+}
+
+static cy_status split_parts(const cy_dataset *d, cy_split_options o, int64_t *order, uint8_t *parts, cy_split *split) {
+  cy_rng rng = cy_rng_make(o.seed, split_stream);
+  double test = o.test == 0 ? 0.2 : o.test < 0 ? 0 : o.test;
+  if (!(o.validation >= 0 && o.validation < 1) || !(test < 1))
+    return cy_fail(CY_INVALID, "%s: validation fraction %g and test fraction %g must lie in 0..1, without 1", d->name,
+                   o.validation, o.test);
+  for (int64_t i = d->count - d->test_count; i < d->count; i++) parts[i] = TEST;
+  if (!d->test_count) draw_part(d, test, TEST, &rng, order, parts);
+  draw_part(d, o.validation, VALIDATION, &rng, order, parts);
+  CY_TRY(collect(parts, d->count, TRAIN, &split->train, &split->n_train));
+  CY_TRY(collect(parts, d->count, VALIDATION, &split->validation, &split->n_validation));
+  CY_TRY(collect(parts, d->count, TEST, &split->test, &split->n_test));
+  if (split->n_train == 0)
+    return cy_fail(CY_INVALID, "%s: of %lld samples none is left to train on (%lld validation, %lld test)", d->name,
+                   (long long)d->count, (long long)split->n_validation, (long long)split->n_test);
+  return CY_OK;
+}
+
+cy_status cy_dataset_split(const cy_dataset *d, cy_split_options options, cy_split *split) {
+  int64_t *order = cy_calloc((size_t)d->count, sizeof *order);
+  uint8_t *parts = cy_calloc((size_t)d->count, 1); /* TRAIN */
+  *split = (cy_split){0};
+  cy_status status = order && parts ? split_parts(d, options, order, parts, split) : cy_no_memory();
+  cy_free(order);
+  cy_free(parts);
+  if (status != CY_OK) cy_split_clear(split);
+  return status;
+}
+
+void cy_split_clear(cy_split *split) {
+  cy_free(split->train);
+  cy_free(split->validation);
+  cy_free(split->test);
+  *split = (cy_split){0};
+}
+
+/* ---- batches ---- */
+
+struct cy_batches {
+  int64_t *list;  /* as given */
+  int64_t *order; /* of this epoch */
+  int64_t n, size, next;
+  bool shuffle;
+  uint64_t seed;
+};
+
+cy_status cy_batches_create(const int64_t *indices, int64_t n, int64_t batch_size, bool shuffle, uint64_t seed,
+                            cy_batches **batches) {
+  *batches = NULL;
+  if (n < 0 || batch_size < 1)
+    return cy_fail(CY_INVALID, "batches of %lld of %lld samples", (long long)batch_size, (long long)n);
+  cy_batches *b = cy_calloc(1, sizeof *b);
+  if (!b) return cy_no_memory();
+  *b = (cy_batches){.n = n, .size = batch_size, .shuffle = shuffle, .seed = seed};
+  b->list = cy_calloc((size_t)n, sizeof *b->list);
+  b->order = cy_calloc((size_t)n, sizeof *b->order);
+  if (!b->list || !b->order) {
+    cy_batches_free(b);
+    return cy_no_memory();
+  }
+  if (n) memcpy(b->list, indices, (size_t)n * sizeof *indices);
+  cy_batches_start(b, 0, 0);
+  *batches = b;
+  return CY_OK;
+}
+
+void cy_batches_free(cy_batches *b) {
+  if (!b) return;
+  cy_free(b->list);
+  cy_free(b->order);
+  cy_free(b);
+}
+
+int64_t cy_batches_count(const cy_batches *b) { return b->n / b->size + (b->n % b->size != 0); }
+
+void cy_batches_start(cy_batches *b, int64_t epoch, int64_t batch) {
+  if (b->n) memcpy(b->order, b->list, (size_t)b->n * sizeof *b->list);
+  if (b->shuffle) {
+    cy_rng rng = cy_rng_make(b->seed, shuffle_stream + (uint64_t)epoch);
+    cy_rng_shuffle(&rng, b->order, b->n);
+  }
+  int64_t count = cy_batches_count(b);
+  b->next = batch < 0 ? 0 : batch < count ? batch * b->size : b->n;
+}
+
+int64_t cy_batches_next(cy_batches *b, const int64_t **indices) {
+  int64_t n = b->n - b->next < b->size ? b->n - b->next : b->size;
+  *indices = b->order + b->next;
+  b->next += n;
+  return n;
+}
