@@ -1,5 +1,6 @@
 #include "backend/cpu/gemm.h"
 
+#include "backend/cpu/dnnl_matmul.h"
 #include "backend/cpu/gemm_panels.h"
 #include "base/error.h"
 #include "base/memory.h"
@@ -10,6 +11,7 @@
 struct cy_gemm {
   cy_gemm_problem problem;
   cy_panels panels;
+  cy_dnnl_matmul *library; /* NULL: panels */
   char name[48];
 };
 
@@ -34,6 +36,13 @@ static void tidy_strides(cy_gemm_problem *p) {
   if (p->k <= 1) p->a_stride[2] = p->b_stride[1] = 1;
 }
 
+static bool prefer_library(const cy_gemm_problem *p, const cy_gemm_kernels *kernels) {
+  const double products = (double)p->m * (double)p->n * (double)p->k;
+  const int64_t shortest = p->m < p->n ? (p->m < p->k ? p->m : p->k) : (p->n < p->k ? p->n : p->k);
+  if (p->dtype != CY_F32) return false;
+  return kernels->lanes >= 8 ? shortest >= 256 && products > 0x1p27 : shortest >= 16 && products > 0x1p18;
+}
+
 cy_status cy_gemm_create(const cy_gemm_problem *problem, int threads, cy_gemm **gemm) {
   *gemm = NULL;
   if (problem->dtype != CY_F32 && problem->dtype != CY_F64)
@@ -46,28 +55,47 @@ cy_status cy_gemm_create(const cy_gemm_problem *problem, int threads, cy_gemm **
   if (!g) return cy_no_memory();
   g->problem = *problem;
   tidy_strides(&g->problem);
-  cy_panels_plan(&g->problem, choose_kernels(problem->dtype), threads < 1 ? 1 : threads, &g->panels);
-  snprintf(g->name, sizeof g->name, "%s %s", g->panels.dot ? "dots" : "panels", g->panels.kernels->name);
+  if (threads < 1) threads = 1;
+  const cy_gemm_kernels *kernels = choose_kernels(problem->dtype);
+  cy_panels_plan(&g->problem, kernels, threads, &g->panels);
+  if (prefer_library(&g->problem, kernels)) {
+    const cy_status status = cy_dnnl_matmul_create(&g->problem, threads, &g->library);
+    if (status != CY_OK) {
+      cy_gemm_free(g);
+      return status;
+    }
+  }
+  if (g->library) snprintf(g->name, sizeof g->name, "onednn matmul");
+  else snprintf(g->name, sizeof g->name, "%s %s", cy_panels_way(&g->panels), kernels->name);
   *gemm = g;
   return CY_OK;
 }
 
-void cy_gemm_free(cy_gemm *gemm) { cy_free(gemm); }
+void cy_gemm_free(cy_gemm *gemm) {
+  if (!gemm) return;
+  cy_dnnl_matmul_free(gemm->library);
+  cy_free(gemm);
+}
 
-size_t cy_gemm_scratch(const cy_gemm *gemm) { return cy_panels_scratch(&gemm->panels); }
+size_t cy_gemm_scratch(const cy_gemm *gemm) {
+  return gemm->library ? cy_dnnl_matmul_scratch(gemm->library) : cy_panels_scratch(&gemm->panels);
+}
 
 cy_status cy_gemm_instance_create(const cy_gemm *gemm, void **instance) {
-  (void)gemm;
   *instance = NULL;
+  if (!gemm->library) return CY_OK;
+  cy_dnnl_instance *created;
+  CY_TRY(cy_dnnl_instance_create(gemm->library, &created));
+  *instance = created;
   return CY_OK;
 }
 
-void cy_gemm_instance_free(void *instance) { cy_free(instance); }
+void cy_gemm_instance_free(void *instance) { cy_dnnl_instance_free(instance); }
 
 cy_status cy_gemm_run(const cy_gemm *gemm, void *instance, const void *a, const void *b, void *c, void *scratch) {
-  (void)instance;
   const cy_gemm_problem *p = &gemm->problem;
   if (p->batch == 0 || p->m == 0 || p->n == 0) return CY_OK;
+  if (gemm->library) return cy_dnnl_matmul_run(gemm->library, instance, a, b, c, scratch);
   cy_panels_run(&gemm->panels, a, b, c, scratch);
   return CY_OK;
 }

@@ -80,6 +80,10 @@ INLINE void tile_body(const cy_tile *t, const int rows, const int vectors) {
   const real *b = t->b;
   const real *base[(CY_TILE_ROWS + 2) / 3];
   UNROLL for (int i = 0; i < (rows + 2) / 3; ++i) base[i] = (const real *)t->a + 3 * i * a_row;
+  if (t->k >= 64) /* c arrives while the sums run */
+    UNROLL for (int i = 0; i < rows; ++i)
+      UNROLL for (int v = 0; v < vectors; v += 64 / VECTOR_BYTES)
+        __builtin_prefetch((const real *)t->c + i * t->c_row + v * CY_LANES, 1);
   for (int64_t p = t->k; p > 0; --p) {
     vec right[8];
     UNROLL for (int v = 0; v + 1 < vectors; ++v) right[v] = load(b + v * CY_LANES);
@@ -131,6 +135,55 @@ TILES_6(2)
 TILES_3(4)
 TILE(1, 8)
 #endif
+
+/* `rows` rows of b times their factors, added to c; first: c is not read. */
+INLINE void sweep_body(const cy_sweep *s, int64_t p, const int rows, const bool first) {
+  real factor[8];
+  const real *b = (const real *)s->b + p * s->b_row;
+  UNROLL for (int i = 0; i < rows; ++i) factor[i] = ((const real *)s->a)[(p + i) * s->a_step];
+  real *c = s->c;
+  const int64_t b_row = s->b_row;
+  int64_t j = 0;
+  for (; j + CY_LANES <= s->columns; j += CY_LANES) {
+    vec sum = first ? (vec){0} : load(c + j);
+    UNROLL for (int i = 0; i < rows; ++i) sum += factor[i] * load(b + i * b_row + j);
+    store(c + j, sum);
+  }
+  if (j < s->columns) {
+    const part rest = part_of((int)(s->columns - j));
+    vec sum = first ? (vec){0} : load_part(c + j, rest);
+    UNROLL for (int i = 0; i < rows; ++i) sum += factor[i] * load_part(b + i * b_row + j, rest);
+    store_part(c + j, sum, rest);
+  }
+}
+
+static void sweep_rows(const cy_sweep *s) {
+  int64_t p = s->k % 8;
+  switch (p) {
+    case 0: break;
+    case 1: sweep_body(s, 0, 1, true); break;
+    case 2: sweep_body(s, 0, 2, true); break;
+    case 3: sweep_body(s, 0, 3, true); break;
+    case 4: sweep_body(s, 0, 4, true); break;
+    case 5: sweep_body(s, 0, 5, true); break;
+    case 6: sweep_body(s, 0, 6, true); break;
+    default: sweep_body(s, 0, 7, true); break;
+  }
+  if (p == 0 && s->k > 0) sweep_body(s, 0, 8, true), p = 8;
+  for (; p < s->k; p += 8) sweep_body(s, p, 8, false);
+}
+
+static void outer_rows(const cy_outer *o) {
+  const int64_t whole = o->columns / CY_LANES * CY_LANES;
+  const part rest = part_of((int)(o->columns - whole));
+  const real *b = o->b, *a = o->a;
+  real *c = o->c;
+  for (int64_t i = 0; i < o->rows; ++i, a += o->a_row, c += o->c_row) {
+    const real factor = *a;
+    for (int64_t j = 0; j < whole; j += CY_LANES) store(c + j, factor * load(b + j));
+    if (whole < o->columns) store_part(c + whole, factor * load_part(b + whole, rest), rest);
+  }
+}
 
 INLINE real sum_lanes(vec v) {
   real half[CY_LANES];
@@ -242,6 +295,8 @@ const cy_gemm_kernels TABLE(CY_KERNEL_NAME) = {
     .lanes = CY_LANES,
     .rows = {ROWS},
     .tile = {NAMES},
+    .sweep = sweep_rows,
+    .outer = outer_rows,
     .dot = dot_rows,
     .transpose = transpose,
 };

@@ -26,6 +26,26 @@ typedef struct cy_tile {
 
 typedef void cy_tile_function(const cy_tile *tile);
 
+/* c[j] = sum_p a[p * a_step] b[p * b_row + j]: one row times a matrix, which is read in long runs. */
+typedef struct cy_sweep {
+  int64_t k, columns;
+  const void *a;
+  int64_t a_step;
+  const void *b;
+  int64_t b_row;
+  void *c;
+} cy_sweep;
+
+/* c[i * c_row + j] = a[i * a_row] b[j]: written row by row. */
+typedef struct cy_outer {
+  int64_t rows, columns;
+  const void *a;
+  int64_t a_row;
+  const void *b;
+  void *c;
+  int64_t c_row;
+} cy_outer;
+
 /* out[i * out_row + j] (+)= sum_p a[i * a_row + p] b[j * b_row + p]: unit stride along the sum. */
 typedef struct cy_dot {
   int64_t rows, columns, k;
@@ -44,6 +64,8 @@ typedef struct cy_gemm_kernels {
   int rows[CY_TILE_WIDTHS];    /* most rows of a tile that is 1, 2, 4, 8 vectors wide */
   /* [log2(vectors)][rows - 1] */
   cy_tile_function *tile[CY_TILE_WIDTHS][CY_TILE_ROWS];
+  void (*sweep)(const cy_sweep *sweep);
+  void (*outer)(const cy_outer *outer);
   void (*dot)(const cy_dot *dot);
   /* to[j * to_row + i] (+)= from[i * from_row + j] for i < rows, j < columns. */
   void (*transpose)(int64_t rows, int64_t columns, const void *from, int64_t from_row, void *to, int64_t to_row,

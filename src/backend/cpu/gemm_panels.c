@@ -2,9 +2,9 @@
 
 #include <string.h>
 
-/* Cache sizes that the blocking aims at (bytes): half of a second-level cache for the rows of A, a panel of B beside
- * it. Any machine of the last ten years has them. */
-enum { CACHE_ROWS = 256 * 1024, CACHE_PANEL = 128 * 1024 };
+/* What the blocking aims at, bytes: A's rows that stay in the second-level cache while all panels pass by, and the
+ * sums of one panel. */
+enum { CACHE_ROWS = 256 * 1024, LONG_K = 1024, BLOCK_K = 384 };
 
 static int64_t min64(int64_t a, int64_t b) { return a < b ? a : b; }
 static int64_t max64(int64_t a, int64_t b) { return a > b ? a : b; }
@@ -58,6 +58,8 @@ static void candidate(const cy_gemm_problem *problem, const cy_gemm_kernels *ker
   }
   p->width = choose_width(kernels, p->rows, p->columns);
   p->pack = !dot && p->columns > 1 && p->b[2] != 1;
+  p->sweep = !dot && !p->pack && p->rows == 1 && p->k > 0 && p->c[2] == 1 && p->columns > (int64_t)kernels->lanes * 8;
+  p->outer = !dot && !p->pack && p->k == 1 && p->c[2] == 1;
   p->cost = dot ? dot_cost(p) : panel_cost(p);
 }
 
@@ -65,19 +67,26 @@ static bool dot_possible(const cy_gemm_problem *problem) {
   return problem->k > 1 && problem->a_stride[2] == 1 && problem->b_stride[1] == 1;
 }
 
-/* Blocks of k as long as a packed panel fits the cache; of rows so that A's part of them stays in it while the
- * panels pass by. */
+/* One block while A fits in the cache; else blocks of k and of rows so that it does, and copies: of A because rows a
+ * multiple of 1 KiB apart evict each other (a cache has few places for such addresses), of B because its panels are
+ * read again for each block of rows. */
 static void choose_blocks(cy_panels *p) {
   const int64_t size = p->kernels->size;
   const int64_t panel_columns = (int64_t)p->kernels->lanes << p->width;
-  int64_t longest = max64(CACHE_PANEL / (panel_columns * size), 256);
+  const int64_t a_bytes = p->rows * p->k * size;
+  const bool large = a_bytes > CACHE_ROWS * 2 && p->rows > 4 * p->kernels->rows[p->width] && p->columns >= 4 * panel_columns;
+  const int64_t longest = large ? BLOCK_K : LONG_K;
   const int64_t blocks = max64(ceil_div(p->k, longest), 1);
   p->k_block = max64(ceil_div(p->k, blocks), 1);
   const int64_t tile = p->kernels->rows[p->width];
   const int64_t fitting = max64(CACHE_ROWS / (p->k_block * size), 4 * tile);
   const int64_t row_blocks = max64(ceil_div(p->rows, fitting), 1);
   p->row_block = max64(ceil_div(p->rows, row_blocks), 1);
+  p->pack_rows = large;
+  p->pack |= large;
   if (p->pack) p->part_scratch = (size_t)(p->k_block * panel_columns * size);
+  if (p->pack_rows) p->part_scratch += (size_t)(p->row_block * p->k_block * size);
+  p->part_scratch = (p->part_scratch + 63) / 64 * 64;
 }
 
 /* A fork costs 1 to 2 microseconds, so each thread should have several times that to do. Whole batches first, then
@@ -108,6 +117,10 @@ void cy_panels_plan(const cy_gemm_problem *problem, const cy_gemm_kernels *kerne
   choose_parts(plan, threads);
 }
 
+const char *cy_panels_way(const cy_panels *p) {
+  return p->dot ? "dots" : p->outer ? "outer product" : p->sweep ? "row sweep" : "panels";
+}
+
 size_t cy_panels_scratch(const cy_panels *plan) {
   return plan->part_scratch * (size_t)plan->batch_parts * (size_t)plan->row_parts * (size_t)plan->column_parts;
 }
@@ -131,16 +144,32 @@ static void copy_element(int size, const char *from, char *to) {
   else memcpy(to, from, 8);
 }
 
-/* Rows of b, `columns` wide, one behind the other with distance to_row. */
-static void pack_panel(const cy_panels *p, const char *b, int64_t k, int64_t columns, char *to, int64_t to_row) {
-  const int size = p->kernels->size;
-  if (p->b[1] == 1) {
-    p->kernels->transpose(columns, k, b, p->b[2], to, to_row, false);
-    return;
+/* to[i * to_row + j] = from[i * step + j * stride]: k rows of `count`. */
+static void pack(const cy_gemm_kernels *kernels, const char *from, int64_t step, int64_t stride, int64_t k, int64_t count,
+                 char *to, int64_t to_row) {
+  const int size = kernels->size;
+  if (stride == 1) {
+    for (int64_t i = 0; i < k; ++i) memcpy(to + i * to_row * size, at(from, size, i * step), (size_t)(count * size));
+  } else if (step == 1) {
+    kernels->transpose(count, k, from, stride, to, to_row, false);
+  } else {
+    for (int64_t i = 0; i < k; ++i)
+      for (int64_t j = 0; j < count; ++j)
+        copy_element(size, at(from, size, i * step + j * stride), to + (i * to_row + j) * size);
   }
-  for (int64_t i = 0; i < k; ++i)
-    for (int64_t j = 0; j < columns; ++j)
-      copy_element(size, at(b, size, i * p->b[1] + j * p->b[2]), to + (i * to_row + j) * size);
+}
+
+/* The tiles of a block of rows are near-equal, so that none is thin: where tile number `tile` of `tiles` begins. */
+static int64_t tile_begin(int64_t rows, int64_t tile, int64_t tiles) { return rows * tile / tiles; }
+
+/* A's block as tile after tile, each k rows of the tile's rows. */
+static void pack_row_block(const cy_panels *p, const char *a, int64_t rows, int64_t k, char *to) {
+  const int size = p->kernels->size;
+  const int64_t tiles = ceil_div(rows, p->kernels->rows[p->width]);
+  for (int64_t t = 0; t < tiles; ++t) {
+    const int64_t first = tile_begin(rows, t, tiles), count = tile_begin(rows, t + 1, tiles) - first;
+    pack(p->kernels, at(a, size, first * p->a[1]), p->a[2], p->a[1], k, count, to + first * k * size, count);
+  }
 }
 
 /* A tile's result, from a buffer with rows of `width` elements, to c, whose columns are not adjacent. */
@@ -169,13 +198,14 @@ static void run_rows(const cy_panels *p, cy_tile tile, int width, int64_t rows, 
   _Alignas(64) char buffer[CY_TILE_ELEMENTS * sizeof(double)];
   const int64_t buffer_row = (int64_t)kernels->lanes << width;
   const bool direct = p->c[2] == 1 || p->columns == 1;
-  const int64_t tiles = ceil_div(rows, kernels->rows[width]);
+  const int64_t tiles = ceil_div(rows, kernels->rows[p->width]);
   char *c = tile.c;
   const bool accumulate = tile.accumulate;
   for (int64_t t = 0; t < tiles; ++t) {
-    const int64_t from = rows * t / tiles, count = rows * (t + 1) / tiles - from;
+    const int64_t from = tile_begin(rows, t, tiles), count = tile_begin(rows, t + 1, tiles) - from;
     cy_tile one = tile;
-    one.a = at(tile.a, size, from * p->a[1]);
+    if (p->pack_rows) one.a = at(tile.a, size, from * tile.k), one.a_row = 1, one.a_step = count;
+    else one.a = at(tile.a, size, from * p->a[1]);
     one.c = c + from * p->c[1] * size;
     if (direct) {
       kernels->tile[width][count - 1](&one);
@@ -193,10 +223,16 @@ static void run_panels(const cy_panels *p, const char *a, const char *b, char *c
                        char *scratch) {
   const cy_gemm_kernels *kernels = p->kernels;
   const int size = kernels->size;
+  const int64_t panel_bytes = p->k_block * ((int64_t)kernels->lanes << p->width) * size;
   for (int64_t k0 = 0; k0 == 0 || k0 < p->k; k0 += p->k_block) {
     const int64_t k = min64(p->k_block, p->k - k0);
     for (int64_t i = rows.begin; i < rows.end; i += p->row_block) {
       const int64_t row_count = min64(p->row_block, rows.end - i);
+      const char *left = at(a, size, i * p->a[1] + k0 * p->a[2]);
+      if (p->pack_rows) {
+        pack_row_block(p, left, row_count, k, scratch + panel_bytes);
+        left = scratch + panel_bytes;
+      }
       for (int64_t j = columns.begin; j < columns.end;) {
         int width = p->width; /* the last panels are narrower */
         while (width > 0 && ((int64_t)kernels->lanes << width) > columns.end - j + kernels->lanes - 1) --width;
@@ -204,11 +240,11 @@ static void run_panels(const cy_panels *p, const char *a, const char *b, char *c
         const char *right = at(b, size, k0 * p->b[1] + j * p->b[2]);
         int64_t right_step = p->b[1];
         if (p->pack) {
-          pack_panel(p, right, k, used, scratch, panel);
+          pack(kernels, right, p->b[1], p->b[2], k, used, scratch, panel);
           right = scratch, right_step = panel;
         }
         const cy_tile tile = {.k = k,
-                              .a = at(a, size, i * p->a[1] + k0 * p->a[2]),
+                              .a = left,
                               .a_row = p->a[1],
                               .a_step = p->a[2],
                               .b = right,
@@ -222,6 +258,28 @@ static void run_panels(const cy_panels *p, const char *a, const char *b, char *c
       }
     }
   }
+}
+
+static void run_sweep(const cy_panels *p, const char *a, const char *b, char *c, span columns) {
+  const int size = p->kernels->size;
+  p->kernels->sweep(&(cy_sweep){.k = p->k,
+                                .columns = columns.end - columns.begin,
+                                .a = a,
+                                .a_step = p->a[2],
+                                .b = at(b, size, columns.begin),
+                                .b_row = p->b[1],
+                                .c = c + columns.begin * size});
+}
+
+static void run_outer(const cy_panels *p, const char *a, const char *b, char *c, span rows, span columns) {
+  const int size = p->kernels->size;
+  p->kernels->outer(&(cy_outer){.rows = rows.end - rows.begin,
+                                .columns = columns.end - columns.begin,
+                                .a = at(a, size, rows.begin * p->a[1]),
+                                .a_row = p->a[1],
+                                .b = at(b, size, columns.begin),
+                                .c = c + (rows.begin * p->c[1] + columns.begin) * size,
+                                .c_row = p->c[1]});
 }
 
 static void run_dots(const cy_panels *p, const char *a, const char *b, char *c, span rows, span columns) {
@@ -249,6 +307,8 @@ static void run_part(const cy_panels *p, int part, const char *a, const char *b,
     const char *left = at(a, size, i * p->a[0]), *right = at(b, size, i * p->b[0]);
     char *out = c + i * p->c[0] * size;
     if (p->dot) run_dots(p, left, right, out, rows, columns);
+    else if (p->outer) run_outer(p, left, right, out, rows, columns);
+    else if (p->sweep) run_sweep(p, left, right, out, columns);
     else run_panels(p, left, right, out, rows, columns, scratch + (size_t)part * p->part_scratch);
   }
 }

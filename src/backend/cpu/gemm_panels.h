@@ -15,7 +15,10 @@ typedef struct cy_panels {
   int64_t a[3], b[3], c[3];
   bool transposed;           /* a and b of the plan are B and A of the problem */
   bool dot;                  /* vectors run along k instead of along the columns */
+  bool sweep;                /* one row: the matrix b is read row by row */
+  bool outer;                /* k = 1: c is written row by row */
   bool pack;                 /* b is copied, panel by panel, to scratch */
+  bool pack_rows;            /* a is copied, a block of rows and sums at a time, to scratch */
   int width;                 /* log2 of the vectors in a panel's row */
   int64_t k_block, row_block;
   int batch_parts, row_parts, column_parts; /* threads = their product */
@@ -24,6 +27,7 @@ typedef struct cy_panels {
 } cy_panels;
 
 void cy_panels_plan(const cy_gemm_problem *problem, const cy_gemm_kernels *kernels, int threads, cy_panels *plan);
+const char *cy_panels_way(const cy_panels *plan); /* "panels", "dots", "outer product", "row sweep" */
 size_t cy_panels_scratch(const cy_panels *plan);
 void cy_panels_run(const cy_panels *plan, const void *a, const void *b, void *c, void *scratch);
 
