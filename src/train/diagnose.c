@@ -8,10 +8,10 @@
 #include <stdio.h>
 
 /* "epoch 3, step 17 of 45: the loss is nan" */
-static cy_status fail_at(const cy_trainer *t, const cy_stage *stage, double loss, const char *reason) {
+static cy_status fail_at(const cy_trainer *t, const cy_runner *runner, double loss, const char *reason) {
   return cy_fail(CY_NOT_FINITE, "epoch %lld, step %lld of %lld: the loss is %g: %s (learning rate %g)",
                  (long long)t->at.epoch + 1, (long long)t->at.batch + 1, (long long)cy_batches_count(t->batches), loss,
-                 reason, cy_tensor_at(stage->rate, 0));
+                 reason, cy_tensor_at(runner->rate, 0));
 }
 
 static int64_t count_bad(const cy_tensor *tensor) {
@@ -35,19 +35,19 @@ static bool name_bad_parameter(const cy_trainer *t, char *text, size_t size) {
   return false;
 }
 
-static cy_status look_inside(const cy_trainer *t, const cy_stage *stage, char **text) {
-  cy_stage_graph built;
+static cy_status look_inside(const cy_trainer *t, const cy_runner *runner, char **text) {
+  cy_runner_graph built;
   cy_program *program = NULL;
   cy_session *session = NULL;
   cy_program_options options = t->objective.program;
   options.unfused = true;
-  CY_TRY(cy_stage_build(&t->objective, CY_STAGE_TRAIN, stage->n, NULL, &built));
+  CY_TRY(cy_runner_build(&t->objective, CY_RUN_TRAIN, runner->n, NULL, &built));
   cy_status status = cy_compile(built.outputs, built.n_outputs, NULL, 0, options, &program);
-  cy_stage_graph_clear(&built);
+  cy_runner_graph_clear(&built);
   if (status == CY_OK) status = cy_session_create(program, &session);
   if (status == CY_OK) status = cy_session_bind_state(session, t->state);
-  if (status == CY_OK) status = cy_session_bind(session, "x", stage->x);
-  if (status == CY_OK) status = cy_session_bind(session, "y", stage->y);
+  if (status == CY_OK) status = cy_session_bind(session, "x", runner->x);
+  if (status == CY_OK) status = cy_session_bind(session, "y", runner->y);
   if (status == CY_OK) status = cy_session_run(session);
   if (status == CY_OK) status = cy_session_first_bad(session, text);
   cy_session_free(session);
@@ -55,16 +55,16 @@ static cy_status look_inside(const cy_trainer *t, const cy_stage *stage, char **
   return status;
 }
 
-cy_status cy_trainer_diagnose(const cy_trainer *t, const cy_stage *stage, double loss) {
+cy_status cy_trainer_diagnose(const cy_trainer *t, const cy_runner *runner, double loss) {
   char reason[CY_MESSAGE_SIZE / 2];
   char *text = NULL;
-  if (name_bad_parameter(t, reason, sizeof reason)) return fail_at(t, stage, loss, reason);
-  if (look_inside(t, stage, &text) != CY_OK) {
+  if (name_bad_parameter(t, reason, sizeof reason)) return fail_at(t, runner, loss, reason);
+  if (look_inside(t, runner, &text) != CY_OK) {
     snprintf(reason, sizeof reason, "looking inside the step failed: %.400s", cy_error_message());
-    return fail_at(t, stage, loss, reason);
+    return fail_at(t, runner, loss, reason);
   }
   snprintf(reason, sizeof reason, "first bad value: %.480s",
            text ? text : "none when every value is kept, so an overflow at the edge");
   cy_string_free(text);
-  return fail_at(t, stage, loss, reason);
+  return fail_at(t, runner, loss, reason);
 }

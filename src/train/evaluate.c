@@ -12,11 +12,11 @@ double cy_tally_accuracy(cy_tally tally, int64_t classes) {
   return tally.samples && classes > 0 ? (double)tally.correct / (double)tally.samples : (double)NAN;
 }
 
-static void count_confusion(const cy_evaluation *e, const cy_stage *stage) {
-  const int64_t *predicted = cy_tensor_i64(cy_session_output(stage->session, CY_OUT_CLASS));
-  const int64_t *actual = cy_tensor_i64(stage->y);
+static void count_confusion(const cy_evaluation *e, const cy_runner *runner) {
+  const int64_t *predicted = cy_tensor_i64(cy_session_output(runner->session, CY_OUT_CLASS));
+  const int64_t *actual = cy_tensor_i64(runner->y);
   int64_t classes = e->objective->classes;
-  for (int64_t i = 0; i < stage->n; i++)
+  for (int64_t i = 0; i < runner->n; i++)
     if (actual[i] >= 0 && actual[i] < classes && predicted[i] >= 0 && predicted[i] < classes)
       e->confusion[actual[i] * classes + predicted[i]]++;
 }
@@ -26,14 +26,14 @@ cy_status cy_evaluation_run(const cy_evaluation *e, cy_tally *tally) {
   *tally = (cy_tally){0};
   for (int64_t b = 0; b < batches; b++) {
     int64_t start = b * e->batch_size, n = e->n - start < e->batch_size ? e->n - start : e->batch_size;
-    cy_stage *stage;
-    CY_TRY(cy_stages_get(e->stages, e->objective, CY_STAGE_EVALUATE, n, e->state, &stage));
-    CY_TRY(cy_dataset_batch(e->dataset, e->indices + start, n, stage->x, stage->y));
-    CY_TRY(cy_session_run(stage->session));
-    tally->loss_sum += cy_stage_loss(stage) * (double)n;
-    tally->correct += cy_stage_correct(stage);
+    cy_runner *runner;
+    CY_TRY(cy_runners_get(e->runners, e->objective, CY_RUN_EVALUATE, n, e->state, &runner));
+    CY_TRY(cy_dataset_batch(e->dataset, e->indices + start, n, runner->x, runner->y));
+    CY_TRY(cy_session_run(runner->session));
+    tally->loss_sum += cy_runner_loss(runner) * (double)n;
+    tally->correct += cy_runner_correct(runner);
     tally->samples += n;
-    if (e->confusion) count_confusion(e, stage);
+    if (e->confusion) count_confusion(e, runner);
     if (e->after_batch && !e->after_batch(e->owner, *tally, b + 1, batches))
       return cy_fail(CY_CANCELLED, "stopped on request while evaluating, after batch %lld of %lld", (long long)(b + 1),
                      (long long)batches);

@@ -91,34 +91,34 @@ static cy_status pair_held(cy_trainer *t) {
 }
 
 static cy_status make_state(cy_trainer *t, int64_t batch) {
-  cy_stage_graph built;
+  cy_runner_graph built;
   cy_scaling scaling = cy_dataset_scaling(t->dataset);
   CY_TRY(cy_state_create(&t->state));
-  CY_TRY(cy_stage_build(&t->objective, CY_STAGE_TRAIN, batch, t->state, &built));
+  CY_TRY(cy_runner_build(&t->objective, CY_RUN_TRAIN, batch, t->state, &built));
   t->parameters = cy_network_parameter_elements(built.network);
   cy_status status = cy_scaling_declare(t->state, scaling.channels);
   if (status == CY_OK && t->split.n_validation > 0 && !t->options.keep_last)
     status = declare_held(built.network, t->state);
   if (status == CY_OK) status = cy_state_allocate(t->state);
   if (status == CY_OK) status = cy_network_initialize(built.network, t->state, t->options.seed);
-  cy_stage_graph_clear(&built);
+  cy_runner_graph_clear(&built);
   CY_TRY(status);
   store_scaling(scaling, t->state);
   return pair_held(t);
 }
 
 /* Compiles all that training will run, so that mistakes show now and steps allocate nothing. */
-static cy_status make_stages(cy_trainer *t) {
+static cy_status make_runners(cy_trainer *t) {
   int64_t batch = t->options.batch_size, n = t->split.n_train, validation = t->split.n_validation;
   int64_t full = n < batch ? n : batch, rest = n % full;
-  CY_TRY(cy_stages_get(&t->train, &t->objective, CY_STAGE_TRAIN, full, t->state, &t->full));
-  CY_TRY(cy_stages_get(&t->train, &t->objective, CY_STAGE_TRAIN, rest ? rest : full, t->state, &t->last));
+  CY_TRY(cy_runners_get(&t->train, &t->objective, CY_RUN_TRAIN, full, t->state, &t->full));
+  CY_TRY(cy_runners_get(&t->train, &t->objective, CY_RUN_TRAIN, rest ? rest : full, t->state, &t->last));
   int64_t block = batch > CY_EVALUATION_BATCH ? batch : CY_EVALUATION_BATCH;
-  cy_stage *ignored;
+  cy_runner *ignored;
   if (validation >= block)
-    CY_TRY(cy_stages_get(&t->evaluate, &t->objective, CY_STAGE_EVALUATE, block, t->state, &ignored));
+    CY_TRY(cy_runners_get(&t->evaluate, &t->objective, CY_RUN_EVALUATE, block, t->state, &ignored));
   if (validation % block)
-    CY_TRY(cy_stages_get(&t->evaluate, &t->objective, CY_STAGE_EVALUATE, validation % block, t->state, &ignored));
+    CY_TRY(cy_runners_get(&t->evaluate, &t->objective, CY_RUN_EVALUATE, validation % block, t->state, &ignored));
   return CY_OK;
 }
 
@@ -149,7 +149,7 @@ static cy_status prepare(cy_trainer *t, const cy_model *model, bool scale) {
     .program = {.backend = t->backend, .threads = o->threads}};
   t->at.best_loss = INFINITY;
   CY_TRY(make_state(t, t->split.n_train < o->batch_size ? t->split.n_train : o->batch_size));
-  return make_stages(t);
+  return make_runners(t);
 }
 
 cy_status cy_trainer_prepare(const cy_model *model, cy_dataset *dataset, cy_trainer_options options, bool scale,
@@ -174,8 +174,8 @@ cy_status cy_trainer_create(const cy_model *model, cy_dataset *dataset, cy_train
 
 void cy_trainer_free(cy_trainer *t) {
   if (!t) return;
-  cy_stages_clear(&t->train);
-  cy_stages_clear(&t->evaluate);
+  cy_runners_clear(&t->train);
+  cy_runners_clear(&t->evaluate);
   cy_batches_free(t->batches);
   cy_split_clear(&t->split);
   cy_state_free(t->state);

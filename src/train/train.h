@@ -1,5 +1,5 @@
-/* The inside of training: what is trained (the objective), its compiled programs with their batch tensors (stages), and
- * where a training stands (the position). trainer.c drives them, checkpoint.c writes and reads them. */
+/* The inside of training: what is trained (the objective), its compiled programs with their batch tensors (runners),
+ * and where a training stands (the position). trainer.c drives them, checkpoint.c writes and reads them. */
 #ifndef CY_TRAIN_TRAIN_H
 #define CY_TRAIN_TRAIN_H
 
@@ -22,7 +22,7 @@ typedef struct cy_loss_row {
 /* NULL with a message if the name is unknown or does not fit. name NULL: the usual one. */
 const cy_loss_row *cy_loss_find(const char *name, int64_t classes);
 
-/* ---- stage.c ---- */
+/* ---- runner.c ---- */
 
 /* What is trained, whatever the batch size. Borrows model and strings. */
 typedef struct cy_objective {
@@ -36,51 +36,51 @@ typedef struct cy_objective {
   cy_program_options program;
 } cy_objective;
 
-typedef enum cy_stage_kind {
-  CY_STAGE_TRAIN,    /* outputs: loss with penalties, number correct; updates the state */
-  CY_STAGE_EVALUATE, /* outputs: loss, number correct, predicted class of each [n] */
-  CY_STAGE_PREDICT,  /* outputs: the answer, predicted class of each [n] (i64); no targets */
-} cy_stage_kind;
+typedef enum cy_runner_kind {
+  CY_RUN_TRAIN,    /* outputs: loss with penalties, number correct; updates the state */
+  CY_RUN_EVALUATE, /* outputs: loss, number correct, predicted class of each [n] */
+  CY_RUN_PREDICT,  /* outputs: the answer, predicted class of each [n] (i64); no targets */
+} cy_runner_kind;
 enum { CY_OUT_LOSS, CY_OUT_CORRECT, CY_OUT_CLASS };
 enum { CY_OUT_ANSWER, CY_OUT_LABEL };
 
 /* One program for one batch size, with the tensors it reads: x is f32 [n, sample], y i64 [n] or f32 [n, target]. */
-typedef struct cy_stage {
-  cy_stage_kind kind;
+typedef struct cy_runner {
+  cy_runner_kind kind;
   int64_t n;
   cy_program *program;
   cy_session *session;
   cy_tensor *x, *y, *rate; /* y NULL for prediction; rate only for training */
-} cy_stage;
+} cy_runner;
 
-typedef struct cy_stage_graph {
+typedef struct cy_runner_graph {
   cy_graph *graph;
   cy_network *network;
   cy_value outputs[3];
   int n_outputs;
   cy_update *updates;
   int n_updates;
-} cy_stage_graph;
+} cy_runner_graph;
 /* declare: a state to declare the variables in (before it is allocated), or NULL. */
-CY_MUST_CHECK cy_status cy_stage_build(const cy_objective *objective, cy_stage_kind kind, int64_t n, cy_state *declare,
-                                       cy_stage_graph *built);
-void cy_stage_graph_clear(cy_stage_graph *built);
+CY_MUST_CHECK cy_status cy_runner_build(const cy_objective *objective, cy_runner_kind kind, int64_t n,
+                                        cy_state *declare, cy_runner_graph *built);
+void cy_runner_graph_clear(cy_runner_graph *built);
 /* Builds, compiles, makes the tensors and binds them and the (allocated) state. */
-CY_MUST_CHECK cy_status cy_stage_create(const cy_objective *objective, cy_stage_kind kind, int64_t n,
-                                        const cy_state *state, cy_stage **stage);
-void cy_stage_free(cy_stage *stage);
+CY_MUST_CHECK cy_status cy_runner_create(const cy_objective *objective, cy_runner_kind kind, int64_t n,
+                                         const cy_state *state, cy_runner **runner);
+void cy_runner_free(cy_runner *runner);
 /* Number correct of the last run; 0 for regression. */
-int64_t cy_stage_correct(const cy_stage *stage);
-double cy_stage_loss(const cy_stage *stage);
+int64_t cy_runner_correct(const cy_runner *runner);
+double cy_runner_loss(const cy_runner *runner);
 
-/* Stages of one kind by batch size, made when first asked for. */
-typedef struct cy_stages {
-  cy_stage **items;
+/* Runners of one kind by batch size, made when first asked for. */
+typedef struct cy_runners {
+  cy_runner **items;
   size_t count, capacity;
-} cy_stages;
-CY_MUST_CHECK cy_status cy_stages_get(cy_stages *stages, const cy_objective *objective, cy_stage_kind kind, int64_t n,
-                                      const cy_state *state, cy_stage **stage);
-void cy_stages_clear(cy_stages *stages);
+} cy_runners;
+CY_MUST_CHECK cy_status cy_runners_get(cy_runners *runners, const cy_objective *objective, cy_runner_kind kind,
+                                       int64_t n, const cy_state *state, cy_runner **runner);
+void cy_runners_clear(cy_runners *runners);
 
 /* ---- evaluate.c ---- */
 
@@ -94,10 +94,10 @@ typedef struct cy_tally {
 double cy_tally_loss(cy_tally tally);                       /* NaN of nothing */
 double cy_tally_accuracy(cy_tally tally, int64_t classes); /* NaN of nothing or for regression */
 
-/* Runs the evaluation stages over the samples. confusion may be NULL. after_batch (may be NULL) false: CY_CANCELLED. */
+/* Runs the evaluation over the samples. confusion may be NULL. after_batch (may be NULL) false: CY_CANCELLED. */
 typedef struct cy_evaluation {
   const cy_objective *objective;
-  cy_stages *stages;
+  cy_runners *runners;
   const cy_state *state;
   const cy_dataset *dataset;
   const int64_t *indices;
@@ -180,8 +180,8 @@ struct cy_trainer {
   cy_state *state;
   int n_held;          /* pairs of state tensors: one in use, one held */
   cy_tensor **in_use, **held;
-  cy_stages train, evaluate;
-  cy_stage *full, *last; /* of train: for batch_size samples, and for the rest (or full) */
+  cy_runners train, evaluate;
+  cy_runner *full, *last; /* of train: for batch_size samples, and for the rest (or full) */
   int64_t parameters;
   cy_position at;
   cy_epoch_record *history;
@@ -220,9 +220,9 @@ CY_MUST_CHECK cy_status cy_checkpoint_fit(const cy_checkpoint *checkpoint, cy_da
 
 /* ---- diagnose.c ---- */
 
-/* The loss of the batch in stage came out as `loss`: runs it again with every value kept, and returns CY_NOT_FINITE
+/* The loss of the batch in runner came out as `loss`: runs it again with every value kept, and returns CY_NOT_FINITE
  * with a sentence that names the first bad value. */
-CY_MUST_CHECK cy_status cy_trainer_diagnose(const cy_trainer *trainer, const cy_stage *stage, double loss);
+CY_MUST_CHECK cy_status cy_trainer_diagnose(const cy_trainer *trainer, const cy_runner *runner, double loss);
 
 /* Names of the state's tensors that hold the scaling of the inputs, f32 [channels]. */
 #define CY_SCALING_OFFSET "scaling.offset"

@@ -15,17 +15,17 @@ struct cy_trained {
   cy_objective objective;
   cy_state *state;
   cy_shape output; /* of one sample */
-  cy_stages predict, evaluate;
+  cy_runners predict, evaluate;
 };
 
 /* ---- loading ---- */
 
 static cy_status make_state(cy_trained *t) {
-  cy_stage_graph built;
+  cy_runner_graph built;
   CY_TRY(cy_state_create(&t->state));
-  CY_TRY(cy_stage_build(&t->objective, CY_STAGE_PREDICT, 1, t->state, &built));
+  CY_TRY(cy_runner_build(&t->objective, CY_RUN_PREDICT, 1, t->state, &built));
   cy_shape shape = cy_value_shape(built.outputs[CY_OUT_ANSWER]);
-  cy_stage_graph_clear(&built);
+  cy_runner_graph_clear(&built);
   t->output = (cy_shape){.rank = shape.rank - 1};
   for (int i = 1; i < shape.rank; i++) t->output.dim[i - 1] = shape.dim[i];
   CY_TRY(cy_scaling_declare(t->state, cy_tensor_count(t->checkpoint.offset)));
@@ -57,8 +57,8 @@ cy_status cy_trained_load(const char *path, int threads, const char *backend, cy
 
 void cy_trained_free(cy_trained *t) {
   if (!t) return;
-  cy_stages_clear(&t->predict);
-  cy_stages_clear(&t->evaluate);
+  cy_runners_clear(&t->predict);
+  cy_runners_clear(&t->evaluate);
   cy_state_free(t->state);
   cy_checkpoint_close(&t->checkpoint);
   cy_free(t->backend);
@@ -132,12 +132,12 @@ static cy_status predict_into(cy_trained *t, const cy_tensor *inputs, int64_t n,
                               cy_tensor *labels) {
   for (int64_t first = 0; first < n; first += LARGEST_BATCH) {
     int64_t rows = n - first < LARGEST_BATCH ? n - first : LARGEST_BATCH;
-    cy_stage *stage;
-    CY_TRY(cy_stages_get(&t->predict, &t->objective, CY_STAGE_PREDICT, batch_for(rows), t->state, &stage));
-    fill_rows(inputs, cy_scaling_of(t->state), first, rows, stage->x);
-    CY_TRY(cy_session_run(stage->session));
-    copy_rows(cy_session_output(stage->session, CY_OUT_ANSWER), first, rows, outputs);
-    if (labels) copy_rows(cy_session_output(stage->session, CY_OUT_LABEL), first, rows, labels);
+    cy_runner *runner;
+    CY_TRY(cy_runners_get(&t->predict, &t->objective, CY_RUN_PREDICT, batch_for(rows), t->state, &runner));
+    fill_rows(inputs, cy_scaling_of(t->state), first, rows, runner->x);
+    CY_TRY(cy_session_run(runner->session));
+    copy_rows(cy_session_output(runner->session, CY_OUT_ANSWER), first, rows, outputs);
+    if (labels) copy_rows(cy_session_output(runner->session, CY_OUT_LABEL), first, rows, labels);
   }
   return CY_OK;
 }
@@ -189,8 +189,8 @@ cy_status cy_trained_evaluate(cy_trained *t, cy_dataset *dataset, const int64_t 
     for (int64_t i = 0; i < n; i++) all[i] = i;
     indices = all;
   }
-  cy_evaluation evaluation = {.objective = &t->objective, .stages = &t->evaluate, .state = t->state, .dataset = dataset,
-                              .indices = indices, .n = n, .batch_size = CY_EVALUATION_BATCH};
+  cy_evaluation evaluation = {.objective = &t->objective, .runners = &t->evaluate, .state = t->state,
+                              .dataset = dataset, .indices = indices, .n = n, .batch_size = CY_EVALUATION_BATCH};
   cy_status status = cy_evaluation_metrics(evaluation, metrics);
   cy_free(all);
   return status;

@@ -153,16 +153,16 @@ static cy_status stopped(const cy_trainer *t) {
 }
 
 static cy_status run_step(cy_trainer *t, const int64_t *indices, int64_t n, double *loss) {
-  cy_stage *stage = n == t->full->n ? t->full : t->last;
+  cy_runner *runner = n == t->full->n ? t->full : t->last;
   double started = now();
-  CY_TRY(cy_dataset_batch(t->dataset, indices, n, stage->x, stage->y));
-  cy_tensor_set(stage->rate, 0, cy_schedule_rate(t->options.schedule, t->options.learning_rate, steps_done(t)));
-  CY_TRY(cy_session_run(stage->session));
-  *loss = cy_stage_loss(stage);
-  if (!isfinite(*loss)) return cy_trainer_diagnose(t, stage, *loss);
+  CY_TRY(cy_dataset_batch(t->dataset, indices, n, runner->x, runner->y));
+  cy_tensor_set(runner->rate, 0, cy_schedule_rate(t->options.schedule, t->options.learning_rate, steps_done(t)));
+  CY_TRY(cy_session_run(runner->session));
+  *loss = cy_runner_loss(runner);
+  if (!isfinite(*loss)) return cy_trainer_diagnose(t, runner, *loss);
   t->at.batch++;
   t->at.loss_sum += *loss * (double)n;
-  t->at.correct += cy_stage_correct(stage);
+  t->at.correct += cy_runner_correct(runner);
   t->at.samples += n;
   t->at.seconds += now() - started;
   t->steps_this_run++;
@@ -172,7 +172,7 @@ static cy_status run_step(cy_trainer *t, const int64_t *indices, int64_t n, doub
 
 static cy_evaluation evaluation_of(cy_trainer *t, const int64_t *indices, int64_t n) {
   int64_t batch = t->options.batch_size > CY_EVALUATION_BATCH ? t->options.batch_size : CY_EVALUATION_BATCH;
-  return (cy_evaluation){.objective = &t->objective, .stages = &t->evaluate, .state = t->state, .dataset = t->dataset,
+  return (cy_evaluation){.objective = &t->objective, .runners = &t->evaluate, .state = t->state, .dataset = t->dataset,
                          .indices = indices, .n = n, .batch_size = batch, .owner = t};
 }
 

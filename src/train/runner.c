@@ -1,5 +1,5 @@
-/* Stages: the training step, the evaluation and the prediction as one graph each, compiled for one batch size, with the
- * tensors they read bound once. Running a stage allocates nothing. */
+/* Runners: the training step, the evaluation and the prediction as one graph each, compiled for one batch size, with
+ * the tensors they read bound once. Running a runner allocates nothing. */
 #include "train/train.h"
 
 #include "base/error.h"
@@ -54,7 +54,7 @@ static cy_value is_finite(cy_value loss, cy_dtype dtype) {
 }
 
 /* Gradients and updates of the trained parameters. */
-static cy_status build_updates(const cy_objective *o, cy_stage_graph *built, cy_value loss, cy_state *declare) {
+static cy_status build_updates(const cy_objective *o, cy_runner_graph *built, cy_value loss, cy_state *declare) {
   int n = 0, n_network = 0, n_optimizer = 0;
   const cy_value *parameters = cy_network_parameters(built->network, &n);
   const cy_update *network = cy_network_updates(built->network, &n_network);
@@ -94,10 +94,11 @@ static cy_value add_penalties(const cy_objective *o, cy_network *network, cy_val
   return loss;
 }
 
-static void add_output(cy_stage_graph *built, cy_value value) { built->outputs[built->n_outputs++] = value; }
+static void add_output(cy_runner_graph *built, cy_value value) { built->outputs[built->n_outputs++] = value; }
 
-static cy_status build(const cy_objective *o, cy_stage_kind kind, int64_t n, cy_state *declare, cy_stage_graph *built) {
-  cy_network_options options = {.training = kind == CY_STAGE_TRAIN, .dtype = o->dtype};
+static cy_status build(const cy_objective *o, cy_runner_kind kind, int64_t n, cy_state *declare,
+                       cy_runner_graph *built) {
+  cy_network_options options = {.training = kind == CY_RUN_TRAIN, .dtype = o->dtype};
   cy_value correct, predicted;
   if (o->sample.rank + 1 > CY_MAX_RANK || o->target.rank + 1 > CY_MAX_RANK)
     return cy_fail(CY_INVALID, "samples or targets have more than %d axes", CY_MAX_RANK - 1);
@@ -108,33 +109,33 @@ static cy_status build(const cy_objective *o, cy_stage_kind kind, int64_t n, cy_
   CY_TRY(cy_graph_status(built->graph));
   CY_TRY(check_output(o, output, batch_of(n, o->target)));
   if (declare) CY_TRY(cy_network_declare(built->network, declare));
-  if (kind == CY_STAGE_PREDICT) {
+  if (kind == CY_RUN_PREDICT) {
     add_output(built, o->loss->answer ? o->loss->answer(output) : output);
     if (o->classes > 0) add_output(built, cy_argmax(output, 1, false));
     return cy_graph_status(built->graph);
   }
   cy_value loss = loss_of(o, built->graph, n, output, &correct, &predicted);
-  if (kind == CY_STAGE_TRAIN) loss = add_penalties(o, built->network, loss);
+  if (kind == CY_RUN_TRAIN) loss = add_penalties(o, built->network, loss);
   add_output(built, loss);
   add_output(built, correct);
-  if (kind == CY_STAGE_EVALUATE && o->classes > 0) add_output(built, predicted);
+  if (kind == CY_RUN_EVALUATE && o->classes > 0) add_output(built, predicted);
   CY_TRY(cy_graph_status(built->graph));
-  return kind == CY_STAGE_TRAIN ? build_updates(o, built, loss, declare) : CY_OK;
+  return kind == CY_RUN_TRAIN ? build_updates(o, built, loss, declare) : CY_OK;
 }
 
-cy_status cy_stage_build(const cy_objective *objective, cy_stage_kind kind, int64_t n, cy_state *declare,
-                         cy_stage_graph *built) {
-  *built = (cy_stage_graph){0};
+cy_status cy_runner_build(const cy_objective *objective, cy_runner_kind kind, int64_t n, cy_state *declare,
+                         cy_runner_graph *built) {
+  *built = (cy_runner_graph){0};
   cy_status status = build(objective, kind, n, declare, built);
-  if (status != CY_OK) cy_stage_graph_clear(built);
+  if (status != CY_OK) cy_runner_graph_clear(built);
   return status;
 }
 
-void cy_stage_graph_clear(cy_stage_graph *built) {
+void cy_runner_graph_clear(cy_runner_graph *built) {
   cy_network_free(built->network);
   cy_graph_free(built->graph);
   cy_free(built->updates);
-  *built = (cy_stage_graph){0};
+  *built = (cy_runner_graph){0};
 }
 
 static cy_status bind_new(cy_session *session, const char *name, cy_dtype dtype, cy_shape shape, cy_tensor **tensor) {
@@ -142,66 +143,68 @@ static cy_status bind_new(cy_session *session, const char *name, cy_dtype dtype,
   return cy_session_bind(session, name, *tensor);
 }
 
-static cy_status fill(const cy_objective *o, const cy_state *state, cy_stage *stage) {
-  cy_stage_graph built;
-  CY_TRY(cy_stage_build(o, stage->kind, stage->n, NULL, &built));
+static cy_status fill(const cy_objective *o, const cy_state *state, cy_runner *runner) {
+  cy_runner_graph built;
+  CY_TRY(cy_runner_build(o, runner->kind, runner->n, NULL, &built));
   cy_status status = cy_compile(built.outputs, built.n_outputs, built.updates, built.n_updates, o->program,
-                                &stage->program);
-  cy_stage_graph_clear(&built);
+                                &runner->program);
+  cy_runner_graph_clear(&built);
   CY_TRY(status);
-  CY_TRY(cy_session_create(stage->program, &stage->session));
-  CY_TRY(cy_session_bind_state(stage->session, state));
-  CY_TRY(bind_new(stage->session, "x", CY_F32, batch_of(stage->n, o->sample), &stage->x));
-  if (stage->kind == CY_STAGE_TRAIN)
-    CY_TRY(bind_new(stage->session, "learning_rate", o->dtype, CY_SCALAR, &stage->rate));
-  if (stage->kind == CY_STAGE_PREDICT) return CY_OK;
-  if (o->classes > 0) return bind_new(stage->session, "y", CY_I64, CY_SHAPE(stage->n), &stage->y);
-  return bind_new(stage->session, "y", CY_F32, batch_of(stage->n, o->target), &stage->y);
+  CY_TRY(cy_session_create(runner->program, &runner->session));
+  CY_TRY(cy_session_bind_state(runner->session, state));
+  CY_TRY(bind_new(runner->session, "x", CY_F32, batch_of(runner->n, o->sample), &runner->x));
+  if (runner->kind == CY_RUN_TRAIN)
+    CY_TRY(bind_new(runner->session, "learning_rate", o->dtype, CY_SCALAR, &runner->rate));
+  if (runner->kind == CY_RUN_PREDICT) return CY_OK;
+  if (o->classes > 0) return bind_new(runner->session, "y", CY_I64, CY_SHAPE(runner->n), &runner->y);
+  return bind_new(runner->session, "y", CY_F32, batch_of(runner->n, o->target), &runner->y);
 }
 
-cy_status cy_stage_create(const cy_objective *objective, cy_stage_kind kind, int64_t n, const cy_state *state,
-                          cy_stage **stage) {
-  *stage = cy_calloc(1, sizeof **stage);
-  if (!*stage) return cy_no_memory();
-  (*stage)->kind = kind;
-  (*stage)->n = n;
-  cy_status status = fill(objective, state, *stage);
+cy_status cy_runner_create(const cy_objective *objective, cy_runner_kind kind, int64_t n, const cy_state *state,
+                          cy_runner **runner) {
+  *runner = cy_calloc(1, sizeof **runner);
+  if (!*runner) return cy_no_memory();
+  (*runner)->kind = kind;
+  (*runner)->n = n;
+  cy_status status = fill(objective, state, *runner);
   if (status == CY_OK) return CY_OK;
-  cy_stage_free(*stage);
-  *stage = NULL;
+  cy_runner_free(*runner);
+  *runner = NULL;
   return status;
 }
 
-void cy_stage_free(cy_stage *stage) {
-  if (!stage) return;
-  cy_session_free(stage->session);
-  cy_program_free(stage->program);
-  cy_tensor_free(stage->x);
-  cy_tensor_free(stage->y);
-  cy_tensor_free(stage->rate);
-  cy_free(stage);
+void cy_runner_free(cy_runner *runner) {
+  if (!runner) return;
+  cy_session_free(runner->session);
+  cy_program_free(runner->program);
+  cy_tensor_free(runner->x);
+  cy_tensor_free(runner->y);
+  cy_tensor_free(runner->rate);
+  cy_free(runner);
 }
 
-double cy_stage_loss(const cy_stage *stage) { return cy_tensor_at(cy_session_output(stage->session, CY_OUT_LOSS), 0); }
-int64_t cy_stage_correct(const cy_stage *stage) {
-  return (int64_t)cy_tensor_at(cy_session_output(stage->session, CY_OUT_CORRECT), 0);
+double cy_runner_loss(const cy_runner *runner) {
+  return cy_tensor_at(cy_session_output(runner->session, CY_OUT_LOSS), 0);
+}
+int64_t cy_runner_correct(const cy_runner *runner) {
+  return (int64_t)cy_tensor_at(cy_session_output(runner->session, CY_OUT_CORRECT), 0);
 }
 
-cy_status cy_stages_get(cy_stages *stages, const cy_objective *objective, cy_stage_kind kind, int64_t n,
-                        const cy_state *state, cy_stage **stage) {
-  for (size_t i = 0; i < stages->count; i++)
-    if (stages->items[i]->n == n) {
-      *stage = stages->items[i];
+cy_status cy_runners_get(cy_runners *runners, const cy_objective *objective, cy_runner_kind kind, int64_t n,
+                        const cy_state *state, cy_runner **runner) {
+  for (size_t i = 0; i < runners->count; i++)
+    if (runners->items[i]->n == n) {
+      *runner = runners->items[i];
       return CY_OK;
     }
-  if (!cy_grow(&stages->items, stages->count, &stages->capacity, sizeof *stages->items)) return cy_no_memory();
-  CY_TRY(cy_stage_create(objective, kind, n, state, stage));
-  stages->items[stages->count++] = *stage;
+  if (!cy_grow(&runners->items, runners->count, &runners->capacity, sizeof *runners->items)) return cy_no_memory();
+  CY_TRY(cy_runner_create(objective, kind, n, state, runner));
+  runners->items[runners->count++] = *runner;
   return CY_OK;
 }
 
-void cy_stages_clear(cy_stages *stages) {
-  for (size_t i = 0; i < stages->count; i++) cy_stage_free(stages->items[i]);
-  cy_free(stages->items);
-  *stages = (cy_stages){0};
+void cy_runners_clear(cy_runners *runners) {
+  for (size_t i = 0; i < runners->count; i++) cy_runner_free(runners->items[i]);
+  cy_free(runners->items);
+  *runners = (cy_runners){0};
 }
