@@ -1,14 +1,11 @@
 /* Contraction: the product of two tensors over pairs of axes, carried along batch axes. Bilinear; any transposition of
  * the operands is expressed by the axis lists, so transposes fold away. */
-#include "ops/ops.h"
+#include "ops/dot.h"
 
 #include <string.h>
 
-typedef struct dot_attrs {
-  cy_list a_batch, b_batch, a_contract, b_contract;
-} dot_attrs;
-static const cy_field dot_fields[] = {CY_LIST_FIELD(dot_attrs, a_batch), CY_LIST_FIELD(dot_attrs, b_batch),
-                                      CY_LIST_FIELD(dot_attrs, a_contract), CY_LIST_FIELD(dot_attrs, b_contract),
+static const cy_field dot_fields[] = {CY_LIST_FIELD(cy_dot_attrs, a_batch), CY_LIST_FIELD(cy_dot_attrs, b_batch),
+                                      CY_LIST_FIELD(cy_dot_attrs, a_contract), CY_LIST_FIELD(cy_dot_attrs, b_contract),
                                       CY_END_FIELDS};
 
 static bool has(const cy_list *list, int64_t axis) {
@@ -17,8 +14,7 @@ static bool has(const cy_list *list, int64_t axis) {
   return false;
 }
 
-/* Axes that are neither batch nor contracted, in order. */
-static int free_axes(int rank, const cy_list *batch, const cy_list *contract, int axes[CY_MAX_RANK]) {
+int cy_dot_free_axes(int rank, const cy_list *batch, const cy_list *contract, int axes[CY_MAX_RANK]) {
   int n = 0;
   for (int i = 0; i < rank; i++)
     if (!has(batch, i) && !has(contract, i)) axes[n++] = i;
@@ -50,7 +46,7 @@ static cy_status check_distinct(const cy_list *batch, const cy_list *contract) {
 }
 
 static cy_status infer_dot(const void *attrs, const cy_type *in, int n, cy_type *out) {
-  const dot_attrs *d = attrs;
+  const cy_dot_attrs *d = attrs;
   int axes[CY_MAX_RANK];
   (void)n;
   if (in[0].dtype != in[1].dtype || in[0].dtype == CY_BOOL || in[0].dtype == CY_U8)
@@ -65,9 +61,9 @@ static cy_status infer_dot(const void *attrs, const cy_type *in, int n, cy_type 
   int b_free = in[1].shape.rank - (int)(d->b_batch.n + d->b_contract.n);
   if (d->a_batch.n + a_free + b_free > CY_MAX_RANK) return cy_fail(CY_INVALID, "the result has more than 8 axes");
   for (int i = 0; i < d->a_batch.n; i++) shape.dim[shape.rank++] = in[0].shape.dim[d->a_batch.at[i]];
-  free_axes(in[0].shape.rank, &d->a_batch, &d->a_contract, axes);
+  cy_dot_free_axes(in[0].shape.rank, &d->a_batch, &d->a_contract, axes);
   for (int i = 0; i < a_free; i++) shape.dim[shape.rank++] = in[0].shape.dim[axes[i]];
-  free_axes(in[1].shape.rank, &d->b_batch, &d->b_contract, axes);
+  cy_dot_free_axes(in[1].shape.rank, &d->b_batch, &d->b_contract, axes);
   for (int i = 0; i < b_free; i++) shape.dim[shape.rank++] = in[1].shape.dim[axes[i]];
   *out = (cy_type){in[0].dtype, shape};
   return CY_OK;
@@ -79,7 +75,7 @@ static cy_status infer_dot(const void *attrs, const cy_type *in, int n, cy_type 
  *   d a = sum over b's free axes of ct * b, whose axes come out as batch, a's free, a's contracted (in b's order);
  * and alike for b. A permutation restores the operand's own order. */
 static cy_value transpose_dot(const cy_rule *r, int operand, cy_value ct) {
-  const dot_attrs *d = CY_ATTRS(dot_attrs, r);
+  const cy_dot_attrs *d = CY_ATTRS(cy_dot_attrs, r);
   bool left = operand == 0;
   const cy_list *my_batch = left ? &d->a_batch : &d->b_batch, *my_contract = left ? &d->a_contract : &d->b_contract;
   const cy_list *other_batch = left ? &d->b_batch : &d->a_batch;
@@ -87,8 +83,8 @@ static cy_value transpose_dot(const cy_rule *r, int operand, cy_value ct) {
   cy_value other = r->in[1 - operand];
   int my_rank = cy_value_shape(r->in[operand]).rank, other_rank = cy_value_shape(other).rank;
   int my_free[CY_MAX_RANK], other_free[CY_MAX_RANK];
-  int n_my = free_axes(my_rank, my_batch, my_contract, my_free);
-  int n_other = free_axes(other_rank, other_batch, other_contract, other_free);
+  int n_my = cy_dot_free_axes(my_rank, my_batch, my_contract, my_free);
+  int n_other = cy_dot_free_axes(other_rank, other_batch, other_contract, other_free);
   int n_batch = (int)my_batch->n;
 
   cy_dot_axes axes = {.n_batch = n_batch, .n_contract = n_other};
@@ -114,7 +110,7 @@ static cy_value transpose_dot(const cy_rule *r, int operand, cy_value ct) {
 
 /* ---- simplification ---- */
 
-static cy_dot_axes axes_of(const dot_attrs *d) {
+static cy_dot_axes axes_of(const cy_dot_attrs *d) {
   cy_dot_axes axes = {.n_batch = (int)d->a_batch.n, .n_contract = (int)d->a_contract.n};
   for (int i = 0; i < axes.n_batch; i++) {
     axes.a_batch[i] = (int)d->a_batch.at[i];
@@ -148,12 +144,12 @@ static bool fold_permute(cy_value *v, int *batch, int n_batch, int *contract, in
 }
 
 /* Over a contracted extent of 1 the dot is an outer product: elementwise, so it can fuse with what follows. */
-static cy_value outer_product(const cy_rule *r, const dot_attrs *d) {
+static cy_value outer_product(const cy_rule *r, const cy_dot_attrs *d) {
   cy_value parts[2];
   for (int side = 0; side < 2; side++) {
     const cy_list *batch = side ? &d->b_batch : &d->a_batch, *contract = side ? &d->b_contract : &d->a_contract;
     cy_shape from = cy_value_shape(r->in[side]);
-    int free[CY_MAX_RANK], order[CY_MAX_RANK], axes[CY_MAX_RANK], n = free_axes(from.rank, batch, contract, free), k = 0;
+    int free[CY_MAX_RANK], order[CY_MAX_RANK], axes[CY_MAX_RANK], n = cy_dot_free_axes(from.rank, batch, contract, free), k = 0;
     cy_shape packed = {0};
     for (int i = 0; i < batch->n; i++) order[k] = (int)batch->at[i], axes[k] = i, packed.dim[packed.rank++] = from.dim[order[k]], k++;
     for (int i = 0; i < n; i++) {
@@ -169,7 +165,7 @@ static cy_value outer_product(const cy_rule *r, const dot_attrs *d) {
 }
 
 static cy_value simplify_dot(const cy_rule *r) {
-  const dot_attrs *d = CY_ATTRS(dot_attrs, r);
+  const cy_dot_attrs *d = CY_ATTRS(cy_dot_attrs, r);
   cy_shape a = cy_value_shape(r->in[0]);
   int64_t contracted = 1;
   for (int i = 0; i < d->a_contract.n; i++) contracted *= a.dim[d->a_contract.at[i]];
@@ -181,8 +177,6 @@ static cy_value simplify_dot(const cy_rule *r) {
   return folded ? cy_dot(x, y, axes) : cy_none;
 }
 
-/* permute(dot(a, b)) by an order that keeps the batch axes first and exchanges the blocks of free axes. */
-cy_value cy_dot_swapped(const cy_node *dot, cy_graph *graph, const cy_list *order);
 cy_value cy_dot_swapped(const cy_node *dot, cy_graph *graph, const cy_list *order) {
   cy_dot_axes axes = axes_of(dot->attrs), swapped = axes;
   cy_value a = cy_value_at(graph, dot->inputs[0]), b = cy_value_at(graph, dot->inputs[1]);
@@ -220,7 +214,7 @@ static void select_axes(const cy_view *v, const int64_t *axes, int n, cy_shape *
   }
 
 static void kernel_dot(const cy_call *call) {
-  const dot_attrs *d = call->attrs;
+  const cy_dot_attrs *d = call->attrs;
   int64_t a_outer[CY_MAX_RANK] = {0}, b_outer[CY_MAX_RANK] = {0}, a_inner[CY_MAX_RANK], b_inner[CY_MAX_RANK];
   int free[CY_MAX_RANK], at = (int)d->a_batch.n;
   cy_shape inner = {0}, same = {0};
@@ -230,9 +224,9 @@ static void kernel_dot(const cy_call *call) {
     a_outer[i] = call->in[0].stride[d->a_batch.at[i]];
     b_outer[i] = call->in[1].stride[d->b_batch.at[i]];
   }
-  int n = free_axes(call->in[0].shape.rank, &d->a_batch, &d->a_contract, free);
+  int n = cy_dot_free_axes(call->in[0].shape.rank, &d->a_batch, &d->a_contract, free);
   for (int i = 0; i < n; i++) a_outer[at++] = call->in[0].stride[free[i]];
-  n = free_axes(call->in[1].shape.rank, &d->b_batch, &d->b_contract, free);
+  n = cy_dot_free_axes(call->in[1].shape.rank, &d->b_batch, &d->b_contract, free);
   for (int i = 0; i < n; i++) b_outer[at++] = call->in[1].stride[free[i]];
   switch (call->out->dtype) {
     case CY_F32: DOT_LOOP(float, double); break;
@@ -243,7 +237,7 @@ static void kernel_dot(const cy_call *call) {
 }
 
 static double cost_dot(const void *attrs, const cy_type *in, int n, const cy_type *out) {
-  const dot_attrs *d = attrs;
+  const cy_dot_attrs *d = attrs;
   double k = 1;
   (void)n;
   for (int i = 0; i < d->a_contract.n; i++) k *= (double)in[0].shape.dim[d->a_contract.at[i]];
@@ -257,7 +251,7 @@ static void sample_dot(const cy_op *op, cy_rng *rng, cy_sample *s) {
   int64_t a_axes[4] = {0, 1, 2, 3}, b_axes[4] = {0, 1, 2, 3};
   cy_shape a = cy_sample_shape(rng, 1, 4, true), b = cy_sample_shape(rng, 1, 4, true);
   int64_t shared = cy_rng_below(rng, (a.rank < b.rank ? a.rank : b.rank) + 1), batch = cy_rng_below(rng, shared + 1);
-  dot_attrs d = {0};
+  cy_dot_attrs d = {0};
   cy_rng_shuffle(rng, a_axes, a.rank);
   cy_rng_shuffle(rng, b_axes, b.rank);
   for (int64_t i = 0; i < shared; i++) {
@@ -272,7 +266,7 @@ static void sample_dot(const cy_op *op, cy_rng *rng, cy_sample *s) {
 }
 
 const cy_op cy_op_dot = {
-    .name = "dot", .op_class = CY_CLASS_MULTILINEAR, .arity = 2, .attr_size = sizeof(dot_attrs), .fields = dot_fields,
+    .name = "dot", .op_class = CY_CLASS_MULTILINEAR, .arity = 2, .attr_size = sizeof(cy_dot_attrs), .fields = dot_fields,
     .linear = 3, .scalar = -1, .infer = infer_dot, .jvp = cy_jvp_multilinear, .transpose = transpose_dot,
     .simplify = simplify_dot, .kernel = kernel_dot, .cost = cost_dot, .sample = sample_dot};
 
@@ -285,7 +279,7 @@ cy_value cy_dot(cy_value a, cy_value b, cy_dot_axes axes) {
     if (graph) cy_graph_fail(graph, CY_INVALID, "dot: the number of axes is out of range");
     return cy_none;
   }
-  dot_attrs d = {.a_batch.n = axes.n_batch, .b_batch.n = axes.n_batch, .a_contract.n = axes.n_contract,
+  cy_dot_attrs d = {.a_batch.n = axes.n_batch, .b_batch.n = axes.n_batch, .a_contract.n = axes.n_contract,
                  .b_contract.n = axes.n_contract};
   for (int i = 0; i < axes.n_batch; i++) {
     d.a_batch.at[i] = axes.a_batch[i];

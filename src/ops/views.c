@@ -1,6 +1,6 @@
 /* Operations that only rename elements: reshape, permute, broadcast, slice, flip. Each is linear and can be a window
  * onto its operand's memory; their reference kernel copies through that window. */
-#include "ops/ops.h"
+#include "ops/dot.h"
 
 #include <string.h>
 
@@ -169,9 +169,6 @@ static cy_value transpose_permute(const cy_rule *r, int i, cy_value ct) {
   (void)i;
   return permute_by(ct, &CY_ATTRS(axes_attrs, r)->axes, true);
 }
-
-/* permute(dot(a, b)) that swaps the two operands' axes is dot(b, a). */
-cy_value cy_dot_swapped(const cy_node *dot, cy_graph *graph, const cy_list *order);
 
 static cy_value simplify_permute(const cy_rule *r) {
   const cy_list *axes = &CY_ATTRS(axes_attrs, r)->axes;

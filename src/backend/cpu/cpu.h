@@ -1,0 +1,10 @@
+/* Kernels of the CPU backend. Each is one file; cpu.c is the table. */
+#ifndef CY_BACKEND_CPU_CPU_H
+#define CY_BACKEND_CPU_CPU_H
+
+#include "compile/plan.h"
+
+extern const cy_kernel cy_cpu_dot;   /* floating-point contractions, through gemm */
+extern const cy_kernel cy_cpu_fused; /* fused groups, through the tile interpreter */
+
+#endif

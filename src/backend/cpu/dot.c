@@ -1,0 +1,117 @@
+/* Contractions as matrix products: the axes of each operand, in the order batch, free, contracted, are joined to one
+ * stride per group. An operand whose axes cannot be joined is first packed into the workspace. */
+#include "backend/cpu/cpu.h"
+#include "backend/cpu/gemm.h"
+#include "ops/dot.h"
+
+#include <string.h>
+
+enum { BATCH, FREE, CONTRACT, GROUPS };
+
+typedef struct side {
+  bool packs;
+  cy_view window; /* the operand with its axes in the order of the groups */
+  size_t bytes;   /* of the packed copy */
+  int64_t extent[GROUPS], stride[GROUPS];
+} side;
+
+typedef struct plan {
+  cy_gemm *gemm;
+  side a, b;
+} plan;
+
+/* Joins axes first..first+n of the window into one; false if they do not lie one inside the other. */
+static bool join(const cy_view *w, int first, int n, int64_t *extent, int64_t *stride) {
+  *extent = 1;
+  *stride = 0;
+  bool joined = true;
+  for (int i = first + n - 1; i >= first; i--) {
+    if (w->shape.dim[i] != 1) {
+      if (*extent == 1)
+        *stride = w->stride[i];
+      else if (w->stride[i] != *stride * *extent)
+        joined = false;
+    }
+    *extent *= w->shape.dim[i];
+  }
+  return joined;
+}
+
+static void arrange(const cy_view *operand, const cy_list *batch, const cy_list *contract, side *s) {
+  int free[CY_MAX_RANK], order[CY_MAX_RANK], n = 0, count[GROUPS];
+  count[FREE] = cy_dot_free_axes(operand->shape.rank, batch, contract, free);
+  count[BATCH] = (int)batch->n;
+  count[CONTRACT] = (int)contract->n;
+  for (int i = 0; i < batch->n; i++) order[n++] = (int)batch->at[i];
+  for (int i = 0; i < count[FREE]; i++) order[n++] = free[i];
+  for (int i = 0; i < contract->n; i++) order[n++] = (int)contract->at[i];
+  s->window = (cy_view){.dtype = operand->dtype, .shape.rank = n};
+  for (int i = 0; i < n; i++) {
+    s->window.shape.dim[i] = operand->shape.dim[order[i]];
+    s->window.stride[i] = operand->stride[order[i]];
+  }
+  s->packs = false;
+  for (int g = 0, first = 0; g < GROUPS; first += count[g++])
+    if (!join(&s->window, first, count[g], &s->extent[g], &s->stride[g])) s->packs = true;
+  if (!s->packs) return;
+  s->bytes = ((size_t)cy_count(s->window.shape) * cy_dtype_size(operand->dtype) + 63) / 64 * 64;
+  s->stride[CONTRACT] = 1;
+  s->stride[FREE] = s->extent[CONTRACT];
+  s->stride[BATCH] = s->extent[FREE] * s->extent[CONTRACT];
+}
+
+static void destroy(void *p) {
+  if (p) cy_gemm_free(((plan *)p)->gemm);
+  cy_free(p);
+}
+
+static cy_status create(const cy_instruction *instruction, int threads, void **out) {
+  const cy_dot_attrs *d = instruction->attrs;
+  plan *p = cy_calloc(1, sizeof *p);
+  *out = NULL;
+  if (!p) return cy_no_memory();
+  arrange(&instruction->in[0].layout, &d->a_batch, &d->a_contract, &p->a);
+  arrange(&instruction->in[1].layout, &d->b_batch, &d->b_contract, &p->b);
+  cy_gemm_problem problem = {
+      .dtype = instruction->out[0].layout.dtype,
+      .batch = p->a.extent[BATCH], .m = p->a.extent[FREE], .n = p->b.extent[FREE], .k = p->a.extent[CONTRACT],
+      .a_stride = {p->a.stride[BATCH], p->a.stride[FREE], p->a.stride[CONTRACT]},
+      .b_stride = {p->b.stride[BATCH], p->b.stride[CONTRACT], p->b.stride[FREE]},
+      .c_stride = {p->a.extent[FREE] * p->b.extent[FREE], p->b.extent[FREE], 1}};
+  cy_status status = cy_gemm_create(&problem, threads, &p->gemm);
+  if (status != CY_OK) {
+    destroy(p);
+    return status;
+  }
+  *out = p;
+  return CY_OK;
+}
+
+static size_t scratch(const void *p) {
+  const plan *dot = p;
+  return dot->a.bytes + dot->b.bytes + cy_gemm_scratch(dot->gemm);
+}
+
+static cy_status instance(const void *p, void **out) { return cy_gemm_instance_create(((const plan *)p)->gemm, out); }
+
+/* The operand's data, or its packed copy. */
+static void *packed(const side *s, void *data, char **workspace) {
+  if (!s->packs) return data;
+  cy_view from = s->window, to = cy_view_row_major(*workspace, s->window.dtype, s->window.shape);
+  from.data = data;
+  cy_view_copy(&from, &to);
+  *workspace += s->bytes;
+  return to.data;
+}
+
+static cy_status run(const void *p, void *gemm_instance, void *const *in, void *const *out, void *scratch_memory) {
+  const plan *dot = p;
+  char *workspace = scratch_memory;
+  const void *a = packed(&dot->a, in[0], &workspace), *b = packed(&dot->b, in[1], &workspace);
+  return cy_gemm_run(dot->gemm, gemm_instance, a, b, out[0], workspace);
+}
+
+static const char *describe(const void *p) { return cy_gemm_kernel(((const plan *)p)->gemm); }
+
+const cy_kernel cy_cpu_dot = {.create = create, .destroy = destroy, .scratch = scratch, .instance = instance,
+                              .free_instance = cy_gemm_instance_free, .run = run, .describe = describe};

@@ -1,0 +1,203 @@
+/* Sessions: one thread's arena, bindings and kernel instances. Running is a flat loop over instructions with the
+ * addresses computed beforehand; it allocates nothing. */
+#include "base/text.h"
+#include "compile/plan.h"
+
+#include <math.h>
+#include <string.h>
+
+typedef struct call {
+  void **in, **out; /* addresses of the operands' first elements */
+  void *instance;
+} call;
+
+struct cy_session {
+  const cy_program *program;
+  char *arena;
+  void **bound;        /* per binding: the tensor's data; meaningless while missing */
+  bool *is_bound;
+  call *calls;         /* per instruction */
+  void **addresses;    /* what the calls' arrays point into */
+  cy_tensor **outputs; /* windows onto the arena or bound tensors */
+  bool stale;          /* a binding changed: addresses must be computed again */
+};
+
+static size_t operand_count(const cy_program *p) {
+  size_t n = 0;
+  for (int i = 0; i < p->n_instructions; i++) n += (size_t)(p->instructions[i].n_in + p->instructions[i].n_out);
+  return n;
+}
+
+static void *address(const cy_session *s, const cy_operand *operand) {
+  const cy_buffer *b = &s->program->buffers[operand->buffer];
+  switch (b->place) {
+    case CY_PLACE_ARENA: return s->arena + b->offset + operand->offset;
+    case CY_PLACE_CONSTANT: return (char *)(uintptr_t)b->data + operand->offset;
+    case CY_PLACE_BOUND: break;
+  }
+  char *data = s->bound[b->binding];
+  return data ? data + operand->offset : NULL; /* a tensor without elements has no data */
+}
+
+static void find_addresses(cy_session *s) {
+  const cy_program *p = s->program;
+  void **next = s->addresses;
+  for (int i = 0; i < p->n_instructions; i++) {
+    s->calls[i].in = next;
+    for (int k = 0; k < p->instructions[i].n_in; k++) *next++ = address(s, &p->instructions[i].in[k]);
+    s->calls[i].out = next;
+    for (int k = 0; k < p->instructions[i].n_out; k++) *next++ = address(s, &p->instructions[i].out[k]);
+  }
+  for (int i = 0; i < p->n_outputs; i++) s->outputs[i]->view.data = address(s, &p->outputs[i]);
+  s->stale = false;
+}
+
+cy_status cy_session_create(const cy_program *p, cy_session **session) {
+  cy_status status = CY_OK;
+  cy_session *s = *session = cy_calloc(1, sizeof *s);
+  if (!s) return cy_no_memory();
+  s->program = p;
+  s->stale = true;
+  s->arena = cy_alloc_aligned(p->arena_bytes);
+  s->bound = cy_calloc((size_t)p->n_bindings, sizeof *s->bound);
+  s->is_bound = cy_calloc((size_t)p->n_bindings, sizeof *s->is_bound);
+  s->calls = cy_calloc((size_t)p->n_instructions, sizeof *s->calls);
+  s->addresses = cy_calloc(operand_count(p), sizeof *s->addresses);
+  s->outputs = cy_calloc((size_t)p->n_outputs, sizeof *s->outputs);
+  if (!s->arena)
+    status = cy_fail(CY_NO_MEMORY, "out of memory for a session of %zu bytes", p->arena_bytes);
+  else if (!s->bound || !s->is_bound || !s->calls || !s->addresses || !s->outputs)
+    status = cy_no_memory();
+  else
+    memset(s->arena, 0, p->arena_bytes);
+  for (int i = 0; i < p->n_outputs && status == CY_OK; i++)
+    status = cy_tensor_wrap(p->outputs[i].layout.dtype, p->outputs[i].layout.shape, NULL, NULL, &s->outputs[i]);
+  for (int i = 0; i < p->n_instructions && status == CY_OK; i++)
+    if (p->instructions[i].kernel->instance)
+      status = p->instructions[i].kernel->instance(p->instructions[i].plan, &s->calls[i].instance);
+  if (status != CY_OK) {
+    cy_session_free(s);
+    *session = NULL;
+  }
+  return status;
+}
+
+void cy_session_free(cy_session *s) {
+  if (!s) return;
+  for (int i = 0; s->calls && i < s->program->n_instructions; i++)
+    if (s->calls[i].instance) s->program->instructions[i].kernel->free_instance(s->calls[i].instance);
+  for (int i = 0; s->outputs && i < s->program->n_outputs; i++) cy_tensor_free(s->outputs[i]);
+  cy_free(s->arena);
+  cy_free(s->bound);
+  cy_free(s->is_bound);
+  cy_free(s->calls);
+  cy_free(s->addresses);
+  cy_free(s->outputs);
+  cy_free(s);
+}
+
+/* ---- binding ---- */
+
+static cy_status bind(cy_session *s, int i, cy_tensor *tensor) {
+  const cy_binding *b = &s->program->bindings[i];
+  char expected[CY_SHAPE_TEXT], given[CY_SHAPE_TEXT];
+  if (tensor->view.dtype != b->dtype || !cy_shape_equal(tensor->view.shape, b->shape))
+    return cy_fail(CY_INVALID, "%s \"%s\" is %s %s, the tensor is %s %s", b->variable ? "variable" : "input", b->name,
+                   cy_dtype_name(b->dtype), cy_shape_text(b->shape, expected), cy_dtype_name(tensor->view.dtype),
+                   cy_shape_text(tensor->view.shape, given));
+  if (!cy_tensor_is_contiguous(tensor))
+    return cy_fail(CY_INVALID, "%s \"%s\": the tensor must be row-major without gaps", b->variable ? "variable" : "input",
+                   b->name);
+  s->stale = s->stale || !s->is_bound[i] || s->bound[i] != tensor->view.data;
+  s->bound[i] = tensor->view.data;
+  s->is_bound[i] = true;
+  return CY_OK;
+}
+
+cy_status cy_session_bind(cy_session *s, const char *name, cy_tensor *tensor) {
+  const char *names[32];
+  size_t n = 0;
+  for (int i = 0; i < s->program->n_bindings; i++) {
+    if (strcmp(s->program->bindings[i].name, name) == 0) return bind(s, i, tensor);
+    if (n < 32) names[n++] = s->program->bindings[i].name;
+  }
+  const char *near = cy_nearest_name(name, names, n);
+  return cy_fail(CY_INVALID, "the program has no input or variable \"%s\"%s%s%s", name, near ? "; did you mean \"" : "",
+                 near ? near : "", near ? "\"?" : "");
+}
+
+cy_status cy_session_bind_state(cy_session *s, const cy_state *state) {
+  for (int i = 0; i < s->program->n_bindings; i++) {
+    if (!s->program->bindings[i].variable) continue;
+    cy_tensor *tensor = cy_state_find(state, s->program->bindings[i].name);
+    if (!tensor) return cy_fail(CY_INVALID, "the state has no tensor \"%s\"", s->program->bindings[i].name);
+    CY_TRY(bind(s, i, tensor));
+  }
+  return CY_OK;
+}
+
+/* ---- running ---- */
+
+static cy_status prepare(cy_session *s) {
+  for (int i = 0; i < s->program->n_bindings; i++)
+    if (!s->is_bound[i])
+      return cy_fail(CY_INVALID, "%s \"%s\" is not bound", s->program->bindings[i].variable ? "variable" : "input",
+                     s->program->bindings[i].name);
+  find_addresses(s);
+  return CY_OK;
+}
+
+cy_status cy_session_run(cy_session *s) {
+  const cy_program *p = s->program;
+  void *scratch = s->arena + p->scratch_offset;
+  if (s->stale) CY_TRY(prepare(s));
+  for (int i = 0; i < p->n_instructions; i++) {
+    const cy_instruction *instruction = &p->instructions[i];
+    const call *c = &s->calls[i];
+    CY_TRY(instruction->kernel->run(instruction->plan, c->instance, c->in, c->out, scratch));
+  }
+  return CY_OK;
+}
+
+const cy_tensor *cy_session_output(const cy_session *s, int i) {
+  return i >= 0 && i < s->program->n_outputs ? s->outputs[i] : NULL;
+}
+
+/* ---- looking inside ---- */
+
+static int64_t count_bad(const void *data, const cy_view *layout) {
+  int64_t bad = 0;
+  for (cy_walk w = cy_walk_start(layout->shape); w.more; cy_walk_next(&w))
+    bad += !isfinite(cy_load(data, layout->dtype, cy_walk_offset(&w, layout->stride)));
+  return bad;
+}
+
+/* One sentence if the operand holds something not finite. */
+static bool describe_bad(const cy_session *s, const cy_operand *operand, const char *what, const char *where, cy_text *text) {
+  if (!cy_dtype_is_float(operand->layout.dtype)) return false;
+  int64_t bad = count_bad(address(s, operand), &operand->layout);
+  if (!bad) return false;
+  cy_text_add(text, "%s%s%s: %lld of %lld values not finite", what, where[0] ? " in " : "", where, (long long)bad,
+              (long long)cy_count(operand->layout.shape));
+  return true;
+}
+
+cy_status cy_session_first_bad(const cy_session *s, char **out) {
+  const cy_program *p = s->program;
+  cy_text text = {0};
+  bool found = false;
+  *out = NULL;
+  if (!p->unfused) return cy_fail(CY_INVALID, "only an unfused program keeps every value");
+  for (int i = 0; i < p->n_buffers && !found; i++) {
+    if (p->buffers[i].place != CY_PLACE_BOUND) continue;
+    const cy_binding *b = &p->bindings[p->buffers[i].binding];
+    cy_operand whole = {.buffer = i, .layout = cy_view_row_major(NULL, b->dtype, b->shape)};
+    found = describe_bad(s, &whole, b->variable ? "variable" : "input", b->name, &text);
+  }
+  for (int i = 0; i < p->n_instructions && !found; i++)
+    if (p->instructions[i].op)
+      found = describe_bad(s, &p->instructions[i].out[0], p->instructions[i].op->name, p->instructions[i].label, &text);
+  if (!found) return CY_OK;
+  *out = cy_text_take(&text);
+  return *out ? CY_OK : cy_no_memory();
+}
