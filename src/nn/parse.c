@@ -303,7 +303,7 @@ static cy_status parse_fallback(parser *p, const cy_argument_row *row, cy_argume
   parser sub = {.arena = p->arena};
   cy_status status;
   if (!row->fallback[0]) return CY_OK;
-  CY_TRY_GOTO(status, cy_source_read(&sub.source, row->fallback, row->name), done);
+  CY_TRY_GOTO(status, cy_source_scan(&sub.source, row->fallback, row->name), done);
   sub.limit = sub.source.count - 1;
   status = parse_value(&sub, row, out);
 done:
@@ -655,7 +655,7 @@ cy_status cy_model_parse(const char *text, const char *source, cy_model **model)
     status = cy_no_memory();
     goto done;
   }
-  CY_TRY_GOTO(status, cy_source_read(&p.source, text, source), done);
+  CY_TRY_GOTO(status, cy_source_scan(&p.source, text, source), done);
   status = parse_text(&p, m->chain);
 done:
   cy_source_clear(&p.source);

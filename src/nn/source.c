@@ -130,7 +130,7 @@ static cy_status refuse_byte(const cy_source *source, size_t at) {
   return cy_source_fail(source, at, "byte 0x%02x has no meaning here", c);
 }
 
-cy_status cy_source_read(cy_source *source, const char *text, const char *name) {
+cy_status cy_source_scan(cy_source *source, const char *text, const char *name) {
   *source = (cy_source){.text = text, .name = name};
   size_t at = 0;
   if (strnlen(text, CY_SOURCE_MAX + 1) > CY_SOURCE_MAX)

@@ -33,7 +33,7 @@ enum { CY_SOURCE_MAX = 1 << 20 }; /* longest text taken, in bytes */
 
 /* Cuts the text into tokens; '#' starts a comment up to the end of its line. Free with cy_source_clear, also after an
  * error. */
-CY_MUST_CHECK cy_status cy_source_read(cy_source *source, const char *text, const char *name);
+CY_MUST_CHECK cy_status cy_source_scan(cy_source *source, const char *text, const char *name);
 void cy_source_clear(cy_source *source);
 
 /* "<name>:<line>:<column>: <sentence>", the line, and a caret under the byte at offset. Columns count characters of
