@@ -378,7 +378,7 @@ static void an_infinite_loss_is_named_and_changes_nothing(void **unused) {
   cy_trainer_options options = {.optimizer.name = "momentum", .scale = CY_SCALE_NONE, .validation = CY_EXACT_ZERO};
   cy_trainer *untouched = trainer_of("dense(4) -> tanh -> dense(2)", huge, options);
   cy_trainer *t = trainer_of("dense(4) -> tanh -> dense(2)", huge, options);
-  FAILS(cy_trainer_run(t), CY_NOT_FINITE, "epoch 1, step 1 of 2: the loss is inf: first bad value: ");
+  FAILS(cy_trainer_run(t), CY_NOT_FINITE, "epoch 1, step 1 of 2: the loss is infinite: first bad value: ");
   assert_same(untouched, t);
   assert_int_equal(cy_trainer_steps(t), 0);
   cy_trainer_free(t);
@@ -408,7 +408,7 @@ static void wrong_options_and_models_are_refused(void **unused) {
   OK(cy_model_parse("dense(11)", "test", &eleven));
   OK(cy_model_parse("flatten", "test", &none));
   FAILS(cy_trainer_create(eleven, digits, (cy_trainer_options){0}, &t), CY_INVALID, "10 classes");
-  FAILS(cy_trainer_create(ten, linear, (cy_trainer_options){0}, &t), CY_INVALID, "targets are 32x2");
+  FAILS(cy_trainer_create(ten, linear, (cy_trainer_options){0}, &t), CY_INVALID, "x10, but the targets are");
   FAILS(cy_trainer_create(ten, linear, (cy_trainer_options){.loss = "cross_entropy"}, &t), CY_INVALID, "needs classes");
   FAILS(cy_trainer_create(ten, digits, (cy_trainer_options){.loss = "cros_entropy"}, &t), CY_INVALID, "did you mean");
   FAILS(cy_trainer_create(ten, digits, (cy_trainer_options){.batch_size = -1}, &t), CY_INVALID, "batch_size is -1");

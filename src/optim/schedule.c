@@ -47,7 +47,8 @@ cy_schedule cy_schedule_in_steps(cy_schedule schedule, int64_t steps_per_epoch, 
   schedule.warmup *= length;
   schedule.every *= length;
   schedule.total *= length;
-  if (schedule.total == 0) schedule.total = (double)steps_per_epoch * (double)epochs;
+  if (schedule.kind == CY_SCHEDULE_COSINE && schedule.total == 0)
+    schedule.total = (double)steps_per_epoch * (double)epochs;
   schedule.in_epochs = false;
   return schedule;
 }

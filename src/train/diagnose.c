@@ -7,11 +7,11 @@
 #include <math.h>
 #include <stdio.h>
 
-/* "epoch 3, step 17 of 45: the loss is nan" */
+/* "epoch 3, step 17 of 45: the loss is NaN: ..." */
 static cy_status fail_at(const cy_trainer *t, const cy_runner *runner, double loss, const char *reason) {
-  return cy_fail(CY_NOT_FINITE, "epoch %lld, step %lld of %lld: the loss is %g: %s (learning rate %g)",
-                 (long long)t->at.epoch + 1, (long long)t->at.batch + 1, (long long)cy_batches_count(t->batches), loss,
-                 reason, cy_tensor_at(runner->rate, 0));
+  return cy_fail(CY_NOT_FINITE, "epoch %lld, step %lld of %lld: the loss is %s: %s (learning rate %g)",
+                 (long long)t->at.epoch + 1, (long long)t->at.batch + 1, (long long)cy_batches_count(t->batches),
+                 isnan(loss) ? "NaN" : "infinite", reason, cy_tensor_at(runner->rate, 0));
 }
 
 static int64_t count_bad(const cy_tensor *tensor) {

@@ -74,12 +74,12 @@ static void start_clock(cy_trainer *t) {
   t->steps_this_run = t->samples_since_mark = 0;
 }
 
-/* A sliding rate: renewed every half second, the past fading with each renewal. */
+/* A sliding rate: at first the mean since the start; then renewed every half second, the past fading each time. */
 static void measure_rate(cy_trainer *t, double time) {
-  double elapsed = time - t->rate_marked;
-  if (elapsed <= 0 || (elapsed < 0.5 && t->samples_per_second > 0)) return;
-  double rate = (double)t->samples_since_mark / elapsed;
-  t->samples_per_second = t->samples_per_second > 0 ? 0.5 * t->samples_per_second + 0.5 * rate : rate;
+  double elapsed = time - t->rate_marked, rate = (double)t->samples_since_mark / elapsed;
+  bool first = t->rate_marked == t->run_started;
+  if (elapsed <= 0 || (elapsed < 0.5 && !first)) return;
+  t->samples_per_second = first ? rate : 0.5 * t->samples_per_second + 0.5 * rate;
   if (elapsed < 0.5) return;
   t->rate_marked = time;
   t->samples_since_mark = 0;
