@@ -7,7 +7,8 @@ cd "${1:-.}"
 # A derivative that is identically zero is returned as zeros; a loss is pulled back from one; a Jacobian is put
 # together from its rows.
 allowed_autodiff='zeros_like ones_like concat reshape'
-allowed_compile=''
+# A fused group combines along its rows in one of two ways, which listings name.
+allowed_compile='sum max'
 
 names=$( { sed -nE 's/^CY_API cy_value cy_([a-z0-9_]+)\(.*/\1/p' include/cauchy/ops.h
            sed -nE 's/^CY_(UNARY|BINARY|TERNARY)\(([a-z0-9_]+),.*/\2/p' src/ops/elementwise.def

@@ -1,6 +1,7 @@
 /* Compiling: the passes in order, then a kernel of the backend for every instruction. */
 #include "base/text.h"
 #include "compile/lower.h"
+#include "ops/ops.h"
 
 #include <string.h>
 
@@ -168,13 +169,6 @@ static void add_operand(cy_text *text, const cy_program *p, const cy_operand *op
 }
 
 static void add_steps(cy_text *text, const cy_fused *f) {
-  static const char *const scalar_names[] = {
-#define CY_UNARY(name, ...) #name,
-#define CY_BINARY(name, ...) #name,
-#include "ops/elementwise.def"
-#undef CY_UNARY
-#undef CY_BINARY
-      "select", "convert"};
   cy_text_add(text, "  {");
   for (int i = 0; i < f->n_steps; i++) {
     const cy_step *s = &f->steps[i];
@@ -185,7 +179,9 @@ static void add_steps(cy_text *text, const cy_fused *f) {
       case CY_STEP_IOTA: cy_text_add(text, "iota%lld", (long long)s->index); break;
       case CY_STEP_RANDOM: cy_text_add(text, "random(%d,%d)", s->arg[0], s->arg[1]); break;
       case CY_STEP_REDUCE: cy_text_add(text, "%s(%d)", s->combine == CY_COMBINE_SUM ? "sum" : "max", s->arg[0]); break;
-      case CY_STEP_SCALAR: cy_text_add(text, "%s(%d,%d,%d)", scalar_names[s->op], s->arg[0], s->arg[1], s->arg[2]); break;
+      case CY_STEP_SCALAR:
+        cy_text_add(text, "%s(%d,%d,%d)", cy_op_elementwise[s->op].name, s->arg[0], s->arg[1], s->arg[2]);
+        break;
     }
     if (s->level == CY_ROW) cy_text_add(text, "r");
   }
