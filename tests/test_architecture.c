@@ -231,13 +231,13 @@ static void limits_stop_hostile_text(void **state) {
   assert_int_equal(cy_model_parse(deep, "net.txt", &model), CY_INVALID);
   assert_non_null(strstr(cy_error_message(), "layers and blocks nest deeper than 48"));
 
-  size_t huge = (1 << 20) + 1;
+  size_t huge = (1 << 22) + 1;
   char *text = malloc(huge + 1);
   assert_non_null(text);
   memset(text, ' ', huge);
   text[huge] = 0;
   assert_int_equal(cy_model_parse(text, "net.txt", &model), CY_INVALID);
-  assert_string_equal(cy_error_message(), "net.txt: longer than 1048576 bytes");
+  assert_string_equal(cy_error_message(), "net.txt: longer than 4194304 bytes");
   memset(text, 'r', huge); /* one name that fills the text: the message stays readable */
   text[huge - 1] = 0;
   assert_int_equal(cy_model_parse(text, "net.txt", &model), CY_INVALID);

@@ -29,6 +29,8 @@ static void assert_near(const char *what, double got, double want, double tolera
 
 enum { MAX_OUTPUTS = 12 };
 
+static const char *backend; /* the tests run on each */
+
 typedef struct lab {
   cy_graph *graph;
   cy_network *net;
@@ -54,7 +56,7 @@ static void lab_compile(lab *l, const cy_value *outputs, int n, bool with_update
   assert_ok(cy_graph_status(l->graph));
   assert_ok(cy_graph_verify(l->graph));
   assert_ok(cy_compile(outputs, n, updates, with_updates ? n_updates : 0,
-                       (cy_program_options){.backend = "reference"}, &l->program));
+                       (cy_program_options){.backend = backend}, &l->program));
   if (!l->state) {
     assert_ok(cy_state_create(&l->state));
     assert_ok(cy_network_declare(l->net, l->state));
@@ -468,9 +470,9 @@ static void models_share_when_applied_twice(void **state) {
 static void penalties_sum_the_weights(void **state) {
   (void)state;
   lab l = lab_open(false, CY_F64, CY_SHAPE(2, 3));
-  apply_text(l.net, l.x, "dense(4, bias_init=ones, l2=0.6) -> batch_norm -> dense(2)");
-  cy_value outputs[] = {cy_l1_penalty(l.net, 0.5), cy_l2_penalty(l.net, 0.5), cy_network_penalty(l.net)};
-  lab_compile(&l, outputs, 3, false);
+  cy_value y = apply_text(l.net, l.x, "dense(4, bias_init=ones, l2=0.6) -> batch_norm -> dense(2)");
+  cy_value outputs[] = {cy_l1_penalty(l.net, 0.5), cy_l2_penalty(l.net, 0.5), cy_network_penalty(l.net), y};
+  lab_compile(&l, outputs, 4, false);
   lab_run(&l, 0);
   double l1 = 0, l2 = 0, first = 0;
   for (int i = 0; i < 12; i++) first += pow(cy_tensor_at(cy_state_find(l.state, "dense1.weight"), i), 2);
@@ -884,17 +886,57 @@ static void every_loss_survives_huge_logits(void **state) {
     lab l = lab_open(true, CY_F32, CY_SHAPE(N, K));
     cy_shape shape = hard ? CY_SHAPE(N) : CY_SHAPE(N, K);
     cy_dtype dtype = hard ? losses[r].labels : CY_F32;
-    cy_value t = cy_input(l.graph, "labels", dtype, shape), outputs[2];
+    cy_value t = cy_input(l.graph, "labels", dtype, shape), v = cy_ones_like(l.x), outputs[3];
     assert_ok(cy_tensor_create(dtype, shape, &l.labels));
     outputs[0] = losses[r].loss(l.x, t);
     assert_ok(cy_grad(outputs[0], &l.x, 1, outputs + 1));
+    assert_ok(cy_hvp(outputs[0], &l.x, &v, 1, outputs + 2));
     for (int64_t i = 0; i < cy_tensor_count(l.labels); i++) cy_tensor_set(l.labels, i, (double)(i % 2));
     for (int i = 0; i < N * K; i++) cy_tensor_set(l.input, i, i % 3 == 0 ? 1e4 : i % 3 == 1 ? -1e4 : 0);
-    lab_compile(&l, outputs, 2, false);
+    lab_compile(&l, outputs, 3, false);
     assert_true(isfinite(cy_tensor_at(lab_run(&l, 0), 0)));
     for (int i = 0; i < N * K; i++) assert_true(isfinite(cy_tensor_at(cy_session_output(l.session, 1), i)));
+    for (int i = 0; i < N * K; i++) assert_true(isfinite(cy_tensor_at(cy_session_output(l.session, 2), i)));
     lab_close(&l);
   }
+}
+
+/* ---- second derivatives ---- */
+
+/* H v by forward over reverse against (g(x + h v) - g(x - h v)) / 2h, for every loss behind a small network. */
+static void check_second(const loss_row *row) {
+  const double h = 1e-5;
+  bool hard = row->labels != CY_F64;
+  lab l = lab_open(true, CY_F64, CY_SHAPE(N, K));
+  cy_shape shape = hard ? CY_SHAPE(N) : CY_SHAPE(N, K);
+  assert_ok(cy_tensor_create(row->labels, shape, &l.labels));
+  cy_value t = cy_input(l.graph, "labels", row->labels, shape);
+  cy_value v = cy_cos(cy_iota(l.graph, CY_F64, CY_SHAPE(N, K), 1));
+  cy_value y = apply_text(l.net, l.x, "batch_norm -> softplus -> dense(4) -> swish(trainable=true) -> layer_norm");
+  cy_value loss = row->loss(y, t), outputs[2];
+  assert_ok(cy_grad(loss, &l.x, 1, &outputs[0]));
+  assert_ok(cy_hvp(loss, &l.x, &v, 1, &outputs[1]));
+  for (int64_t i = 0; i < cy_tensor_count(l.labels); i++)
+    cy_tensor_set(l.labels, i, hard ? (double)(i * 3 % K) : row->offset + row->scale * (double)(i * 7 % 3 == 1));
+  fill_random(l.input, 40, 1);
+  lab_compile(&l, outputs, 2, false);
+  double product[N * K], above[N * K], x[N * K];
+  for (int i = 0; i < N * K; i++) x[i] = cy_tensor_at(l.input, i);
+  lab_run(&l, 0);
+  for (int i = 0; i < N * K; i++) product[i] = cy_tensor_at(cy_session_output(l.session, 1), i);
+  for (int i = 0; i < N * K; i++) cy_tensor_set(l.input, i, x[i] + h * cos(i % K));
+  lab_run(&l, 0);
+  for (int i = 0; i < N * K; i++) above[i] = cy_tensor_at(cy_session_output(l.session, 0), i);
+  for (int i = 0; i < N * K; i++) cy_tensor_set(l.input, i, x[i] - h * cos(i % K));
+  lab_run(&l, 0);
+  for (int i = 0; i < N * K; i++)
+    assert_near(row->name, product[i], (above[i] - cy_tensor_at(cy_session_output(l.session, 0), i)) / (2 * h), 1e-7);
+  lab_close(&l);
+}
+
+static void second_derivatives_match_differences(void **state) {
+  (void)state;
+  for (int r = 0; r < LOSSES; r++) check_second(&losses[r]);
 }
 
 static const struct CMUnitTest tests[] = {
@@ -923,6 +965,15 @@ static const struct CMUnitTest tests[] = {
     cmocka_unit_test(impossible_labels_are_noticed),
     cmocka_unit_test(binary_cross_entropy_survives_extremes),
     cmocka_unit_test(every_loss_survives_huge_logits),
+    cmocka_unit_test(second_derivatives_match_differences),
 };
 
-int main(void) { return cmocka_run_group_tests(tests, NULL, NULL); }
+int main(void) {
+  static const char *const backends[] = {"reference", "cpu"};
+  int failed = 0;
+  for (int i = 0; i < 2; i++) {
+    backend = backends[i];
+    failed += cmocka_run_group_tests_name(backend, tests, NULL, NULL);
+  }
+  return failed;
+}

@@ -29,7 +29,7 @@ typedef struct cy_source {
   size_t count, capacity;
 } cy_source;
 
-enum { CY_SOURCE_MAX = 1 << 20 }; /* longest text taken, in bytes */
+enum { CY_SOURCE_MAX = 1 << 22 }; /* longest text taken, in bytes */
 
 /* Cuts the text into tokens; '#' starts a comment up to the end of its line. Free with cy_source_clear, also after an
  * error. */
