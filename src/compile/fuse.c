@@ -23,6 +23,7 @@ static void add_dependence(cy_lowering *l, int32_t unit, int32_t on) {
 }
 
 static cy_status new_unit(cy_lowering *l, bool fused, cy_shape domain, int32_t *unit) {
+  *unit = -1;
   if (l->n_units == l->unit_capacity) {
     size_t old = l->unit_capacity;
     if (!cy_grow(&l->units, l->n_units, &l->unit_capacity, sizeof *l->units)) return cy_no_memory();

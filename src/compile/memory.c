@@ -1,6 +1,6 @@
 /* Memory: buffers whose lives do not overlap share the arena. An output of a fused group takes over the memory of an
  * operand that dies there if both are walked alike. Offsets are chosen largest buffer first, lowest fitting offset. */
-#include "compile/plan.h"
+#include "compile/lower.h"
 
 #include "base/error.h"
 

@@ -80,6 +80,7 @@ struct cy_op {
   size_t attr_size;     /* bytes of the attribute struct */
   const cy_field *fields;
   uint32_t linear;      /* bit i: linear in operand i; bit 31 stands for all later operands too */
+  bool blocks;          /* its tangent is zero by definition, whatever its values do */
   int scalar;           /* elementwise: its cy_scalar_op */
   int combine;          /* reductions that fused groups can hold: 1 + cy_combine; 0 otherwise */
 

@@ -289,7 +289,7 @@ static void sample_convert(const cy_op *op, cy_rng *rng, cy_sample *sample) {
 #define LINEAR_mul .linear = 3, .transpose = transpose_mul, .simplify = simplify_mul
 #define LINEAR_div .linear = 1, .transpose = transpose_div, .simplify = simplify_div
 #define LINEAR_pow .simplify = simplify_pow
-#define LINEAR_stop_gradient .simplify = simplify_stop_gradient
+#define LINEAR_stop_gradient .simplify = simplify_stop_gradient, .blocks = true
 #define LINEAR_exp
 #define LINEAR_log
 #define LINEAR_expm1

@@ -104,6 +104,39 @@ static cy_value transpose_sum(const cy_rule *r, int i, cy_value ct) {
   return spread(ct, cy_value_shape(r->in[i]), mask_of(r->node->attrs));
 }
 
+static const cy_node *operand_of(const cy_node *node, int i, cy_graph *graph, const cy_op *op) {
+  const cy_node *in = cy_node_at(graph, node->inputs[i]);
+  return in->op == op ? in : NULL;
+}
+
+/* sum over k of (k == y ? c : 0) is c where 0 <= y < n, and 0 elsewhere: what makes the gradient of the usual
+ * cross-entropy come out as softmax minus one-hot. */
+static cy_value simplify_one_hot_sum(const cy_rule *r, uint32_t mask) {
+  const cy_node *choice = cy_node_of(r->in[0]);
+  double c, zero;
+  if (choice->op != &cy_op_elementwise[CY_SCALAR_select] || (mask & (mask - 1)) || !mask) return cy_none;
+  if (!cy_is_full(cy_value_at(r->graph, choice->inputs[1]), &c) ||
+      !cy_is_full(cy_value_at(r->graph, choice->inputs[2]), &zero) || zero != 0)
+    return cy_none;
+  const cy_node *equal = operand_of(choice, 0, r->graph, &cy_op_elementwise[CY_SCALAR_eq]);
+  if (!equal) return cy_none;
+  int axis = __builtin_ctz(mask);
+  const cy_node *places = operand_of(equal, 0, r->graph, &cy_op_iota);
+  const cy_node *labels = operand_of(equal, 1, r->graph, &cy_op_broadcast);
+  if (!places || !labels || places->op->iota_axis(places->attrs) != axis) return cy_none;
+  cy_view source = cy_view_row_major(&c, labels->dtype, cy_node_at(r->graph, labels->inputs[0])->shape);
+  cy_view spread_out = {.dtype = labels->dtype, .shape = labels->shape};
+  if (!labels->op->view(labels->attrs, &source, &spread_out) || spread_out.stride[axis] != 0) return cy_none;
+  cy_shape from = labels->shape;
+  int64_t start[CY_MAX_RANK] = {0}, limit[CY_MAX_RANK], n = from.dim[axis];
+  if (!cy_count(from)) return cy_none;
+  for (int i = 0; i < from.rank; i++) limit[i] = i == axis ? 1 : from.dim[i];
+  cy_value y = cy_reshape(cy_slice(cy_value_at(r->graph, equal->inputs[1]), start, limit, NULL), r->node->shape);
+  cy_value inside = cy_full(r->graph, r->node->dtype, r->node->shape, c), outside = cy_zeros_like(inside);
+  cy_value below = cy_lt(y, cy_full(r->graph, labels->dtype, r->node->shape, (double)n));
+  return cy_select(cy_ge(y, cy_zeros_like(y)), cy_select(below, inside, outside), outside);
+}
+
 static cy_value simplify_sum(const cy_rule *r) {
   uint32_t mask = mask_of(r->node->attrs);
   cy_shape from = cy_value_shape(r->in[0]);
@@ -126,7 +159,7 @@ static cy_value simplify_sum(const cy_rule *r) {
       if (both >> i & 1) axes[n++] = i;
     return cy_sum(x, axes, n, false);
   }
-  return cy_none;
+  return simplify_one_hot_sum(r, mask);
 }
 
 static void sample_reduce_of(cy_rng *rng, cy_sample *s, bool empty) {
@@ -210,7 +243,7 @@ static cy_value simplify_max(const cy_rule *r) {
 
 static void sample_max(const cy_op *op, cy_rng *rng, cy_sample *s) {
   (void)op;
-  sample_reduce_of(rng, s, true);
+  sample_reduce_of(rng, s, false);
   s->distinct = true;
 }
 
