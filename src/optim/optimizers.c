@@ -57,14 +57,16 @@ static cy_value bias_correction(const cy_update_scalars *s, double beta) {
 }
 
 /* m' = b1 m + (1 - b1) g;  v' = b2 v + (1 - b2) g^2;  M = m' / (1 - b1^t);  V = v' / (1 - b2^t);
- * p' = p - r M / (sqrt V + e)  (D. P. Kingma, J. Ba 2015). The corrections are scalars, kept out of the pass over p. */
+ * p' = p - r M / (sqrt V + e)  (D. P. Kingma, J. Ba 2015). With c = sqrt(1 - b2^t) that is
+ * p' = p - r c / (1 - b1^t) m' / (sqrt v' + e c): the corrections are scalars, kept out of the pass over p. */
 static cy_value adam(const cy_update_scalars *s, cy_value p, cy_value g, const cy_value *slot, cy_value *next) {
   double b1 = s->options->beta1, b2 = s->options->beta2;
   next[0] = blend(b1, slot[0], 1 - b1, g);
   next[1] = blend(b2, slot[1], 1 - b2, cy_square(g));
-  cy_value rate = cy_div(s->rate, bias_correction(s, b1));
-  cy_value root = cy_mul(cy_sqrt(next[1]), cy_rsqrt(bias_correction(s, b2)));
-  return cy_sub(p, cy_mul(rate, cy_div(next[0], cy_add_scalar(root, s->options->epsilon))));
+  cy_value c = cy_sqrt(bias_correction(s, b2));
+  cy_value rate = cy_div(cy_mul(s->rate, c), bias_correction(s, b1));
+  cy_value root = cy_add(cy_sqrt(next[1]), cy_mul_scalar(c, s->options->epsilon));
+  return cy_sub(p, cy_mul(rate, cy_div(next[0], root)));
 }
 
 const cy_optimizer_row cy_optimizer_rows[] = {
