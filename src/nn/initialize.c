@@ -59,19 +59,36 @@ static void subtract(double *restrict a, double factor, const double *restrict b
   for (int64_t i = 0; i < n; i++) a[i] -= factor * b[i];
 }
 
-/* count orthonormal vectors of the given length (count <= length): Gaussian vectors through Gram-Schmidt, each
- * orthogonalised twice, which keeps them orthogonal to rounding. R's diagonal is positive, so the result is uniformly
- * distributed (Mezzadri 2007). */
-static void orthonormalize(cy_rng *rng, double *vectors, int64_t count, int64_t length) {
-  for (int64_t j = 0; j < count; j++) {
-    double *v = vectors + j * length, norm;
-    do { /* a draw in the span of the others has probability zero, but rounding has not heard of it */
-      for (int64_t i = 0; i < length; i++) v[i] = cy_rng_normal(rng);
-      for (int pass = 0; pass < 2; pass++)
-        for (int64_t k = 0; k < j; k++) subtract(v, dot(v, vectors + k * length, length), vectors + k * length, length);
-      norm = sqrt(dot(v, v, length));
-    } while (norm < 1e-8);
+/* v without its parts along n orthonormal vectors. */
+static void project_out(double *v, const double *vectors, int64_t n, int64_t length) {
+  for (int64_t k = 0; k < n; k++) {
+    const double *q = vectors + k * length;
+    subtract(v, dot(v, q, length), q, length);
+  }
+}
+
+/* Makes vectors start..end-1 orthonormal to each other and to those before, which pass by once for all of them. */
+static void gram_schmidt(double *vectors, int64_t start, int64_t end, int64_t length) {
+  for (int64_t k = 0; k < start; k++)
+    for (int64_t j = start; j < end; j++) project_out(vectors + j * length, vectors + k * length, 1, length);
+  for (int64_t j = start; j < end; j++) {
+    double *v = vectors + j * length;
+    project_out(v, vectors + start * length, j - start, length);
+    double norm = fmax(sqrt(dot(v, v, length)), 1e-300);
     for (int64_t i = 0; i < length; i++) v[i] /= norm;
+  }
+}
+
+/* count orthonormal vectors of the given length (count <= length): Gaussian vectors through modified Gram-Schmidt, by
+ * blocks and twice, which keeps them orthogonal to rounding (Giraud et al. 2005). R's diagonal is positive, so the
+ * result is uniformly distributed (Mezzadri 2007). */
+static void orthonormalize(cy_rng *rng, double *vectors, int64_t count, int64_t length) {
+  enum { BLOCK = 16 };
+  for (int64_t start = 0; start < count; start += BLOCK) {
+    int64_t end = start + BLOCK < count ? start + BLOCK : count;
+    for (int64_t i = start * length; i < end * length; i++) vectors[i] = cy_rng_normal(rng);
+    gram_schmidt(vectors, start, end, length);
+    gram_schmidt(vectors, start, end, length);
   }
 }
 

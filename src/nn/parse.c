@@ -7,8 +7,8 @@
  *   argument = [ name "=" ] value;   value = number | word | string | initialiser | chain { "|" chain }
  *
  * Blocks and repetitions are written out while parsing: a block's parameter stands for the tokens of its argument, read
- * in the frame of the caller, and a repetition reads its tokens again. A block that uses itself is an error; nesting and
- * the number of layers are limited, so hostile text ends soon. */
+ * in the frame of the caller, and a repetition reads its tokens again. A block that uses itself is an error; nesting
+ * and the number of layers are limited, so hostile text ends soon. */
 #include "nn/model.h"
 #include "nn/source.h"
 
