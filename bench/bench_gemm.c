@@ -76,7 +76,8 @@ static void run_openblas(job *j) {
 #if CY_HAVE_OPENBLAS
   const shape *s = &j->s;
   const int m = (int)s->m, n = (int)s->n, k = (int)s->k;
-  const CBLAS_TRANSPOSE ta = s->a_transposed ? CblasTrans : CblasNoTrans, tb = s->b_transposed ? CblasTrans : CblasNoTrans;
+  const CBLAS_TRANSPOSE ta = s->a_transposed ? CblasTrans : CblasNoTrans,
+                        tb = s->b_transposed ? CblasTrans : CblasNoTrans;
   const int lda = s->a_transposed ? m : k, ldb = s->b_transposed ? k : n;
   if (j->dtype == CY_F32) cblas_sgemm(CblasRowMajor, ta, tb, m, n, k, 1, j->a, lda, j->b, ldb, 0, j->c, n);
   else cblas_dgemm(CblasRowMajor, ta, tb, m, n, k, 1, j->a, lda, j->b, ldb, 0, j->c, n);
@@ -126,7 +127,8 @@ static row measure(shape s, cy_dtype dtype, int threads) {
 
 /* For each batch size the three contractions of each layer: forward, weights' gradient, input's gradient. */
 static int collect(shape *shapes) {
-  static const int64_t batches[] = {1, 32, 64, 256}, layers[][2] = {{784, 128}, {128, 10}, {32, 512}, {512, 512}, {512, 10}};
+  static const int64_t batches[] = {1, 32, 64, 256},
+                       layers[][2] = {{784, 128}, {128, 10}, {32, 512}, {512, 512}, {512, 10}};
   int count = 0;
   for (size_t b = 0; b < sizeof batches / sizeof *batches; ++b)
     for (size_t l = 0; l < sizeof layers / sizeof *layers; ++l) {

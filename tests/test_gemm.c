@@ -50,8 +50,7 @@ static int64_t reach(const int64_t stride[3], int64_t x, int64_t y, int64_t z) {
 static void fill(array *a, cy_dtype dtype, const int64_t stride[3], int64_t x, int64_t y, int64_t z) {
   for (int64_t i = 0; i < x; ++i)
     for (int64_t j = 0; j < y; ++j)
-      for (int64_t k = 0; k < z; ++k)
-        cy_store(a->first, dtype, i * stride[0] + j * stride[1] + k * stride[2], unit());
+      for (int64_t k = 0; k < z; ++k) cy_store(a->first, dtype, i * stride[0] + j * stride[1] + k * stride[2], unit());
 }
 
 /* Strides of a three-dimensional array in a random order of its axes, with gaps now and then. */
@@ -102,8 +101,8 @@ static void check_problem(const cy_gemm_problem *p, int threads) {
         const double got = cy_load(c.first, p->dtype, at);
         if (!(fabs(got - (double)sum) <= tolerance))
           fail_msg("%s, %lld x %lld x %lld x %lld, threads %d, element %lld %lld %lld: %.9g, expected %.9Lg",
-                   cy_gemm_kernel(gemm), (long long)p->batch, (long long)p->m, (long long)p->n, (long long)p->k, threads,
-                   (long long)x, (long long)i, (long long)j, got, sum);
+                   cy_gemm_kernel(gemm), (long long)p->batch, (long long)p->m, (long long)p->n, (long long)p->k,
+                   threads, (long long)x, (long long)i, (long long)j, got, sum);
       }
   for (int i = 0; i < MARGIN; ++i) {
     assert_int_equal((unsigned char)c.memory[i], 0xff);
@@ -117,6 +116,14 @@ static void check_problem(const cy_gemm_problem *p, int threads) {
   memcpy(before, c.memory, c.bytes);
   assert_int_equal(cy_gemm_run(gemm, instance, a.first, b.first, c.first, scratch), CY_OK);
   assert_memory_equal(before, c.memory, c.bytes);
+
+  /* Minus itself is nothing, up to rounding. */
+  assert_int_equal(cy_gemm_run_add(gemm, instance, a.first, b.first, -1, c.first, scratch), CY_OK);
+  for (int64_t x = 0; x < p->batch; ++x)
+    for (int64_t i = 0; i < p->m; ++i)
+      for (int64_t j = 0; j < p->n; ++j)
+        assert_true(fabs(cy_load(c.first, p->dtype, x * p->c_stride[0] + i * p->c_stride[1] + j * p->c_stride[2])) <=
+                    tolerance);
   free(before);
   free(written);
   cy_gemm_instance_free(instance);
@@ -154,7 +161,7 @@ static void check_kernels(const cy_gemm_problem *p) {
     cy_panels plan;
     cy_panels_plan(p, sets[set], 2, &plan);
     scratch = cy_alloc_aligned(cy_panels_scratch(&plan));
-    cy_panels_run(&plan, a.first, b.first, c.first, scratch);
+    cy_panels_run(&plan, a.first, b.first, false, 1, c.first, scratch);
     cy_free(scratch);
     for (size_t i = 0; i < count; ++i) {
       const double got = cy_load(c.first, p->dtype, (int64_t)i), want = cy_load(best.first, p->dtype, (int64_t)i);
@@ -207,14 +214,14 @@ static cy_gemm_problem plain(cy_dtype dtype, int64_t m, int64_t n, int64_t k, bo
 
 static void test_layers(void **state) {
   (void)state;
-  static const int64_t shapes[][3] = {{1, 128, 784},  {1, 10, 128},  {32, 128, 784}, {32, 10, 128},
-                                      {784, 128, 32}, {64, 512, 512}, {1, 512, 512}, {300, 1, 200},
-                                      {5, 70, 5000},  {200, 3, 4100}, {3, 3, 9000},  {700, 64, 700},
-                                      {600, 300, 801}};
+  static const int64_t shapes[][3] = {{1, 128, 784},  {1, 10, 128},   {32, 128, 784}, {32, 10, 128}, {784, 128, 32},
+                                      {64, 512, 512}, {1, 512, 512},  {300, 1, 200},  {5, 70, 5000}, {200, 3, 4100},
+                                      {3, 3, 9000},   {700, 64, 700}, {600, 300, 801}};
   for (size_t i = 0; i < sizeof shapes / sizeof *shapes; ++i)
     for (int way = 0; way < 4; ++way)
       for (int dtype = 0; dtype < 2; ++dtype) {
-        const cy_gemm_problem p = plain(dtype ? CY_F64 : CY_F32, shapes[i][0], shapes[i][1], shapes[i][2], way & 1, way & 2);
+        const cy_gemm_problem p =
+            plain(dtype ? CY_F64 : CY_F32, shapes[i][0], shapes[i][1], shapes[i][2], way & 1, way & 2);
         check_problem(&p, 1 + way % 2);
       }
 }
@@ -225,7 +232,8 @@ static void test_not_finite(void **state) {
   for (int way = 0; way < 4; ++way)
     for (int64_t m = 1; m < 80; m += 39) {
       const cy_gemm_problem p = plain(CY_F32, m, 21, 37, way & 1, way & 2);
-      float *a = calloc((size_t)(m * 37), sizeof *a), *b = calloc(21 * 37, sizeof *b), *c = calloc((size_t)m * 21, sizeof *c);
+      float *a = calloc((size_t)(m * 37), sizeof *a), *b = calloc(21 * 37, sizeof *b),
+            *c = calloc((size_t)m * 21, sizeof *c);
       for (int i = 0; i < 21 * 37; ++i) b[i] = 1;
       a[(m - 1) * p.a_stride[1] + 36 * p.a_stride[2]] = way & 1 ? NAN : INFINITY;
       cy_gemm *gemm;
@@ -308,9 +316,8 @@ static void test_concurrent(void **state) {
 
 int main(void) {
   const struct CMUnitTest tests[] = {
-      cmocka_unit_test(test_layers),  cmocka_unit_test(test_random),     cmocka_unit_test(test_instruction_sets),
-      cmocka_unit_test(test_not_finite),
-      cmocka_unit_test(test_rejects), cmocka_unit_test(test_concurrent),
+      cmocka_unit_test(test_layers),     cmocka_unit_test(test_random),  cmocka_unit_test(test_instruction_sets),
+      cmocka_unit_test(test_not_finite), cmocka_unit_test(test_rejects), cmocka_unit_test(test_concurrent),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -212,9 +212,9 @@ cy_status cy_dnnl_instance_create(const cy_dnnl_matmul *m, cy_dnnl_instance **in
   }
   if (status != dnnl_success) {
     cy_dnnl_instance_free(i);
-    return status == dnnl_out_of_memory ? cy_no_memory()
-                                        : cy_fail(CY_UNSUPPORTED, "contraction: oneDNN refuses a stream or memory (status %d)",
-                                                  (int)status);
+    return status == dnnl_out_of_memory
+               ? cy_no_memory()
+               : cy_fail(CY_UNSUPPORTED, "contraction: oneDNN refuses a stream or memory (status %d)", (int)status);
   }
   *instance = i;
   return CY_OK;

@@ -36,6 +36,31 @@ static void tidy_strides(cy_gemm_problem *p) {
   if (p->k <= 1) p->a_stride[2] = p->b_stride[1] = 1;
 }
 
+/* Which kernel, from measurements (bench/bench_gemm.c on an AMD EPYC, Zen 5, AVX-512; one core of two, other work on the
+ * machine; GFLOP/s, medians, of several runs, which differ by 5 % and more; oneDNN 2.6.3 dnnl_sgemm, OpenBLAS 0.3.21; the
+ * best library rate of a run was 235 to 247):
+ *
+ *      m    n    k                        ours     oneDNN  OpenBLAS
+ *      1  128  784                          82         60        11   rows of W added (panels; row sweep if n > 128)
+ *      1  512  512                          57         69         9   row sweep: 1 MiB of W comes from beyond the cache
+ *      1  512  512  W transposed            51         53         8   dots
+ *    784  128    1  X transposed            71         55        28   outer product
+ *    512  512    1  X transposed            60         21        25   outer product
+ *     32  128  784                         243        242       102   panels
+ *    784  128   32  X transposed           225        235       110   panels
+ *     32   10  128                         118         90        55   panels, 10 of 16 lanes used
+ *    128   10   32  X transposed           142         90        65   panels
+ *     32  512   10  W transposed           121        152        77   panels; W must be packed
+ *     64  512  512                         227        240       107   panels
+ *     64  512  512  W transposed           221        188       105   panels, C' = W Y'
+ *    256   10  512                         124        115        68   panels
+ *    512   10  256  X transposed           219        105        58   panels
+ *   1024 1024 1024                         192        214       114   oneDNN ("ours" is what panels would reach)
+ *   f64  64  512  512                   109       none        44   panels; so f64 never goes to a library
+ *
+ * oneDNN's matmul primitive reached 0.7 to 1.2 times its sgemm from batch 32 on, 0.3 times for one row and 512 x 512
+ * weights. So it gets large f32 products only, and, where our kernels have four lanes (no AVX2; not measured), middling
+ * ones too. The choice depends on nothing but shape, strides and processor: the same call gives the same bits. */
 static bool prefer_library(const cy_gemm_problem *p, const cy_gemm_kernels *kernels) {
   const double products = (double)p->m * (double)p->n * (double)p->k;
   const int64_t shortest = p->m < p->n ? (p->m < p->k ? p->m : p->k) : (p->n < p->k ? p->n : p->k);
@@ -78,7 +103,9 @@ void cy_gemm_free(cy_gemm *gemm) {
 }
 
 size_t cy_gemm_scratch(const cy_gemm *gemm) {
-  return gemm->library ? cy_dnnl_matmul_scratch(gemm->library) : cy_panels_scratch(&gemm->panels);
+  const size_t library = gemm->library ? cy_dnnl_matmul_scratch(gemm->library) : 0;
+  const size_t panels = cy_panels_scratch(&gemm->panels);
+  return library > panels ? library : panels;
 }
 
 cy_status cy_gemm_instance_create(const cy_gemm *gemm, void **instance) {
@@ -96,7 +123,16 @@ cy_status cy_gemm_run(const cy_gemm *gemm, void *instance, const void *a, const 
   const cy_gemm_problem *p = &gemm->problem;
   if (p->batch == 0 || p->m == 0 || p->n == 0) return CY_OK;
   if (gemm->library) return cy_dnnl_matmul_run(gemm->library, instance, a, b, c, scratch);
-  cy_panels_run(&gemm->panels, a, b, c, scratch);
+  cy_panels_run(&gemm->panels, a, b, false, 1, c, scratch);
+  return CY_OK;
+}
+
+cy_status cy_gemm_run_add(const cy_gemm *gemm, void *instance, const void *a, const void *b, double scale, void *c,
+                          void *scratch) {
+  (void)instance; /* always our own kernels: with two-pass libraries nothing would be saved */
+  const cy_gemm_problem *p = &gemm->problem;
+  if (p->batch == 0 || p->m == 0 || p->n == 0) return CY_OK;
+  cy_panels_run(&gemm->panels, a, b, true, scale, c, scratch);
   return CY_OK;
 }
 

@@ -1,6 +1,6 @@
 /* Contractions on the CPU: batched matrix products of any row and column strides, planned once and run often.
- * C[b,i,j] = sum_k A[b,i,k] B[b,k,j]. f32 goes to oneDNN (2.6 or 3.x) or our own kernels, f64 to OpenBLAS:
- * whichever measured faster for the shape. */
+ * C[b,i,j] = sum_k A[b,i,k] B[b,k,j]. Our own kernels, or oneDNN (2.6 or 3.x): whichever measured faster for the
+ * shape. */
 #ifndef CY_BACKEND_CPU_GEMM_H
 #define CY_BACKEND_CPU_GEMM_H
 
@@ -26,7 +26,10 @@ void cy_gemm_instance_free(void *instance);
 /* Allocates nothing. Different instances may run at the same time. */
 CY_MUST_CHECK cy_status cy_gemm_run(const cy_gemm *gemm, void *instance, const void *a, const void *b, void *c,
                                     void *scratch);
-/* For program listings: "onednn matmul", "openblas dgemm", "rows". */
+/* c += scale A B: what a step of gradient descent does to a weight, without the gradient in between. */
+CY_MUST_CHECK cy_status cy_gemm_run_add(const cy_gemm *gemm, void *instance, const void *a, const void *b, double scale,
+                                        void *c, void *scratch);
+/* For program listings: "onednn matmul", "panels f32_avx512", "row sweep f32_avx2". */
 const char *cy_gemm_kernel(const cy_gemm *gemm);
 
 #endif

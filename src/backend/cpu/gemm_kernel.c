@@ -95,14 +95,21 @@ INLINE void tile_body(const cy_tile *t, const int rows, const int vectors) {
     UNROLL for (int i = 0; i < (rows + 2) / 3; ++i) base[i] += a_step;
     b += b_step;
   }
-  UNROLL for (int i = 0; i < rows; ++i) {
-    real *c = (real *)t->c + i * t->c_row;
-    UNROLL for (int v = 0; v < vectors; ++v) {
-      const bool whole = v + 1 < vectors;
-      if (t->accumulate) sum[i][v] += whole ? load(c + v * CY_LANES) : load_part(c + v * CY_LANES, last);
-      if (whole) store(c + v * CY_LANES, sum[i][v]);
-      else store_part(c + v * CY_LANES, sum[i][v], last);
+  real *const c = t->c;
+  const int64_t c_row = t->c_row;
+  const real scale = (real)t->scale;
+  if (t->add) {
+    UNROLL for (int i = 0; i < rows; ++i) UNROLL for (int v = 0; v < vectors; ++v) {
+      const real *from = c + i * c_row + v * CY_LANES;
+      sum[i][v] = (v + 1 < vectors ? load(from) : load_part(from, last)) + scale * sum[i][v];
     }
+  } else if (scale != 1) {
+    UNROLL for (int i = 0; i < rows; ++i) UNROLL for (int v = 0; v < vectors; ++v) sum[i][v] *= scale;
+  }
+  UNROLL for (int i = 0; i < rows; ++i) UNROLL for (int v = 0; v < vectors; ++v) {
+    real *to = c + i * c_row + v * CY_LANES;
+    if (v + 1 < vectors) store(to, sum[i][v]);
+    else store_part(to, sum[i][v], last);
   }
 }
 
@@ -139,8 +146,9 @@ TILE(1, 8)
 /* `rows` rows of b times their factors, added to c; first: c is not read. */
 INLINE void sweep_body(const cy_sweep *s, int64_t p, const int rows, const bool first) {
   real factor[8];
+  const real scale = (real)s->scale;
   const real *b = (const real *)s->b + p * s->b_row;
-  UNROLL for (int i = 0; i < rows; ++i) factor[i] = ((const real *)s->a)[(p + i) * s->a_step];
+  UNROLL for (int i = 0; i < rows; ++i) factor[i] = scale * ((const real *)s->a)[(p + i) * s->a_step];
   real *c = s->c;
   const int64_t b_row = s->b_row;
   int64_t j = 0;
@@ -161,28 +169,38 @@ static void sweep_rows(const cy_sweep *s) {
   int64_t p = s->k % 8;
   switch (p) {
     case 0: break;
-    case 1: sweep_body(s, 0, 1, true); break;
-    case 2: sweep_body(s, 0, 2, true); break;
-    case 3: sweep_body(s, 0, 3, true); break;
-    case 4: sweep_body(s, 0, 4, true); break;
-    case 5: sweep_body(s, 0, 5, true); break;
-    case 6: sweep_body(s, 0, 6, true); break;
-    default: sweep_body(s, 0, 7, true); break;
+    case 1: sweep_body(s, 0, 1, !s->add); break;
+    case 2: sweep_body(s, 0, 2, !s->add); break;
+    case 3: sweep_body(s, 0, 3, !s->add); break;
+    case 4: sweep_body(s, 0, 4, !s->add); break;
+    case 5: sweep_body(s, 0, 5, !s->add); break;
+    case 6: sweep_body(s, 0, 6, !s->add); break;
+    default: sweep_body(s, 0, 7, !s->add); break;
   }
-  if (p == 0 && s->k > 0) sweep_body(s, 0, 8, true), p = 8;
+  if (p == 0 && s->k > 0) sweep_body(s, 0, 8, !s->add), p = 8;
   for (; p < s->k; p += 8) sweep_body(s, p, 8, false);
 }
 
-static void outer_rows(const cy_outer *o) {
+INLINE void outer_body(const cy_outer *o, const bool add) {
   const int64_t whole = o->columns / CY_LANES * CY_LANES;
   const part rest = part_of((int)(o->columns - whole));
   const real *b = o->b, *a = o->a;
+  const real scale = (real)o->scale;
   real *c = o->c;
   for (int64_t i = 0; i < o->rows; ++i, a += o->a_row, c += o->c_row) {
-    const real factor = *a;
-    for (int64_t j = 0; j < whole; j += CY_LANES) store(c + j, factor * load(b + j));
-    if (whole < o->columns) store_part(c + whole, factor * load_part(b + whole, rest), rest);
+    const real factor = scale * *a;
+    for (int64_t j = 0; j < whole; j += CY_LANES)
+      store(c + j, (add ? load(c + j) : (vec){0}) + factor * load(b + j));
+    if (whole == o->columns) continue;
+    vec tail = factor * load_part(b + whole, rest);
+    if (add) tail += load_part(c + whole, rest);
+    store_part(c + whole, tail, rest);
   }
+}
+
+static void outer_rows(const cy_outer *o) {
+  if (o->add) outer_body(o, true);
+  else outer_body(o, false);
 }
 
 INLINE real sum_lanes(vec v) {
@@ -219,7 +237,11 @@ INLINE void dot_body(const cy_dot *d, int64_t row, int64_t column, const int row
   }
   real *c = (real *)d->c + row * d->c_row + column * d->c_column;
   for (int i = 0; i < rows; ++i)
-    for (int j = 0; j < columns; ++j) c[i * d->c_row + j * d->c_column] = sum_lanes(sum[i][j]);
+    for (int j = 0; j < columns; ++j) {
+      real *to = c + i * d->c_row + j * d->c_column;
+      const real product = (real)d->scale * sum_lanes(sum[i][j]);
+      *to = d->add ? *to + product : product;
+    }
 }
 
 static void dot_rows(const cy_dot *d) {
@@ -250,7 +272,7 @@ static void dot_rows(const cy_dot *d) {
 
 /* A square block: log2(lanes) rounds of interleaving row i with row i + lanes / 2 transpose it. */
 INLINE void transpose_block(const real *from, int64_t from_row, int rows, int columns, real *to, int64_t to_row,
-                            bool accumulate) {
+                            bool add) {
   vec block[CY_LANES], next[CY_LANES];
   const part used = part_of(columns), filled = part_of(rows);
   UNROLL for (int i = 0; i < CY_LANES; ++i)
@@ -265,22 +287,22 @@ INLINE void transpose_block(const real *from, int64_t from_row, int rows, int co
   UNROLL for (int j = 0; j < CY_LANES; ++j) {
     if (j >= columns) continue;
     real *out = to + j * to_row;
-    if (accumulate) block[j] += load_part(out, filled);
+    if (add) block[j] += load_part(out, filled);
     store_part(out, block[j], filled);
   }
 }
 
 static void transpose(int64_t rows, int64_t columns, const void *from, int64_t from_row, void *to, int64_t to_row,
-                      bool accumulate) {
+                      bool add) {
   for (int64_t i = 0; i < rows; i += CY_LANES)
     for (int64_t j = 0; j < columns; j += CY_LANES) {
       const real *source = (const real *)from + i * from_row + j;
       real *target = (real *)to + j * to_row + i;
       if (i + CY_LANES <= rows && j + CY_LANES <= columns)
-        transpose_block(source, from_row, CY_LANES, CY_LANES, target, to_row, accumulate);
+        transpose_block(source, from_row, CY_LANES, CY_LANES, target, to_row, add);
       else
         transpose_block(source, from_row, rows - i < CY_LANES ? (int)(rows - i) : CY_LANES,
-                        columns - j < CY_LANES ? (int)(columns - j) : CY_LANES, target, to_row, accumulate);
+                        columns - j < CY_LANES ? (int)(columns - j) : CY_LANES, target, to_row, add);
     }
 }
 

@@ -10,7 +10,7 @@
 /* Rows and vectors that a tile has at most, whatever the instruction set. */
 enum { CY_TILE_ROWS = 14, CY_TILE_WIDTHS = 4, CY_TILE_ELEMENTS = 512 };
 
-/* What a tile reads and writes: c[i,j] = sum_p a[i,p] b[p,j] (+ c[i,j]). Strides in elements; b and c have unit
+/* What a tile reads and writes: c[i,j] = (c[i,j] +) scale * sum_p a[i,p] b[p,j]. Strides in elements; b and c have unit
  * stride along j. */
 typedef struct cy_tile {
   int64_t k;
@@ -21,12 +21,13 @@ typedef struct cy_tile {
   void *c;
   int64_t c_row;
   int last;        /* lanes used of the last vector, 1... lanes */
-  bool accumulate; /* add to what c holds */
+  bool add;        /* to what c holds */
+  double scale;
 } cy_tile;
 
 typedef void cy_tile_function(const cy_tile *tile);
 
-/* c[j] = sum_p a[p * a_step] b[p * b_row + j]: one row times a matrix, which is read in long runs. */
+/* c[j] = (c[j] +) scale * sum_p a[p * a_step] b[p * b_row + j]: one row times a matrix, which is read in long runs. */
 typedef struct cy_sweep {
   int64_t k, columns;
   const void *a;
@@ -34,9 +35,11 @@ typedef struct cy_sweep {
   const void *b;
   int64_t b_row;
   void *c;
+  bool add;
+  double scale;
 } cy_sweep;
 
-/* c[i * c_row + j] = a[i * a_row] b[j]: written row by row. */
+/* c[i * c_row + j] = (c[i * c_row + j] +) scale * a[i * a_row] b[j]: written row by row. */
 typedef struct cy_outer {
   int64_t rows, columns;
   const void *a;
@@ -44,9 +47,11 @@ typedef struct cy_outer {
   const void *b;
   void *c;
   int64_t c_row;
+  bool add;
+  double scale;
 } cy_outer;
 
-/* out[i * out_row + j] (+)= sum_p a[i * a_row + p] b[j * b_row + p]: unit stride along the sum. */
+/* c[i * c_row + j * c_column] = (itself +) scale * sum_p a[i * a_row + p] b[j * b_row + p]: vectors along the sum. */
 typedef struct cy_dot {
   int64_t rows, columns, k;
   const void *a;
@@ -55,6 +60,8 @@ typedef struct cy_dot {
   int64_t b_row;
   void *c;
   int64_t c_row, c_column;
+  bool add;
+  double scale;
 } cy_dot;
 
 typedef struct cy_gemm_kernels {
@@ -69,7 +76,7 @@ typedef struct cy_gemm_kernels {
   void (*dot)(const cy_dot *dot);
   /* to[j * to_row + i] (+)= from[i * from_row + j] for i < rows, j < columns. */
   void (*transpose)(int64_t rows, int64_t columns, const void *from, int64_t from_row, void *to, int64_t to_row,
-                    bool accumulate);
+                    bool add);
 } cy_gemm_kernels;
 
 extern const cy_gemm_kernels cy_gemm_kernels_f32_baseline, cy_gemm_kernels_f64_baseline;

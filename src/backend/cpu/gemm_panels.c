@@ -4,7 +4,7 @@
 
 /* What the blocking aims at, bytes: A's rows that stay in the second-level cache while all panels pass by, and the
  * sums of one panel. */
-enum { CACHE_ROWS = 256 * 1024, LONG_K = 1024, BLOCK_K = 384 };
+enum { CACHE_ROWS = 256 * 1024, LARGE_A = 1536 * 1024, LONG_K = 1024, BLOCK_K = 384 };
 
 static int64_t min64(int64_t a, int64_t b) { return a < b ? a : b; }
 static int64_t max64(int64_t a, int64_t b) { return a > b ? a : b; }
@@ -42,8 +42,7 @@ static double dot_cost(const cy_panels *p) {
 /* One of the four ways: as given or transposed, along the columns or along the sum. */
 static void candidate(const cy_gemm_problem *problem, const cy_gemm_kernels *kernels, bool transposed, bool dot,
                       cy_panels *p) {
-  *p = (cy_panels){.kernels = kernels, .batch = problem->batch, .k = problem->k, .transposed = transposed,
-                   .dot = dot};
+  *p = (cy_panels){.kernels = kernels, .batch = problem->batch, .k = problem->k, .transposed = transposed, .dot = dot};
   const int64_t *a = problem->a_stride, *b = problem->b_stride, *c = problem->c_stride;
   if (transposed) {
     p->rows = problem->n, p->columns = problem->m;
@@ -61,6 +60,9 @@ static void candidate(const cy_gemm_problem *problem, const cy_gemm_kernels *ker
   p->sweep = !dot && !p->pack && p->rows == 1 && p->k > 0 && p->c[2] == 1 && p->columns > (int64_t)kernels->lanes * 8;
   p->outer = !dot && !p->pack && p->k == 1 && p->c[2] == 1;
   p->cost = dot ? dot_cost(p) : panel_cost(p);
+  const double bytes = kernels->size * ((double)p->rows * (double)p->k + (double)p->k * (double)p->columns +
+                                        (double)p->rows * (double)p->columns);
+  if (p->cost < bytes / 32) p->cost = bytes / 32; /* what the second-level cache delivers in a cycle */
 }
 
 static bool dot_possible(const cy_gemm_problem *problem) {
@@ -74,7 +76,7 @@ static void choose_blocks(cy_panels *p) {
   const int64_t size = p->kernels->size;
   const int64_t panel_columns = (int64_t)p->kernels->lanes << p->width;
   const int64_t a_bytes = p->rows * p->k * size;
-  const bool large = a_bytes > CACHE_ROWS * 2 && p->rows > 4 * p->kernels->rows[p->width] && p->columns >= 4 * panel_columns;
+  const bool large = a_bytes > LARGE_A && p->rows > 4 * p->kernels->rows[p->width] && p->columns >= 4 * panel_columns;
   const int64_t longest = large ? BLOCK_K : LONG_K;
   const int64_t blocks = max64(ceil_div(p->k, longest), 1);
   p->k_block = max64(ceil_div(p->k, blocks), 1);
@@ -92,7 +94,7 @@ static void choose_blocks(cy_panels *p) {
 /* A fork costs 1 to 2 microseconds, so each thread should have several times that to do. Whole batches first, then
  * panels, then rows. */
 static void choose_parts(cy_panels *p, int threads) {
-  const double least = 12000; /* cycles per thread */
+  const double least = 8000; /* cycles per thread */
   const double total = p->cost * (double)p->batch;
   int64_t parts = max64(1, min64(threads, (int64_t)(total / least)));
   p->batch_parts = (int)min64(parts, p->batch);
@@ -100,7 +102,7 @@ static void choose_parts(cy_panels *p, int threads) {
   else p->batch_parts = 1;
   const int64_t panels = ceil_div(p->columns, (int64_t)p->kernels->lanes << p->width);
   parts /= p->batch_parts;
-  p->column_parts = (int)max64(1, min64(parts, panels));
+  p->column_parts = p->outer ? 1 : (int)max64(1, min64(parts, panels));
   while (parts % p->column_parts) --p->column_parts;
   p->row_parts = (int)max64(1, min64(parts / p->column_parts, p->rows));
 }
@@ -125,6 +127,12 @@ size_t cy_panels_scratch(const cy_panels *plan) {
   return plan->part_scratch * (size_t)plan->batch_parts * (size_t)plan->row_parts * (size_t)plan->column_parts;
 }
 
+/* c = (c +) scale * a b. */
+typedef struct summing {
+  bool add;
+  double scale;
+} summing;
+
 /* ---- running ------------------------------------------------------------------------------------------- */
 
 typedef struct span {
@@ -145,8 +153,8 @@ static void copy_element(int size, const char *from, char *to) {
 }
 
 /* to[i * to_row + j] = from[i * step + j * stride]: k rows of `count`. */
-static void pack(const cy_gemm_kernels *kernels, const char *from, int64_t step, int64_t stride, int64_t k, int64_t count,
-                 char *to, int64_t to_row) {
+static void pack(const cy_gemm_kernels *kernels, const char *from, int64_t step, int64_t stride, int64_t k,
+                 int64_t count, char *to, int64_t to_row) {
   const int size = kernels->size;
   if (stride == 1) {
     for (int64_t i = 0; i < k; ++i) memcpy(to + i * to_row * size, at(from, size, i * step), (size_t)(count * size));
@@ -174,17 +182,17 @@ static void pack_row_block(const cy_panels *p, const char *a, int64_t rows, int6
 
 /* A tile's result, from a buffer with rows of `width` elements, to c, whose columns are not adjacent. */
 static void spread_tile(const cy_panels *p, const char *tile, int64_t rows, int64_t columns, int64_t width, char *c,
-                        bool accumulate) {
+                        bool add) {
   const int size = p->kernels->size;
   if (p->c[1] == 1) {
-    p->kernels->transpose(rows, columns, tile, width, c, p->c[2], accumulate);
+    p->kernels->transpose(rows, columns, tile, width, c, p->c[2], add);
     return;
   }
   for (int64_t i = 0; i < rows; ++i)
     for (int64_t j = 0; j < columns; ++j) {
       const char *from = tile + (i * width + j) * size;
       char *to = c + (i * p->c[1] + j * p->c[2]) * size;
-      if (!accumulate) copy_element(size, from, to);
+      if (!add) copy_element(size, from, to);
       else if (size == 4) *(float *)to += *(const float *)from;
       else *(double *)to += *(const double *)from;
     }
@@ -200,26 +208,25 @@ static void run_rows(const cy_panels *p, cy_tile tile, int width, int64_t rows, 
   const bool direct = p->c[2] == 1 || p->columns == 1;
   const int64_t tiles = ceil_div(rows, kernels->rows[p->width]);
   char *c = tile.c;
-  const bool accumulate = tile.accumulate;
+  const char *a = tile.a;
+  const bool add = tile.add;
+  if (p->pack_rows) tile.a_row = 1;
+  if (!direct) tile.c = buffer, tile.c_row = buffer_row, tile.add = false;
+  int64_t from = 0;
   for (int64_t t = 0; t < tiles; ++t) {
-    const int64_t from = tile_begin(rows, t, tiles), count = tile_begin(rows, t + 1, tiles) - from;
-    cy_tile one = tile;
-    if (p->pack_rows) one.a = at(tile.a, size, from * tile.k), one.a_row = 1, one.a_step = count;
-    else one.a = at(tile.a, size, from * p->a[1]);
-    one.c = c + from * p->c[1] * size;
-    if (direct) {
-      kernels->tile[width][count - 1](&one);
-      continue;
-    }
-    char *target = one.c;
-    one.c = buffer, one.c_row = buffer_row, one.accumulate = false;
-    kernels->tile[width][count - 1](&one);
-    spread_tile(p, buffer, count, columns, buffer_row, target, accumulate);
+    const int64_t end = tile_begin(rows, t + 1, tiles), count = end - from;
+    char *target = c + from * p->c[1] * size;
+    tile.a = at(a, size, from * (p->pack_rows ? tile.k : p->a[1]));
+    if (p->pack_rows) tile.a_step = count;
+    if (direct) tile.c = target;
+    kernels->tile[width][count - 1](&tile);
+    if (!direct) spread_tile(p, buffer, count, columns, buffer_row, target, add);
+    from = end;
   }
 }
 
 /* The panels of columns first... end of one batch, for a span of rows. */
-static void run_panels(const cy_panels *p, const char *a, const char *b, char *c, span rows, span columns,
+static void run_panels(const cy_panels *p, const char *a, const char *b, char *c, summing sum, span rows, span columns,
                        char *scratch) {
   const cy_gemm_kernels *kernels = p->kernels;
   const int size = kernels->size;
@@ -252,7 +259,8 @@ static void run_panels(const cy_panels *p, const char *a, const char *b, char *c
                               .c = c + (i * p->c[1] + j * p->c[2]) * size,
                               .c_row = p->c[1],
                               .last = (int)(used - (panel - kernels->lanes)),
-                              .accumulate = k0 > 0};
+                              .add = sum.add || k0 > 0,
+                              .scale = sum.scale};
         run_rows(p, tile, width, row_count, used);
         j += used;
       }
@@ -260,7 +268,7 @@ static void run_panels(const cy_panels *p, const char *a, const char *b, char *c
   }
 }
 
-static void run_sweep(const cy_panels *p, const char *a, const char *b, char *c, span columns) {
+static void run_sweep(const cy_panels *p, const char *a, const char *b, char *c, summing sum, span columns) {
   const int size = p->kernels->size;
   p->kernels->sweep(&(cy_sweep){.k = p->k,
                                 .columns = columns.end - columns.begin,
@@ -268,10 +276,12 @@ static void run_sweep(const cy_panels *p, const char *a, const char *b, char *c,
                                 .a_step = p->a[2],
                                 .b = at(b, size, columns.begin),
                                 .b_row = p->b[1],
-                                .c = c + columns.begin * size});
+                                .c = c + columns.begin * size,
+                                .add = sum.add,
+                                .scale = sum.scale});
 }
 
-static void run_outer(const cy_panels *p, const char *a, const char *b, char *c, span rows, span columns) {
+static void run_outer(const cy_panels *p, const char *a, const char *b, char *c, summing sum, span rows, span columns) {
   const int size = p->kernels->size;
   p->kernels->outer(&(cy_outer){.rows = rows.end - rows.begin,
                                 .columns = columns.end - columns.begin,
@@ -279,10 +289,12 @@ static void run_outer(const cy_panels *p, const char *a, const char *b, char *c,
                                 .a_row = p->a[1],
                                 .b = at(b, size, columns.begin),
                                 .c = c + (rows.begin * p->c[1] + columns.begin) * size,
-                                .c_row = p->c[1]});
+                                .c_row = p->c[1],
+                                .add = sum.add,
+                                .scale = sum.scale});
 }
 
-static void run_dots(const cy_panels *p, const char *a, const char *b, char *c, span rows, span columns) {
+static void run_dots(const cy_panels *p, const char *a, const char *b, char *c, summing sum, span rows, span columns) {
   const int size = p->kernels->size;
   p->kernels->dot(&(cy_dot){.rows = rows.end - rows.begin,
                             .columns = columns.end - columns.begin,
@@ -293,36 +305,39 @@ static void run_dots(const cy_panels *p, const char *a, const char *b, char *c, 
                             .b_row = p->b[2],
                             .c = c + (rows.begin * p->c[1] + columns.begin * p->c[2]) * size,
                             .c_row = p->c[1],
-                            .c_column = p->c[2]});
+                            .c_column = p->c[2],
+                            .add = sum.add,
+                            .scale = sum.scale});
 }
 
-static void run_part(const cy_panels *p, int part, const char *a, const char *b, char *c, char *scratch) {
+static void run_part(const cy_panels *p, int part, const char *a, const char *b, char *c, summing sum, char *scratch) {
   const int size = p->kernels->size;
-  const span columns = share(p->columns, (int64_t)p->kernels->lanes << p->width, part % p->column_parts,
-                             p->column_parts);
+  const span columns =
+      share(p->columns, (int64_t)p->kernels->lanes << p->width, part % p->column_parts, p->column_parts);
   const span rows = share(p->rows, 1, part / p->column_parts % p->row_parts, p->row_parts);
   const span batch = share(p->batch, 1, part / p->column_parts / p->row_parts, p->batch_parts);
   if (rows.begin >= rows.end || columns.begin >= columns.end) return;
   for (int64_t i = batch.begin; i < batch.end; ++i) {
     const char *left = at(a, size, i * p->a[0]), *right = at(b, size, i * p->b[0]);
     char *out = c + i * p->c[0] * size;
-    if (p->dot) run_dots(p, left, right, out, rows, columns);
-    else if (p->outer) run_outer(p, left, right, out, rows, columns);
-    else if (p->sweep) run_sweep(p, left, right, out, columns);
-    else run_panels(p, left, right, out, rows, columns, scratch + (size_t)part * p->part_scratch);
+    if (p->dot) run_dots(p, left, right, out, sum, rows, columns);
+    else if (p->outer) run_outer(p, left, right, out, sum, rows, columns);
+    else if (p->sweep) run_sweep(p, left, right, out, sum, columns);
+    else run_panels(p, left, right, out, sum, rows, columns, scratch + (size_t)part * p->part_scratch);
   }
 }
 
-void cy_panels_run(const cy_panels *p, const void *a, const void *b, void *c, void *scratch) {
+void cy_panels_run(const cy_panels *p, const void *a, const void *b, bool add, double scale, void *c, void *scratch) {
+  const summing sum = {add, scale};
   if (p->transposed) {
     const void *left = b;
     b = a, a = left;
   }
   const int parts = p->batch_parts * p->row_parts * p->column_parts;
   if (parts == 1) {
-    run_part(p, 0, a, b, c, scratch);
+    run_part(p, 0, a, b, c, sum, scratch);
     return;
   }
 #pragma omp parallel for num_threads(parts) schedule(static)
-  for (int part = 0; part < parts; ++part) run_part(p, part, a, b, c, scratch);
+  for (int part = 0; part < parts; ++part) run_part(p, part, a, b, c, sum, scratch);
 }

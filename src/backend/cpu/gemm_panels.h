@@ -29,6 +29,7 @@ typedef struct cy_panels {
 void cy_panels_plan(const cy_gemm_problem *problem, const cy_gemm_kernels *kernels, int threads, cy_panels *plan);
 const char *cy_panels_way(const cy_panels *plan); /* "panels", "dots", "outer product", "row sweep" */
 size_t cy_panels_scratch(const cy_panels *plan);
-void cy_panels_run(const cy_panels *plan, const void *a, const void *b, void *c, void *scratch);
+/* c = scale a b, or with add c + scale a b. */
+void cy_panels_run(const cy_panels *plan, const void *a, const void *b, bool add, double scale, void *c, void *scratch);
 
 #endif
