@@ -1,0 +1,123 @@
+/* The machine's limits: oneDNN's matrix product and a triad over memory, each at its best. */
+#include "limits.h"
+
+#include "cauchy_config.h"
+#include "timing.h"
+
+#include <stdlib.h>
+#if CY_HAVE_ONEDNN
+#include <dnnl.h>
+#endif
+
+enum { FLOAT = sizeof(float) };
+
+#if CY_HAVE_ONEDNN
+typedef struct shape {
+  int64_t m, n, k;
+} shape;
+
+static const shape shapes[] = {
+  {32, 128, 784},  {256, 128, 784},  {784, 128, 32},   {784, 128, 256}, {64, 512, 512},
+  {512, 512, 64},  {256, 512, 512},  {512, 512, 256},  {512, 512, 512}, {1024, 1024, 1024},
+};
+enum { LARGEST = 1024 * 1024 };
+
+/* Operations per second of the fastest block of one shape. */
+static double matrix_rate(shape s, double seconds, const float *a, const float *b, float *c) {
+  double flops = 2.0 * (double)s.m * (double)s.n * (double)s.k, best = 0;
+  int repeats = (int)(2e8 / flops) + 1;
+  for (double end = timing_now() + seconds; timing_now() < end;) {
+    double start = timing_now();
+    for (int i = 0; i < repeats; i++)
+      if (dnnl_sgemm('N', 'N', s.m, s.n, s.k, 1, a, s.k, b, s.n, 0, c, s.n) != dnnl_success) return 0;
+    double rate = repeats * flops / (timing_now() - start);
+    if (rate > best) best = rate;
+  }
+  return best;
+}
+
+double limits_matrix_rate(int threads, double seconds) {
+  timing_set_threads(threads);
+  float *memory = aligned_alloc(64, 3 * LARGEST * FLOAT);
+  if (!memory) return 0;
+  for (int64_t i = 0; i < 3 * LARGEST; i++) memory[i] = 1.0f / (float)(1 + i % 1000);
+  double best = 0;
+  for (size_t i = 0; i < sizeof shapes / sizeof shapes[0]; i++) {
+    double rate = matrix_rate(shapes[i], seconds, memory, memory + LARGEST, memory + 2 * LARGEST);
+    if (rate > best) best = rate;
+  }
+  free(memory);
+  return best;
+}
+#else
+double limits_matrix_rate(int threads, double seconds) {
+  (void)threads, (void)seconds;
+  return 0;
+}
+#endif
+
+/* Compiled for each vector width: the machine's, not the compiler's default, sets the limit. */
+#if defined(__x86_64__) && defined(__GNUC__)
+__attribute__((target_clones("arch=skylake-avx512", "arch=haswell", "default")))
+#endif
+static void triad_part(float *restrict a, const float *restrict b, const float *restrict c, int64_t n) {
+  for (int64_t i = 0; i < n; i++) a[i] = b[i] + 0.5f * c[i];
+}
+
+static void triad(float *a, const float *b, const float *c, int64_t n, int threads) {
+  int64_t part = (n / threads + 15) / 16 * 16;
+#pragma omp parallel for schedule(static) num_threads(threads) if (threads > 1)
+  for (int t = 0; t < threads; t++) {
+    int64_t from = t * part < n ? t * part : n, to = from + part < n ? from + part : n;
+    triad_part(a + from, b + from, c + from, to - from);
+  }
+}
+
+double limits_bandwidth(int threads, size_t bytes, double seconds) {
+  int64_t n = (int64_t)((bytes / (3 * FLOAT) + 15) / 16 * 16);
+  float *memory = aligned_alloc(64, 3 * (size_t)n * FLOAT);
+  if (!memory) return 0;
+  for (int64_t i = 0; i < 3 * n; i++) memory[i] = (float)(i % 7);
+  int repeats = (int)(5e7 / (double)bytes) + 1;
+  double best = 0;
+  for (double end = timing_now() + seconds; timing_now() < end;) {
+    double start = timing_now();
+    for (int i = 0; i < repeats; i++) triad(memory, memory + n, memory + 2 * n, n, threads);
+    double rate = 3.0 * (double)n * FLOAT * repeats / (timing_now() - start);
+    if (rate > best) best = rate;
+  }
+  free(memory);
+  return best;
+}
+
+/* How often the contraction of a layer is done, in units of the forward product: first layer, later layers. */
+static const int products[][2] = {
+  [BENCH_INFER] = {1, 1}, [BENCH_GRADIENT] = {2, 3}, [BENCH_HESSIAN_VECTOR] = {3, 8},
+  [BENCH_SGD] = {2, 3},   [BENCH_ADAM] = {2, 3},
+};
+
+double limits_flops(const bench_case *about) {
+  double flops = 0;
+  for (int i = 0; i + 1 < about->n_sizes; i++)
+    flops += products[about->kind][i > 0] * 2.0 * (double)(about->batch * about->sizes[i] * about->sizes[i + 1]);
+  return flops;
+}
+
+double limits_bytes(const bench_case *about) {
+  static const int update[] = {[BENCH_GRADIENT] = 1, [BENCH_HESSIAN_VECTOR] = 1, [BENCH_SGD] = 2, [BENCH_ADAM] = 6};
+  double elements = update[about->kind] * (double)bench_parameters(about);
+  for (int i = 0; i + 1 < about->n_sizes; i++) {
+    double in = (double)(about->batch * about->sizes[i]), out = (double)(about->batch * about->sizes[i + 1]);
+    double weight = (double)(about->sizes[i] * about->sizes[i + 1]);
+    int n = products[about->kind][i > 0];
+    int by_weights = about->kind == BENCH_INFER ? 0 : about->kind == BENCH_HESSIAN_VECTOR ? (i > 0 ? 2 : 1) : 1;
+    elements += n * (in + out) + (n - by_weights) * weight;
+  }
+  return FLOAT * elements;
+}
+
+size_t limits_working_set(const bench_case *about) {
+  static const int copies[] = {
+    [BENCH_INFER] = 1, [BENCH_GRADIENT] = 2, [BENCH_HESSIAN_VECTOR] = 3, [BENCH_SGD] = 1, [BENCH_ADAM] = 3};
+  return FLOAT * (size_t)(copies[about->kind] * bench_parameters(about) + BENCH_BATCHES * about->batch * about->sizes[0]);
+}
