@@ -36,8 +36,13 @@ cy_status cy_jvp(const cy_value *outputs, int n_outputs, const cy_value *inputs,
   CY_TRY(begin("jvp", outputs, n_outputs, &graph));
   CY_TRY(cy_check_tangents(graph, "jvp: outputs", outputs, NULL, n_outputs));
   CY_TRY(cy_check_tangents(graph, "jvp", inputs, tangents, n_inputs));
-  cy_push_tangents(graph, outputs, n_outputs, inputs, tangents, n_inputs, out_tangents);
-  fill_zeros(outputs, n_outputs, out_tangents);
+  /* Aside first: out_tangents may be the array of outputs or of tangents. */
+  cy_value *pushed = cy_calloc((size_t)n_outputs, sizeof *pushed);
+  if (!pushed) return cy_no_memory();
+  cy_push_tangents(graph, outputs, n_outputs, inputs, tangents, n_inputs, pushed);
+  fill_zeros(outputs, n_outputs, pushed);
+  memcpy(out_tangents, pushed, (size_t)n_outputs * sizeof *pushed);
+  cy_free(pushed);
   return cy_graph_status(graph);
 }
 
@@ -47,9 +52,9 @@ cy_status cy_vjp(const cy_value *outputs, const cy_value *cotangents, int n_outp
   CY_TRY(begin("vjp", outputs, n_outputs, &graph));
   CY_TRY(cy_check_tangents(graph, "vjp", outputs, cotangents, n_outputs));
   CY_TRY(cy_check_tangents(graph, "vjp: inputs", inputs, NULL, n_inputs));
-  cy_value *placeholders = cy_calloc(2 * (size_t)n_inputs + (size_t)n_outputs, sizeof *placeholders);
+  cy_value *placeholders = cy_calloc(3 * (size_t)n_inputs + (size_t)n_outputs, sizeof *placeholders);
   if (!placeholders) return cy_no_memory();
-  cy_value *tangents = placeholders + n_inputs, *moving = tangents + n_outputs;
+  cy_value *tangents = placeholders + n_inputs, *moving = tangents + n_outputs, *result = moving + n_inputs;
   /* An integer input has no tangent; an input named twice has one. */
   int n = 0;
   for (int i = 0; i < n_inputs; i++) {
@@ -58,7 +63,7 @@ cy_status cy_vjp(const cy_value *outputs, const cy_value *cotangents, int n_outp
     for (int k = 0; k < i; k++)
       if (inputs[k].id == inputs[i].id) placeholders[i] = placeholders[k];
     if (cy_is_value(placeholders[i])) moving[n++] = placeholders[i];
-    cotangents_in[i] = cy_none;
+    result[i] = cy_none;
   }
   if (!cy_graph_failed(graph)) cy_push_tangents(graph, outputs, n_outputs, inputs, placeholders, n_inputs, tangents);
   if (!cy_graph_failed(graph)) {
@@ -66,11 +71,12 @@ cy_status cy_vjp(const cy_value *outputs, const cy_value *cotangents, int n_outp
     if (pulled) cy_pull_cotangents(graph, tangents, cotangents, n_outputs, moving, n, pulled);
     else cy_graph_fail(graph, CY_NO_MEMORY, "out of memory");
     for (int i = 0, k = 0; pulled && i < n_inputs; i++)
-      if (cy_is_value(placeholders[i])) cotangents_in[i] = pulled[k++];
+      if (cy_is_value(placeholders[i])) result[i] = pulled[k++];
     cy_free(pulled);
   }
+  fill_zeros(inputs, n_inputs, result);
+  memcpy(cotangents_in, result, (size_t)n_inputs * sizeof *result);
   cy_free(placeholders);
-  fill_zeros(inputs, n_inputs, cotangents_in);
   return cy_graph_status(graph);
 }
 

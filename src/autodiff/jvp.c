@@ -58,7 +58,6 @@ void cy_push_tangents(cy_graph *graph, const cy_value *outputs, int n_outputs, c
   int32_t size = cy_graph_size(graph), first = size;
   push p = {.graph = graph, .needed = cy_node_array(graph, sizeof *p.needed), .cut = cy_node_array(graph, sizeof *p.cut),
             .tangent = cy_node_array(graph, sizeof *p.tangent)};
-  for (int i = 0; i < n_outputs; i++) out_tangents[i] = cy_none;
   if (!cy_graph_failed(graph)) {
     memset(p.tangent, 0xff, (size_t)size * sizeof *p.tangent);
     cy_mark_needed(graph, outputs, n_outputs, p.needed);
@@ -70,6 +69,8 @@ void cy_push_tangents(cy_graph *graph, const cy_value *outputs, int n_outputs, c
     for (int32_t id = first; id < size && !cy_graph_failed(graph); id++)
       if (p.needed[id] && !p.cut[id]) push_node(&p, id);
     for (int i = 0; i < n_outputs; i++) out_tangents[i] = cy_value_at(graph, p.tangent[outputs[i].id]);
+  } else {
+    for (int i = 0; i < n_outputs; i++) out_tangents[i] = cy_none;
   }
   cy_free(p.needed);
   cy_free(p.cut);
