@@ -36,9 +36,9 @@ static void tidy_strides(cy_gemm_problem *p) {
   if (p->k <= 1) p->a_stride[2] = p->b_stride[1] = 1;
 }
 
-/* Which kernel, from measurements (bench/bench_gemm.c on an AMD EPYC, Zen 5, AVX-512; one core of two, other work on the
- * machine; GFLOP/s, medians, of several runs, which differ by 5 % and more; oneDNN 2.6.3 dnnl_sgemm, OpenBLAS 0.3.21; the
- * best library rate of a run was 235 to 247):
+/* Which kernel, from measurements (bench/bench_gemm.c on an AMD EPYC, Zen 5, AVX-512; one core of two, other work on
+ * the machine; GFLOP/s, medians, of several runs, which differ by 5 % and more; oneDNN 2.6.3 dnnl_sgemm, OpenBLAS
+ * 0.3.21; the best library rate of a run was 235 to 247):
  *
  *      m    n    k                        ours     oneDNN  OpenBLAS
  *      1  128  784                          82         60        11   rows of W added (panels; row sweep if n > 128)

@@ -127,13 +127,13 @@ size_t cy_panels_scratch(const cy_panels *plan) {
   return plan->part_scratch * (size_t)plan->batch_parts * (size_t)plan->row_parts * (size_t)plan->column_parts;
 }
 
+/* ---- running ------------------------------------------------------------------------------------------- */
+
 /* c = (c +) scale * a b. */
 typedef struct summing {
   bool add;
   double scale;
 } summing;
-
-/* ---- running ------------------------------------------------------------------------------------------- */
 
 typedef struct span {
   int64_t begin, end;
