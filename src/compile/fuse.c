@@ -245,7 +245,8 @@ static cy_status place_reduction(cy_lowering *l, int32_t id) {
   int32_t v = node->inputs[0], home = l->unit[l->base[v]];
   uint32_t reduced = node->op->reduced(node->attrs);
   cy_lane lane;
-  int32_t inside = home >= 0 ? cy_resolve(l, home, v) : -1;
+  bool open = home >= 0 && l->units[home].fused && !l->units[home].packs;
+  int32_t inside = open ? cy_resolve(l, home, v) : -1;
   int64_t stride[CY_MAX_RANK];
   /* A row value seen through a window counts if the window shows rows, not if it spreads them over the columns. */
   if (inside >= 0 && (inside == v || cy_row_strides(&l->units[home], &l->layout[v], stride)) &&
