@@ -1,0 +1,196 @@
+/* One instruction set's table of vector kernels. Compiled several times: the build sets CY_TILE_SET (baseline, avx2,
+ * avx512) and the machine flags. Expressions come from elementwise.def; contraction into fused multiply-adds is off, so
+ * every set gives the same bits except in vector_math.h. */
+#include "backend/cpu/tile_kernels.h"
+
+#include "backend/cpu/vector_math.h"
+#include "base/random.h"
+
+#include <math.h>
+#include <string.h>
+#include <tgmath.h>
+
+#pragma GCC diagnostic ignored "-Wtype-limits" /* |a| of an unsigned a */
+
+#define CY_JOIN_(a, b) a##_##b
+#define CY_JOIN(a, b) CY_JOIN_(a, b)
+#define CY_SIMD _Pragma("omp simd")
+
+#define T float
+#define SUFFIX f32
+#define IS_FLOAT 1
+#define LOWEST (-INFINITY)
+#include "backend/cpu/tile_kernels_type.h"
+#define T double
+#define SUFFIX f64
+#define IS_FLOAT 1
+#define LOWEST (-INFINITY)
+#include "backend/cpu/tile_kernels_type.h"
+#define T int32_t
+#define SUFFIX i32
+#define IS_FLOAT 0
+#define LOWEST INT32_MIN
+#include "backend/cpu/tile_kernels_type.h"
+#define T int64_t
+#define SUFFIX i64
+#define IS_FLOAT 0
+#define LOWEST INT64_MIN
+#include "backend/cpu/tile_kernels_type.h"
+#define T uint8_t
+#define SUFFIX u8
+#define IS_FLOAT 0
+#define LOWEST 0
+#include "backend/cpu/tile_kernels_type.h"
+
+/* ---- select: moves bits, so only the size counts ---- */
+
+#define SELECT(name, T, at_b, at_c)                                                       \
+  static void name(void *out, const void *pa, const void *pb, const void *pc, size_t n) { \
+    T *o = out;                                                                           \
+    const uint8_t *p = pa;                                                                \
+    const T *b = pb, *c = pc;                                                             \
+    if (n == 0) return;                                                                   \
+    const T b0 = *b, c0 = *c;                                                             \
+    (void)b0, (void)c0;                                                                   \
+    CY_SIMD for (size_t i = 0; i < n; i++) {                                              \
+      const T yes = at_b, no = at_c;                                                      \
+      o[i] = p[i] ? yes : no;                                                             \
+    }                                                                                     \
+  }
+#define SELECT_FORMS(size, T)               \
+  SELECT(select_##size, T, b[i], c[i])      \
+  SELECT(select_sv_##size, T, b0, c[i])     \
+  SELECT(select_vs_##size, T, b[i], c0)     \
+  SELECT(select_ss_##size, T, b0, c0)
+SELECT_FORMS(1, uint8_t)
+SELECT_FORMS(4, uint32_t)
+SELECT_FORMS(8, uint64_t)
+
+/* ---- conversions, as cy_view_copy does them: out of range saturates, NaN gives 0, only i64 to i32 wraps ---- */
+
+#define CONVERT(from, F, to, R, expression)                                                           \
+  static void convert_##from##_##to(void *out, const void *pa, const void *pb, const void *pc, size_t n) { \
+    R *o = out;                                                                                       \
+    const F *va = pa;                                                                                 \
+    (void)pb, (void)pc;                                                                               \
+    CY_SIMD for (size_t i = 0; i < n; i++) {                                                          \
+      const F a = va[i];                                                                              \
+      o[i] = (R)(expression);                                                                         \
+    }                                                                                                 \
+  }
+/* Comparisons with NaN are false: it ends in 0. high is exact in F or the next number above the largest. */
+#define CLAMP(a, F, R, low, high, most) ((a) <= (F)(low) ? (low) : (a) < (F)(high) ? (R)(a) : (a) >= (F)(high) ? (most) : 0)
+#define FROM_FLOAT(from, F)                                                                       \
+  CONVERT(from, F, i32, int32_t, CLAMP((double)a, double, int32_t, INT32_MIN, 2147483648.0, INT32_MAX)) \
+  CONVERT(from, F, i64, int64_t, CLAMP(a, F, int64_t, INT64_MIN, 0x1p63, INT64_MAX))                \
+  CONVERT(from, F, u8, uint8_t, CLAMP(a, F, int32_t, 0, 255, 255))
+CONVERT(f32, float, f64, double, a)
+CONVERT(f64, double, f32, float, a)
+FROM_FLOAT(f32, float)
+FROM_FLOAT(f64, double)
+CONVERT(i32, int32_t, f32, float, a)
+CONVERT(i32, int32_t, f64, double, a)
+CONVERT(i32, int32_t, i64, int64_t, a)
+CONVERT(i32, int32_t, u8, uint8_t, a < 0 ? 0 : a > 255 ? 255 : a)
+CONVERT(i64, int64_t, f32, float, (double)a)
+CONVERT(i64, int64_t, f64, double, a)
+CONVERT(i64, int64_t, i32, int32_t, a)
+CONVERT(i64, int64_t, u8, uint8_t, a < 0 ? 0 : a > 255 ? 255 : a)
+CONVERT(u8, uint8_t, f32, float, a)
+CONVERT(u8, uint8_t, f64, double, a)
+CONVERT(u8, uint8_t, i32, int32_t, a)
+CONVERT(u8, uint8_t, i64, int64_t, a)
+CONVERT(f32, float, bool, uint8_t, a != 0)
+CONVERT(f64, double, bool, uint8_t, a != 0)
+CONVERT(i32, int32_t, bool, uint8_t, a != 0)
+CONVERT(i64, int64_t, bool, uint8_t, a != 0)
+CONVERT(u8, uint8_t, bool, uint8_t, a != 0)
+
+/* ---- random numbers: BLOCKS counters at a time, each the four numbers of one cy_philox call ---- */
+
+enum { BLOCKS = 16 };
+
+static void philox_blocks(uint32_t word[4][BLOCKS], uint64_t seed, uint64_t step, uint32_t stream, uint64_t block) {
+  uint32_t c0[BLOCKS], c1[BLOCKS], c2[BLOCKS], c3[BLOCKS];
+  uint32_t k0 = (uint32_t)seed, k1 = (uint32_t)(seed >> 32);
+  for (int i = 0; i < BLOCKS; i++) {
+    c0[i] = (uint32_t)(block + (uint64_t)i);
+    c1[i] = (uint32_t)((block + (uint64_t)i) >> 32);
+    c2[i] = stream;
+    c3[i] = (uint32_t)step;
+  }
+  for (int round = 0; round < 10; round++) {
+    CY_SIMD for (int i = 0; i < BLOCKS; i++) {
+      uint64_t p0 = (uint64_t)0xD2511F53u * c0[i], p1 = (uint64_t)0xCD9E8D57u * c2[i];
+      c0[i] = (uint32_t)(p1 >> 32) ^ c1[i] ^ k0;
+      c1[i] = (uint32_t)p1;
+      c2[i] = (uint32_t)(p0 >> 32) ^ c3[i] ^ k1;
+      c3[i] = (uint32_t)p0;
+    }
+    k0 += 0x9E3779B9u;
+    k1 += 0xBB67AE85u;
+  }
+  memcpy(word[0], c0, sizeof c0);
+  memcpy(word[1], c1, sizeof c1);
+  memcpy(word[2], c2, sizeof c2);
+  memcpy(word[3], c3, sizeof c3);
+}
+
+#define RANDOM(name, T, per_block, number)                                                              \
+  static void name(void *out, uint64_t seed, uint64_t step, uint32_t stream, uint64_t position, size_t n) { \
+    enum { MANY = BLOCKS * per_block };                                                                 \
+    T *o = out, made[MANY];                                                                             \
+    while (n) {                                                                                         \
+      uint32_t word[4][BLOCKS];                                                                         \
+      size_t skip = position % per_block, take = MANY - skip < n ? MANY - skip : n;                     \
+      philox_blocks(word, seed, step, stream, position / per_block);                                    \
+      for (int i = 0; i < BLOCKS; i++)                                                                  \
+        for (int k = 0; k < per_block; k++) made[i * per_block + k] = number;                           \
+      memcpy(o, made + skip, take * sizeof(T));                                                         \
+      o += take, position += take, n -= take;                                                           \
+    }                                                                                                   \
+  }
+RANDOM(random_f32, float, 4, cy_unit_f32(word[k][i]))
+RANDOM(random_f64, double, 2, cy_unit_f64(word[2 * k][i], word[2 * k + 1][i]))
+
+/* ---- the table ---- */
+
+#define UNARY_FORMS(k) {k}
+#define BINARY_FORMS(k, sv, vs) {[CY_VECTORS] = k, [CY_UNIFORM_A] = sv, [CY_UNIFORM_B] = vs}
+#define UNARY_FLOATS(k) [CY_F32] = UNARY_FORMS(k##_f32), [CY_F64] = UNARY_FORMS(k##_f64)
+#define UNARY_NUMBERS(k) \
+  UNARY_FLOATS(k), [CY_I32] = UNARY_FORMS(k##_i32), [CY_I64] = UNARY_FORMS(k##_i64), [CY_U8] = UNARY_FORMS(k##_u8)
+#define UNARY_ANY(k) UNARY_NUMBERS(k), [CY_BOOL] = UNARY_FORMS(k##_u8)
+#define OF_TYPE(k, type) BINARY_FORMS(k##_##type, k##_sv_##type, k##_vs_##type)
+#define BINARY_FLOATS(k) [CY_F32] = OF_TYPE(k, f32), [CY_F64] = OF_TYPE(k, f64)
+#define BINARY_NUMBERS(k) \
+  BINARY_FLOATS(k), [CY_I32] = OF_TYPE(k, i32), [CY_I64] = OF_TYPE(k, i64), [CY_U8] = OF_TYPE(k, u8)
+#define BINARY_ANY(k) BINARY_NUMBERS(k), [CY_BOOL] = OF_TYPE(k, u8)
+#define ALL_TYPES(k) {k##_f32, k##_f64, k##_i32, k##_i64, k##_u8, k##_u8}
+#define SELECT_ROW(size)                                                                               \
+  {[CY_VECTORS] = select_##size, [CY_UNIFORM_B] = select_sv_##size, [CY_UNIFORM_C] = select_vs_##size, \
+   [CY_UNIFORM_B | CY_UNIFORM_C] = select_ss_##size}
+
+const cy_tile_kernels CY_JOIN(cy_tile_kernels, CY_TILE_SET) = {
+  .name = CY_TEXT(CY_TILE_SET),
+  .scalar = {
+#define CY_UNARY(name, kinds, ...) [CY_SCALAR_##name] = {UNARY_##kinds(name)},
+#define CY_BINARY(name, kinds, ...) [CY_SCALAR_##name] = {BINARY_##kinds(name)},
+#include "ops/elementwise.def"
+#undef CY_UNARY
+#undef CY_BINARY
+  },
+  .math = {CY_VECTOR_MATH},
+  .select = {SELECT_ROW(1), SELECT_ROW(4), SELECT_ROW(8)},
+  .convert = {
+    [CY_F32] = {stop_gradient_f32, convert_f32_f64, convert_f32_i32, convert_f32_i64, convert_f32_u8, convert_f32_bool},
+    [CY_F64] = {convert_f64_f32, stop_gradient_f64, convert_f64_i32, convert_f64_i64, convert_f64_u8, convert_f64_bool},
+    [CY_I32] = {convert_i32_f32, convert_i32_f64, stop_gradient_i32, convert_i32_i64, convert_i32_u8, convert_i32_bool},
+    [CY_I64] = {convert_i64_f32, convert_i64_f64, convert_i64_i32, stop_gradient_i64, convert_i64_u8, convert_i64_bool},
+    [CY_U8] = {convert_u8_f32, convert_u8_f64, convert_u8_i32, convert_u8_i64, stop_gradient_u8, convert_u8_bool},
+    [CY_BOOL] = {convert_u8_f32, convert_u8_f64, convert_u8_i32, convert_u8_i64, stop_gradient_u8, stop_gradient_u8},
+  },
+  .reduce = {ALL_TYPES(reduce_sum), ALL_TYPES(reduce_max)},
+  .accumulate = {ALL_TYPES(accumulate_sum), ALL_TYPES(accumulate_max)},
+  .random = {random_f32, random_f64},
+};

@@ -1,0 +1,45 @@
+/* The vector kernels that the tile interpreter calls, as one table per instruction set: tile_kernels.c is compiled
+ * once for each, and cy_tile_kernels_best() picks at run time. Kernels work on whole registers: n elements, no strides.
+ * Invariant: element i of a result depends on element i of the operands only, not on n nor on where a tile ends. */
+#ifndef CY_BACKEND_CPU_TILE_KERNELS_H
+#define CY_BACKEND_CPU_TILE_KERNELS_H
+
+#include "ops/scalar.h"
+#include "tensor/tensor.h"
+
+#include <stdint.h>
+
+/* out may be exactly a, b or c if its elements have the same size. */
+typedef void (*cy_tile_kernel)(void *out, const void *a, const void *b, const void *c, size_t n);
+/* out[r] = combination of x[r][0..columns). */
+typedef void (*cy_tile_reduction)(void *out, const void *x, size_t rows, size_t columns);
+/* sums[c] = combination of itself and x[0..rows)[c]. */
+typedef void (*cy_tile_accumulation)(void *sums, const void *x, size_t rows, size_t columns);
+/* The numbers at position ... position + n - 1. */
+typedef void (*cy_tile_random)(void *out, uint64_t seed, uint64_t step, uint32_t stream, uint64_t position, size_t n);
+
+/* Which operands are one number for the whole register: bits 0, 1, 2 for a, b, c. Binary kernels exist with at most
+ * one, select with any of b and c. */
+enum { CY_VECTORS = 0, CY_UNIFORM_A = 1, CY_UNIFORM_B = 2, CY_UNIFORM_C = 4, CY_FORMS = 8 };
+enum { CY_ELEMENT_SIZES = 3 }; /* 1, 4, 8 bytes */
+enum { CY_COMBINES = 2 };
+
+typedef struct cy_tile_kernels {
+  const char *name;
+  cy_tile_kernel scalar[CY_SCALAR_COUNT][CY_DTYPE_COUNT][CY_FORMS]; /* dtype of the operands. NULL: none */
+  cy_tile_kernel math[CY_SCALAR_COUNT][2];                          /* f32, f64: go before those in scalar */
+  cy_tile_kernel select[CY_ELEMENT_SIZES][CY_FORMS];
+  cy_tile_kernel convert[CY_DTYPE_COUNT][CY_DTYPE_COUNT]; /* from, to */
+  cy_tile_reduction reduce[CY_COMBINES][CY_DTYPE_COUNT];
+  cy_tile_accumulation accumulate[CY_COMBINES][CY_DTYPE_COUNT];
+  cy_tile_random random[2]; /* f32, f64 */
+} cy_tile_kernels;
+
+extern const cy_tile_kernels cy_tile_kernels_baseline;
+#if defined(__x86_64__)
+extern const cy_tile_kernels cy_tile_kernels_avx2, cy_tile_kernels_avx512;
+#endif
+/* For this machine. CAUCHY_TILES=baseline|avx2|avx512 asks for less. */
+const cy_tile_kernels *cy_tile_kernels_best(void);
+
+#endif
