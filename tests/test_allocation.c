@@ -1,0 +1,168 @@
+/* Memory: a training step allocates nothing; and whichever allocation fails, from parsing a model to predicting with
+ * the saved one, the answer is an error value and every block is given back. The linker sends the library's malloc,
+ * calloc, realloc, aligned_alloc and free through the functions here (--wrap), so only our own code is counted; of other
+ * libraries' functions, those whose result our code frees. */
+#include <cauchy.h>
+
+#include <jansson.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+static long calls, failing, live; /* allocations asked for; which one of them fails (0: none); blocks not yet freed */
+
+void *__real_malloc(size_t size);
+void *__real_calloc(size_t count, size_t size);
+void *__real_realloc(void *block, size_t size);
+void *__real_aligned_alloc(size_t alignment, size_t size);
+void __real_free(void *block);
+char *__real_json_dumps(const json_t *json, size_t flags);
+char *__real_realpath(const char *name, char *resolved);
+void *__wrap_malloc(size_t size);
+void *__wrap_calloc(size_t count, size_t size);
+void *__wrap_realloc(void *block, size_t size);
+void *__wrap_aligned_alloc(size_t alignment, size_t size);
+void __wrap_free(void *block);
+char *__wrap_json_dumps(const json_t *json, size_t flags);
+char *__wrap_realpath(const char *name, char *resolved);
+
+static bool fails(void) { return __atomic_add_fetch(&calls, 1, __ATOMIC_RELAXED) == failing; }
+static void *counted(void *block) {
+  if (block) __atomic_add_fetch(&live, 1, __ATOMIC_RELAXED);
+  return block;
+}
+void *__wrap_malloc(size_t size) { return fails() ? NULL : counted(__real_malloc(size)); }
+void *__wrap_calloc(size_t count, size_t size) { return fails() ? NULL : counted(__real_calloc(count, size)); }
+void *__wrap_realloc(void *block, size_t size) {
+  if (fails()) return NULL;
+  return block ? __real_realloc(block, size) : counted(__real_realloc(block, size));
+}
+void *__wrap_aligned_alloc(size_t alignment, size_t size) {
+  return fails() ? NULL : counted(__real_aligned_alloc(alignment, size));
+}
+char *__wrap_json_dumps(const json_t *json, size_t flags) {
+  return fails() ? NULL : counted(__real_json_dumps(json, flags));
+}
+char *__wrap_realpath(const char *name, char *resolved) {
+  return resolved ? __real_realpath(name, resolved) : counted(__real_realpath(name, NULL));
+}
+void __wrap_free(void *block) {
+  if (block) __atomic_add_fetch(&live, -1, __ATOMIC_RELAXED);
+  __real_free(block);
+}
+
+/* ---- a step ---- */
+
+typedef struct meter {
+  long before, in_steps, steps;
+} meter;
+
+/* From one event to the next lies one step, or one batch of the validation. */
+static bool count_step(const cy_progress *progress, void *user) {
+  meter *m = user;
+  if (progress->phase != CY_PHASE_EPOCH && m->before >= 0) {
+    m->in_steps += calls - m->before;
+    m->steps++;
+  }
+  m->before = progress->phase == CY_PHASE_EPOCH ? -1 : calls;
+  return true;
+}
+
+static void steps_allocate_nothing(void **unused) {
+  (void)unused;
+  static const char *const backends[] = {"cpu", "reference"};
+  cy_dataset *digits;
+  cy_model *model;
+  assert_int_equal(cy_dataset_open("digits", (cy_dataset_options){0}, &digits), CY_OK);
+  assert_int_equal(cy_model_parse("dense(32) -> batch_norm -> relu -> dropout(0.1) -> dense(10)", "", &model), CY_OK);
+  for (int k = 0; k < 4; k++) {
+    meter m = {.before = -1};
+    cy_trainer *trainer;
+    cy_trainer_options options = {.epochs = 2, .backend = backends[k % 2], .dtype = k / 2 ? CY_F64 : CY_F32,
+                                  .optimizer.clip_norm = 1, .on_progress = count_step, .user = &m};
+    assert_int_equal(cy_trainer_create(model, digits, options, &trainer), CY_OK);
+    assert_int_equal(cy_trainer_run(trainer), CY_OK);
+    assert_true(m.steps > 60);
+    assert_int_equal(m.in_steps, 0);
+    cy_trainer_free(trainer);
+  }
+  cy_model_free(model);
+  cy_dataset_free(digits);
+}
+
+/* ---- every allocation fails once ---- */
+
+static char path[64];
+
+static cy_status save_and_use(cy_trainer *trainer, cy_dataset *iris) {
+  cy_trainer *resumed = NULL;
+  cy_trained *trained = NULL;
+  cy_tensor *outputs = NULL, *labels = NULL;
+  cy_metrics metrics = {0};
+  cy_status status = cy_trainer_evaluate(trainer, CY_PART_TEST, &metrics);
+  if (status == CY_OK) status = cy_trainer_save(trainer, path);
+  if (status == CY_OK) status = cy_trainer_resume(path, iris, (cy_trainer_options){.epochs = 2}, &resumed);
+  if (status == CY_OK) status = cy_trainer_run(resumed);
+  if (status == CY_OK) status = cy_trained_load(path, 0, NULL, &trained);
+  if (status == CY_OK) status = cy_trained_predict(trained, cy_dataset_inputs(iris), &outputs, &labels);
+  cy_metrics_clear(&metrics);
+  cy_tensor_free(outputs);
+  cy_tensor_free(labels);
+  cy_trained_free(trained);
+  cy_trainer_free(resumed);
+  return status;
+}
+
+static cy_status whole_life(void) {
+  cy_dataset *iris = NULL;
+  cy_model *model = NULL;
+  cy_trainer *trainer = NULL;
+  cy_trainer_options options = {.epochs = 1, .batch_size = 50, .optimizer.clip_norm = 1, .threads = 1};
+  cy_status status = cy_dataset_open("iris", (cy_dataset_options){0}, &iris);
+  if (status == CY_OK)
+    status = cy_model_parse("dense(4) -> batch_norm -> relu -> dropout(0.1) -> dense(3)", "test", &model);
+  if (status == CY_OK) status = cy_trainer_create(model, iris, options, &trainer);
+  if (status == CY_OK) status = cy_trainer_run(trainer);
+  if (status == CY_OK) status = save_and_use(trainer, iris);
+  cy_trainer_free(trainer);
+  cy_model_free(model);
+  cy_dataset_free(iris);
+  return status;
+}
+
+static void any_allocation_may_fail(void **unused) {
+  (void)unused;
+  int descriptor = (strcpy(path, "/tmp/cauchy-test-allocation-XXXXXX"), mkstemp(path));
+  assert_true(descriptor >= 0);
+  close(descriptor);
+  failing = 0;
+  assert_int_equal(whole_life(), CY_OK);
+  long start = calls, before = live;
+  assert_int_equal(whole_life(), CY_OK);
+  assert_int_equal(live, before);
+  long total = calls - start;
+  assert_true(total > 1000);
+  for (long k = 1; k <= total; k++) {
+    failing = calls + k;
+    cy_status status = whole_life();
+    failing = 0;
+    if (status != CY_NO_MEMORY)
+      fail_msg("allocation %ld of %ld failed, and the answer was %s: %s", k, total, cy_status_name(status),
+               status == CY_OK ? "" : cy_error_message());
+    if (live != before) fail_msg("allocation %ld of %ld failed, and %ld blocks were kept", k, total, live - before);
+  }
+  unlink(path);
+}
+
+int main(void) {
+  const struct CMUnitTest tests[] = {
+    cmocka_unit_test(steps_allocate_nothing),
+    cmocka_unit_test(any_allocation_may_fail),
+  };
+  return cmocka_run_group_tests(tests, NULL, NULL);
+}
