@@ -170,6 +170,28 @@ static cy_value transpose_permute(const cy_rule *r, int i, cy_value ct) {
   return permute_by(ct, &CY_ATTRS(axes_attrs, r)->axes, true);
 }
 
+/* permute(broadcast(x)): the axes of x go elsewhere, if they stay in order. */
+static cy_value permute_of_broadcast(cy_value v, const cy_list *order);
+
+static bool is_broadcast(cy_value v) { return cy_node_of(v)->op == &cy_op_broadcast; }
+
+/* An elementwise operation on broadcast values is permuted by permuting what was broadcast: an outer product is made in
+ * the layout that is asked for. */
+static cy_value permute_of_elementwise(const cy_rule *r, const cy_node *inner, const cy_list *order) {
+  cy_value in[3];
+  double number;
+  if (inner->op->scalar < 0 || inner->n_inputs > 3) return cy_none;
+  for (int i = 0; i < inner->n_inputs; i++) {
+    in[i] = cy_value_at(r->graph, inner->inputs[i]);
+    if (!is_broadcast(in[i]) && !cy_is_full(in[i], &number)) return cy_none;
+  }
+  for (int i = 0; i < inner->n_inputs; i++) {
+    cy_value moved = is_broadcast(in[i]) ? permute_of_broadcast(in[i], order) : cy_none;
+    in[i] = cy_is_value(moved) ? moved : permute_by(in[i], order, false);
+  }
+  return cy_make(r->graph, inner->op, in, inner->n_inputs, inner->attrs);
+}
+
 static cy_value simplify_permute(const cy_rule *r) {
   const cy_list *axes = &CY_ATTRS(axes_attrs, r)->axes;
   bool identity = true;
@@ -187,7 +209,9 @@ static cy_value simplify_permute(const cy_rule *r) {
     cy_value swapped = cy_dot_swapped(inner, r->graph, axes);
     if (cy_is_value(swapped)) return swapped;
   }
-  return simplify_full(r);
+  cy_value moved = is_broadcast(r->in[0]) ? permute_of_broadcast(r->in[0], axes)
+                                          : permute_of_elementwise(r, cy_node_of(r->in[0]), axes);
+  return cy_is_value(moved) ? moved : simplify_full(r);
 }
 
 static bool view_permute(const void *attrs, const cy_view *in, cy_view *out) {
@@ -243,6 +267,22 @@ typedef struct broadcast_attrs {
 } broadcast_attrs;
 static const cy_field broadcast_fields[] = {CY_LIST_FIELD(broadcast_attrs, shape),
                                             CY_LIST_FIELD(broadcast_attrs, axes), CY_END_FIELDS};
+
+static cy_value permute_of_broadcast(cy_value v, const cy_list *order) {
+  const cy_node *node = cy_node_of(v);
+  const broadcast_attrs *a = node->attrs;
+  cy_shape shape = node->shape;
+  int axes[CY_MAX_RANK], place[CY_MAX_RANK];
+  for (int i = 0; i < order->n; i++) {
+    place[order->at[i]] = i;
+    shape.dim[i] = node->shape.dim[order->at[i]];
+  }
+  for (int i = 0; i < a->axes.n; i++) {
+    axes[i] = place[a->axes.at[i]];
+    if (i && axes[i] < axes[i - 1]) return cy_none;
+  }
+  return cy_broadcast_axes(cy_value_at(v.graph, node->inputs[0]), shape, axes);
+}
 
 static cy_status infer_broadcast(const void *attrs, const cy_type *in, int n, cy_type *out) {
   const broadcast_attrs *a = attrs;
