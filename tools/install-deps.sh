@@ -5,7 +5,7 @@
 set -eu
 
 build='gcc libc6-dev meson ninja-build pkg-config libdnnl-dev libopenblas-dev libsleef-dev zlib1g-dev libjansson-dev
-libcyaml-dev libcairo2-dev fonts-dejavu-core libcurl4-openssl-dev nettle-dev libzip-dev'
+libyaml-dev libcairo2-dev fonts-dejavu-core libcurl4-openssl-dev nettle-dev libzip-dev'
 bench='python3'
 check='libcmocka-dev g++ valgrind'
 ci='clang libomp-dev git'

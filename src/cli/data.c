@@ -1,0 +1,167 @@
+/* `cauchy data`: the known data sets, what is in one, and fetching one. */
+#include "cli/model_file.h"
+#include "cli/progress.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+/* Where a set is; NULL folder: not on this machine. */
+static cy_status locate(const cy_data_set *set, char **folder) { return cy_data_locate(set, NULL, folder); }
+
+static cy_status list(cli_arguments *a) {
+  int count;
+  char *directory;
+  (void)a;
+  const cy_data_set *sets = cy_data_list(&count);
+  CY_TRY(cy_data_directory(&directory));
+  for (int i = 0; i < count; i++) {
+    char *folder;
+    cy_status status = locate(&sets[i], &folder);
+    if (status != CY_OK) {
+      cy_string_free(directory);
+      return status;
+    }
+    printf("%-14s %-11s %s\n", sets[i].name, !folder ? "to fetch" : folder[0] ? "here" : "built in", sets[i].title);
+    cy_string_free(folder);
+  }
+  printf("\nFetch one by: cauchy data get NAME. Data directory: %s\n", directory);
+  cy_string_free(directory);
+  return CY_OK;
+}
+
+/* ---- info ---- */
+
+static cy_status describe_set(const cy_data_set *set) {
+  char *folder;
+  double bytes = 0;
+  char size[CLI_NUMBER_SIZE];
+  CY_TRY(locate(set, &folder));
+  for (const cy_data_file *f = set->files; f && f->name; f++) bytes += (double)f->bytes;
+  printf("%s: %s\n%s\n", set->name, set->title, set->description);
+  printf("source   %s\nlicence  %s\n", set->source, set->licence);
+  if (set->files) printf("download %s\n", cli_bytes_text(bytes, size));
+  printf("place    %s\n", !folder ? "not on this machine" : folder[0] ? folder : "built in");
+  if (!folder) printf("fetch    cauchy data get %s%s%s\n", set->name, set->system_package ? ", or apt install " : "",
+                      set->system_package ? set->system_package : "");
+  cy_string_free(folder);
+  return CY_OK;
+}
+
+static void describe_classes(const cy_dataset *d) {
+  char count[CLI_NUMBER_SIZE];
+  int64_t n = cy_dataset_classes(d);
+  enum { MOST_SHOWN = 50 };
+  printf("classes  %lld:", (long long)n);
+  for (int64_t c = 0; c < n && c < MOST_SHOWN; c++) {
+    int64_t members = 0;
+    for (int64_t i = 0; i < cy_dataset_count(d); i++) members += cy_dataset_label(d, i) == c;
+    printf("%s %s (%s)", c ? "," : "", cy_dataset_class_name(d, c), cli_count_text(members, count));
+  }
+  printf("%s\n", n > MOST_SHOWN ? ", ..." : "");
+}
+
+static void describe_features(const cy_dataset *d) {
+  enum { MOST_SHOWN = 30 };
+  int64_t features;
+  if (!cy_dataset_feature_name(d, 0) || cy_shape_count(cy_dataset_sample_shape(d), &features) != CY_OK) return;
+  printf("features ");
+  for (int64_t f = 0; f < features && f < MOST_SHOWN; f++) printf("%s%s", f ? ", " : "", cy_dataset_feature_name(d, f));
+  printf("%s\n", features > MOST_SHOWN ? ", ..." : "");
+}
+
+static void describe_content(const cy_dataset *d) {
+  char shape[CLI_SHAPE_SIZE], a[CLI_NUMBER_SIZE], b[CLI_NUMBER_SIZE];
+  printf("samples  %s of %s", cli_count_text(cy_dataset_count(d), a), cli_shape_text(cy_dataset_sample_shape(d), shape));
+  if (cy_dataset_test_count(d)) printf(", of which the last %s are the test part", cli_count_text(cy_dataset_test_count(d), b));
+  printf("\n");
+  if (cy_dataset_classes(d) > 0) describe_classes(d);
+  else printf("target   %s: numbers of %s\n", cy_dataset_target_name(d), cli_shape_text(cy_dataset_target_shape(d), shape));
+  describe_features(d);
+  const cy_tensor *inputs = cy_dataset_inputs(d);
+  double low = INFINITY, high = -INFINITY;
+  for (int64_t i = 0; i < cy_tensor_count(inputs); i++) {
+    double v = cy_tensor_at(inputs, i);
+    if (v < low) low = v;
+    if (v > high) high = v;
+  }
+  printf("inputs   %s from %g to %g\n", cy_dtype_name(cy_tensor_dtype(inputs)), low, high);
+}
+
+static cy_status info(cli_arguments *a) {
+  const char *spec = a->words[1];
+  const cy_data_set *set = strchr(spec, '/') ? NULL : cy_data_find(spec);
+  cy_dataset *dataset;
+  if (set) CY_TRY(describe_set(set));
+  cy_status status = cy_dataset_open(spec, (cy_dataset_options){0}, &dataset);
+  if (status == CY_IO && set) return CY_OK; /* not fetched yet: that was said */
+  CY_TRY(status);
+  if (!set) printf("%s: %s\n", cy_dataset_name(dataset), cy_dataset_origin(dataset));
+  describe_content(dataset);
+  cy_dataset_free(dataset);
+  return CY_OK;
+}
+
+/* ---- get ---- */
+
+static double seconds_now(void) {
+  struct timespec t;
+  clock_gettime(CLOCK_MONOTONIC, &t);
+  return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
+}
+
+static bool on_progress(const cy_data_progress *now, void *user) {
+  cli_progress_bytes(user, now, seconds_now());
+  return !cli_stop_wanted();
+}
+
+static cy_status get(cli_arguments *a) {
+  const cy_data_set *set = cy_data_find(a->words[1]);
+  cli_progress progress;
+  char *folder;
+  if (!set) return CY_INVALID;
+  if (!set->files) {
+    printf("%s is built in: nothing to fetch\n", set->name);
+    return CY_OK;
+  }
+  cli_progress_begin(&progress, cli_option_value(a, "--quiet") != NULL);
+  if (!progress.quiet && !progress.terminal.live) printf("fetching %s\n", set->name);
+  fflush(stdout);
+  cli_catch_signals();
+  cy_status status = cy_data_get(set, (cy_data_options){.base_url = cli_option_value(a, "--url"), .progress = on_progress,
+                                                        .user = &progress});
+  cli_progress_clear(&progress);
+  if (status == CY_CANCELLED)
+    return cy_fail(status, "interrupted; what was fetched is kept: go on with cauchy data get %s", set->name);
+  CY_TRY(status);
+  CY_TRY(locate(set, &folder));
+  printf("%s is in %s\n", set->name, folder ? folder : "?");
+  cy_string_free(folder);
+  return CY_OK;
+}
+
+/* ---- which of them ---- */
+
+static const struct {
+  const char *name;
+  int words; /* after the verb: itself and what it takes */
+  cy_status (*run)(cli_arguments *a);
+} actions[] = {{"list", 1, list}, {"info", 2, info}, {"get", 2, get}};
+enum { ACTIONS = sizeof actions / sizeof *actions };
+
+cy_status cli_data(cli_arguments *a) {
+  const char *names[ACTIONS];
+  char hint[CLI_HINT_SIZE];
+  for (int i = 0; i < ACTIONS; i++) {
+    names[i] = actions[i].name;
+    if (strcmp(actions[i].name, a->words[0]) != 0) continue;
+    if (a->n_words < actions[i].words) return cy_fail(CY_INVALID, "usage: cauchy data %s NAME", names[i]);
+    if (a->n_words > actions[i].words)
+      return cy_fail(CY_INVALID, "\"%s\" is one word too many: cauchy data %s", a->words[actions[i].words], names[i]);
+    return actions[i].run(a);
+  }
+  return cy_fail(CY_INVALID, "cauchy data has list, info NAME and get NAME, not \"%.40s\"%s", a->words[0],
+                 cli_hint(a->words[0], names, ACTIONS, hint));
+}

@@ -1,0 +1,157 @@
+/* `cauchy eval`: how well a saved model does, on the test part of its own data or on other data. */
+#include "cli/model_file.h"
+#include "cli/results.h"
+
+#include <errno.h>
+#include <jansson.h>
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+typedef struct evaluation {
+  cy_trained *trained;
+  cy_dataset *dataset;
+  cy_split split;
+  const char *part; /* "test", "all", ... */
+  cy_metrics metrics;
+} evaluation;
+
+/* Another data set counts as the model's own if name and size agree: then the split is that of the training. */
+static bool is_own_data(const evaluation *e) {
+  const char *count = cy_trained_metadata(e->trained, "dataset.count");
+  return count && strtoll(count, NULL, 10) == cy_dataset_count(e->dataset) &&
+         strcmp(cy_trained_dataset_name(e->trained), cy_dataset_name(e->dataset)) == 0;
+}
+
+static cy_status open_data(evaluation *e, const char *model, const char *data) {
+  if (!data) return cli_open_training_data(model, &e->dataset);
+  const char *target = cy_trained_metadata(e->trained, "target");
+  cy_task task = cy_trained_classes(e->trained) > 0 ? CY_TASK_CLASSIFY : CY_TASK_REGRESS;
+  cy_dataset_options options = {.target = target, .task = task};
+  cy_status status = cy_dataset_open(data, options, &e->dataset);
+  if (status == CY_OK || !target) return status;
+  options.target = NULL; /* its target column has another name */
+  return cy_dataset_open(data, options, &e->dataset) == CY_OK ? CY_OK : status;
+}
+
+enum { PARTS = 4 };
+static const char *const part_names[PARTS] = {"train", "validation", "test", "all"};
+
+/* The sample numbers of the wanted part. Data that the model was not trained on has no part that it was trained on. */
+static cy_status choose_part(evaluation *e, const char *wanted, const int64_t **indices, int64_t *n) {
+  char hint[CLI_HINT_SIZE];
+  int part = -1;
+  bool own = is_own_data(e);
+  for (int i = 0; wanted && i < PARTS; i++)
+    if (strcmp(part_names[i], wanted) == 0) part = i;
+  if (wanted && part < 0)
+    return cy_fail(CY_INVALID, "--part is one of train, validation, test, all, not \"%.40s\"%s", wanted,
+                   cli_hint(wanted, part_names, PARTS, hint));
+  if (!own && part >= 0 && part < 2)
+    return cy_fail(CY_INVALID, "the model was not trained on \"%s\": --part is test or all", cy_dataset_name(e->dataset));
+  cy_split_options options = cy_trained_split_options(e->trained);
+  if (!own) options = (cy_split_options){.test = -1}; /* the fixed test part only */
+  CY_TRY(cy_dataset_split(e->dataset, options, &e->split));
+  if (part < 0) part = e->split.n_test > 0 ? 2 : 3;
+  const int64_t *lists[PARTS] = {e->split.train, e->split.validation, e->split.test, NULL};
+  int64_t counts[PARTS] = {e->split.n_train, e->split.n_validation, e->split.n_test, cy_dataset_count(e->dataset)};
+  e->part = part_names[part];
+  *indices = lists[part];
+  *n = counts[part];
+  return *n > 0 ? CY_OK : cy_fail(CY_INVALID, "\"%s\" has no %s part", cy_dataset_name(e->dataset), e->part);
+}
+
+static const char *class_name(const void *owner, int64_t c) { return cy_trained_class_name(owner, c); }
+
+static void print_table(const evaluation *e) {
+  cli_terminal terminal = cli_terminal_of(STDOUT_FILENO);
+  printf("%s, %s\n\n", cy_dataset_name(e->dataset), strcmp(e->part, "all") == 0 ? "all samples" : e->part);
+  cli_print_parts_head(&terminal, e->metrics.classes > 0);
+  cli_print_part(&terminal, e->part, &e->metrics, true);
+  if (e->metrics.classes == 0) return;
+  printf("\n");
+  cli_print_classes(&terminal, &e->metrics, class_name, e->trained);
+}
+
+static void put_number(json_t *object, const char *key, double value) {
+  json_object_set_new(object, key, isfinite(value) ? json_real(value) : json_null());
+}
+
+static cy_status print_json(const evaluation *e) {
+  json_t *object = json_object(), *classes = json_array();
+  const cy_metrics *m = &e->metrics;
+  json_object_set_new(object, "data", json_string(cy_dataset_name(e->dataset)));
+  json_object_set_new(object, "part", json_string(e->part));
+  json_object_set_new(object, "samples", json_integer(m->samples));
+  put_number(object, "loss", m->loss);
+  if (m->classes > 0) put_number(object, "accuracy", m->accuracy);
+  for (int64_t c = 0; c < m->classes; c++) {
+    cli_class_score s = cli_score_of(m, c);
+    json_t *row = json_object(), *counts = json_array();
+    json_object_set_new(row, "class", json_string(class_name(e->trained, c)));
+    json_object_set_new(row, "samples", json_integer(s.samples));
+    put_number(row, "precision", s.precision);
+    put_number(row, "recall", s.recall);
+    put_number(row, "f1", s.f1);
+    for (int64_t k = 0; k < m->classes; k++) json_array_append_new(counts, json_integer(m->confusion[c * m->classes + k]));
+    json_object_set_new(row, "predicted", counts);
+    json_array_append_new(classes, row);
+  }
+  if (m->classes > 0) json_object_set(object, "classes", classes);
+  json_decref(classes);
+  char *text = json_dumps(object, JSON_COMPACT | JSON_REAL_PRECISION(12));
+  json_decref(object);
+  if (!text) return cy_no_memory();
+  printf("%s\n", text);
+  free(text);
+  return CY_OK;
+}
+
+static cy_status read_threshold(const cli_arguments *a, const evaluation *e, double *threshold) {
+  const char *text = cli_option_value(a, "--at-least");
+  char *end;
+  *threshold = -1;
+  if (!text) return CY_OK;
+  if (cy_trained_classes(e->trained) == 0) return cy_fail(CY_INVALID, "--at-least: the model predicts numbers, not classes");
+  *threshold = strtod(text, &end);
+  if (end == text || *end || !(*threshold >= 0 && *threshold <= 1))
+    return cy_fail(CY_INVALID, "--at-least takes an accuracy from 0 to 1, not \"%.40s\"", text);
+  return CY_OK;
+}
+
+static cy_status run(cli_arguments *a, evaluation *e, const char *path) {
+  int threads = 0;
+  const int64_t *indices = NULL;
+  int64_t n = 0;
+  double threshold;
+  char got[CLI_NUMBER_SIZE], wanted[CLI_NUMBER_SIZE];
+  CY_TRY(cli_option_number(a, "--threads", 1, 4096, &threads));
+  CY_TRY(cy_trained_load(path, threads, NULL, &e->trained));
+  CY_TRY(read_threshold(a, e, &threshold));
+  CY_TRY(open_data(e, path, a->n_words > 1 ? a->words[1] : NULL));
+  CY_TRY(choose_part(e, cli_option_value(a, "--part"), &indices, &n));
+  CY_TRY(cy_trained_evaluate(e->trained, e->dataset, indices, n, &e->metrics));
+  if (cli_option_value(a, "--json")) CY_TRY(print_json(e));
+  else print_table(e);
+  if (threshold < 0 || e->metrics.accuracy >= threshold) return CY_OK;
+  fflush(stdout);
+  fprintf(stderr, "cauchy: the accuracy is %s, less than %s\n", cli_percent_text(e->metrics.accuracy, got),
+          cli_percent_text(threshold, wanted));
+  a->exit_code = CLI_EXIT_CHECK_FAILED;
+  return CY_OK;
+}
+
+cy_status cli_eval(cli_arguments *a) {
+  evaluation e = {0};
+  char *path;
+  CY_TRY(cli_model_path(a->words[0], CLI_MODEL_NAME, CLI_CHECKPOINT_NAME, &path));
+  cy_status status = run(a, &e, path);
+  cy_metrics_clear(&e.metrics);
+  cy_split_clear(&e.split);
+  cy_dataset_free(e.dataset);
+  cy_trained_free(e.trained);
+  cy_string_free(path);
+  return status;
+}

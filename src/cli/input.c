@@ -1,0 +1,191 @@
+#include "cli/input.h"
+
+#include "cli/model_file.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+/* ---- standard input: kept in a file without a name, so that a reader can look at it twice ---- */
+
+static cy_status copy_standard_input(int fd) {
+  char block[1 << 16];
+  for (;;) {
+    ssize_t n = read(STDIN_FILENO, block, sizeof block);
+    if (n == 0) return CY_OK;
+    if (n < 0 && errno == EINTR) continue;
+    if (n < 0) return cy_fail(CY_IO, "standard input could not be read: %s", strerror(errno));
+    for (ssize_t done = 0; done < n;) {
+      ssize_t written = write(fd, block + done, (size_t)(n - done));
+      if (written < 0) return cy_fail(CY_IO, "a temporary file could not be written: %s", strerror(errno));
+      done += written;
+    }
+  }
+}
+
+static cy_status keep_standard_input(char path[32], int *fd) {
+  FILE *file = tmpfile(); /* it has no name, so nothing is left behind */
+  if (!file) return cy_fail(CY_IO, "no temporary file can be made: %s", strerror(errno));
+  *fd = dup(fileno(file));
+  fclose(file);
+  if (*fd < 0) return cy_fail(CY_IO, "no temporary file can be made: %s", strerror(errno));
+  snprintf(path, 32, "/dev/fd/%d", *fd);
+  return copy_standard_input(*fd);
+}
+
+/* ---- the format, by the first bytes and else by the name ---- */
+
+typedef enum format { FORMAT_CSV, FORMAT_NPY, FORMAT_IDX } format;
+
+static bool contains(const char *text, const char *part) { return strstr(text, part) != NULL; }
+
+static format format_of(const char *path, const char *word) {
+  unsigned char head[6] = {0};
+  FILE *file = fopen(path, "rb");
+  size_t n = file ? fread(head, 1, sizeof head, file) : 0;
+  if (file) fclose(file);
+  if (n == 6 && memcmp(head, "\x93NUMPY", 6) == 0) return FORMAT_NPY;
+  if (n >= 4 && head[0] == 0 && head[1] == 0 && head[2] >= 8 && head[2] <= 14) return FORMAT_IDX;
+  bool zipped = n >= 2 && head[0] == 0x1f && head[1] == 0x8b;
+  if (zipped && contains(word, ".npy")) return FORMAT_NPY;
+  if (zipped && (contains(word, "idx") || contains(word, "ubyte"))) return FORMAT_IDX;
+  return FORMAT_CSV;
+}
+
+/* ---- CSV: which column is which feature ---- */
+
+static const char *feature_name(const cy_trained *trained, int64_t f) {
+  char key[48];
+  snprintf(key, sizeof key, "feature.%" PRId64, f);
+  return cy_trained_metadata(trained, key);
+}
+
+static bool unnamed(const char *name) { return strncmp(name, "column ", 7) == 0; }
+
+static int64_t find_column(const cy_csv *csv, const char *name) {
+  for (int64_t c = 0; c < csv->n_columns; c++)
+    if (strcmp(csv->columns[c], name) == 0) return c;
+  return -1;
+}
+
+/* columns[f]: where feature f stands. By name where both sides have names, else in order. */
+static cy_status match_columns(const cy_trained *trained, const char *word, const cy_csv *csv, int64_t features,
+                               int64_t *columns) {
+  const char *first = feature_name(trained, 0);
+  bool named = first && !unnamed(first) && csv->n_columns > 0 && !unnamed(csv->columns[0]);
+  for (int64_t f = 0; f < features && named; f++) {
+    const char *name = feature_name(trained, f);
+    columns[f] = name ? find_column(csv, name) : -1;
+    if (columns[f] < 0)
+      return cy_fail(CY_INVALID, "%s: has no column \"%s\", which the model needs", word, name ? name : "?");
+  }
+  for (int64_t f = 0; f < features && !named; f++) columns[f] = f;
+  if (!named && csv->n_columns != features)
+    return cy_fail(CY_INVALID, "%s: has %" PRId64 " columns, but the model takes %" PRId64 " numbers per sample", word,
+                   csv->n_columns, features);
+  return CY_OK;
+}
+
+static cy_status pick_columns(const cy_trained *trained, const char *word, const cy_csv *csv, int64_t features,
+                              cy_tensor **inputs) {
+  int64_t rows = cy_tensor_shape(csv->values).dim[0];
+  int64_t *columns = cy_calloc((size_t)features + 1, sizeof *columns);
+  if (!columns) return cy_no_memory();
+  cy_status status = match_columns(trained, word, csv, features, columns);
+  if (status == CY_OK) status = cy_tensor_create(CY_F64, CY_SHAPE(rows, features), inputs);
+  for (int64_t i = 0; status == CY_OK && i < rows; i++)
+    for (int64_t f = 0; f < features; f++)
+      cy_tensor_f64(*inputs)[i * features + f] = cy_tensor_f64(csv->values)[i * csv->n_columns + columns[f]];
+  cy_free(columns);
+  return status;
+}
+
+/* The file may still have the column of targets, which may be text: it is tried as the label. */
+static cy_status load_csv(const cy_trained *trained, const char *path, int64_t features, cy_csv *csv) {
+  const char *target = cy_trained_metadata(trained, "target");
+  const char *labels[] = {target, "-1"};
+  cy_status status = cy_csv_load(path, (cy_csv_options){0}, csv);
+  if (status == CY_OK && csv->n_columns == features) return CY_OK;
+  if (status == CY_OK && feature_name(trained, 0) && !unnamed(csv->columns[0]) && !unnamed(feature_name(trained, 0)))
+    return CY_OK; /* columns are found by name */
+  for (int i = 0; i < 2; i++) {
+    cy_csv other;
+    if (!labels[i] || cy_csv_load(path, (cy_csv_options){.label = labels[i]}, &other) != CY_OK) continue;
+    if (other.n_columns == features || i == 0) {
+      if (status == CY_OK) cy_csv_clear(csv);
+      *csv = other;
+      return CY_OK;
+    }
+    cy_csv_clear(&other);
+  }
+  return status == CY_OK ? CY_OK : cy_csv_load(path, (cy_csv_options){0}, csv); /* the first complaint is the clearest */
+}
+
+static cy_status read_csv(const cy_trained *trained, const char *path, const char *word, int64_t features,
+                          cy_tensor **inputs) {
+  cy_csv csv;
+  CY_TRY(load_csv(trained, path, features, &csv));
+  cy_status status = pick_columns(trained, word, &csv, features, inputs);
+  cy_csv_clear(&csv);
+  return status;
+}
+
+/* ---- shapes: rows of as many numbers as a sample has ---- */
+
+static cy_status as_samples(const char *word, cy_shape sample, cy_tensor **inputs) {
+  char a[CLI_SHAPE_SIZE], b[CLI_SHAPE_SIZE];
+  cy_shape shape = cy_tensor_shape(*inputs), wanted = {.rank = sample.rank + 1};
+  int64_t per_sample, count = cy_tensor_count(*inputs), rows = 1;
+  CY_TRY(cy_shape_count(sample, &per_sample));
+  if (shape.rank > 0 && shape.dim[0] > 0 && count / shape.dim[0] == per_sample) rows = shape.dim[0];
+  else if (count != per_sample)
+    return cy_fail(CY_INVALID, "%s: holds %s, but the model takes samples of %s = %" PRId64 " numbers", word,
+                   cli_shape_text(shape, a), cli_shape_text(sample, b), per_sample);
+  wanted.dim[0] = rows;
+  for (int i = 0; i < sample.rank; i++) wanted.dim[i + 1] = sample.dim[i];
+  if (cy_shape_equal(shape, wanted)) return CY_OK;
+  cy_tensor *view, *copy;
+  CY_TRY(cy_tensor_wrap(cy_tensor_dtype(*inputs), wanted, NULL, cy_tensor_data(*inputs), &view));
+  cy_status status = cy_tensor_create(cy_tensor_dtype(*inputs), wanted, &copy);
+  if (status == CY_OK) status = cy_tensor_copy(view, copy);
+  cy_tensor_free(view);
+  CY_TRY(status);
+  cy_tensor_free(*inputs);
+  *inputs = copy;
+  return CY_OK;
+}
+
+static cy_status read_file(const cy_trained *trained, const char *path, const char *word, cy_tensor **inputs) {
+  cy_shape sample = cy_trained_sample_shape(trained);
+  int64_t per_sample;
+  CY_TRY(cy_shape_count(sample, &per_sample));
+  switch (format_of(path, word)) {
+    case FORMAT_NPY: CY_TRY(cy_npy_load(path, inputs)); break;
+    case FORMAT_IDX: CY_TRY(cy_idx_load(path, inputs)); break;
+    default: CY_TRY(read_csv(trained, path, word, per_sample, inputs));
+  }
+  return as_samples(word, sample, inputs);
+}
+
+cy_status cli_read_inputs(const cy_trained *trained, const char *word, cy_tensor **inputs) {
+  char path[32];
+  int fd = -1;
+  *inputs = NULL;
+  cy_status status;
+  if (strcmp(word, "-") != 0) {
+    status = cli_is_folder(word) ? cy_fail(CY_INVALID, "%s is a folder; predict takes a file", word)
+                                 : read_file(trained, word, word, inputs);
+  } else {
+    status = keep_standard_input(path, &fd);
+    if (status == CY_OK) status = read_file(trained, path, "standard input", inputs);
+    if (fd >= 0) close(fd);
+  }
+  if (status != CY_OK) {
+    cy_tensor_free(*inputs);
+    *inputs = NULL;
+  }
+  return status;
+}

@@ -1,0 +1,165 @@
+/* `cauchy predict`: the most probable class of each sample with its probability, or the values of a regression. */
+#include "cli/input.h"
+#include "cli/model_file.h"
+#include "cli/terminal.h"
+
+#include <inttypes.h>
+#include <jansson.h>
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+typedef struct prediction {
+  cy_trained *trained;
+  cy_tensor *inputs, *outputs, *labels; /* labels: NULL for regression */
+  int64_t rows, width;                  /* of outputs */
+} prediction;
+
+static double output_at(const prediction *p, int64_t row, int64_t k) { return cy_tensor_at(p->outputs, row * p->width + k); }
+
+/* ---- for people ---- */
+
+static void add_table(const prediction *p, cy_text *text) {
+  int width = 5;
+  for (int64_t c = 0; p->labels && c < p->width; c++) {
+    int length = (int)strlen(cy_trained_class_name(p->trained, c));
+    if (length > width) width = length;
+  }
+  if (p->labels) cy_text_add(text, "%8s  %-*s  probability\n", "row", width, "class");
+  else cy_text_add(text, "%8s  value\n", "row");
+  for (int64_t i = 0; i < p->rows; i++) {
+    cy_text_add(text, "%8" PRId64 "  ", i + 1);
+    if (p->labels) {
+      int64_t c = cy_tensor_i64(p->labels)[i];
+      cy_text_add(text, "%-*s  %11.4f\n", width, cy_trained_class_name(p->trained, c), output_at(p, i, c));
+      continue;
+    }
+    for (int64_t k = 0; k < p->width; k++) cy_text_add(text, "%s%.6g", k ? " " : "", output_at(p, i, k));
+    cy_text_add(text, "\n");
+  }
+}
+
+/* ---- for programs ---- */
+
+/* RFC 4180: quotes around what holds a separator, a quote or a line end. */
+static void add_cell(cy_text *text, const char *value) {
+  if (!strpbrk(value, ",\"\r\n")) {
+    cy_text_add(text, "%s", value);
+    return;
+  }
+  cy_text_add(text, "\"");
+  for (; *value; value++) cy_text_add(text, *value == '"' ? "\"\"" : "%c", *value);
+  cy_text_add(text, "\"");
+}
+
+static void add_csv(const prediction *p, cy_text *text) {
+  cy_text_add(text, p->labels ? "row,class,probability" : "row");
+  for (int64_t k = 0; k < p->width; k++) {
+    cy_text_add(text, ",");
+    if (p->labels) add_cell(text, cy_trained_class_name(p->trained, k));
+    else cy_text_add(text, "value %" PRId64, k);
+  }
+  cy_text_add(text, "\n");
+  for (int64_t i = 0; i < p->rows; i++) {
+    cy_text_add(text, "%" PRId64, i + 1);
+    if (p->labels) {
+      int64_t c = cy_tensor_i64(p->labels)[i];
+      cy_text_add(text, ",");
+      add_cell(text, cy_trained_class_name(p->trained, c));
+      cy_text_add(text, ",%.7g", output_at(p, i, c));
+    }
+    for (int64_t k = 0; k < p->width; k++) cy_text_add(text, ",%.7g", output_at(p, i, k));
+    cy_text_add(text, "\n");
+  }
+}
+
+static json_t *number(double value) { return isfinite(value) ? json_real(value) : json_null(); }
+
+static json_t *row_object(const prediction *p, int64_t i) {
+  json_t *object = json_object(), *values = p->labels ? json_object() : json_array();
+  json_object_set_new(object, "row", json_integer(i + 1));
+  for (int64_t k = 0; k < p->width; k++) {
+    if (p->labels) json_object_set_new(values, cy_trained_class_name(p->trained, k), number(output_at(p, i, k)));
+    else json_array_append_new(values, number(output_at(p, i, k)));
+  }
+  if (p->labels) {
+    int64_t c = cy_tensor_i64(p->labels)[i];
+    json_object_set_new(object, "class", json_string(cy_trained_class_name(p->trained, c)));
+    json_object_set_new(object, "probability", number(output_at(p, i, c)));
+  }
+  json_object_set_new(object, p->labels ? "probabilities" : "values", values);
+  return object;
+}
+
+static void add_json(const prediction *p, cy_text *text) {
+  for (int64_t i = 0; i < p->rows; i++) {
+    json_t *object = row_object(p, i);
+    char *line = json_dumps(object, JSON_COMPACT | JSON_REAL_PRECISION(7));
+    if (line) cy_text_add(text, "%s\n", line);
+    else text->failed = true;
+    free(line);
+    json_decref(object);
+  }
+}
+
+/* ---- where to ---- */
+
+static bool ends_with(const char *text, const char *end) {
+  size_t n = strlen(text), m = strlen(end);
+  return n >= m && strcmp(text + n - m, end) == 0;
+}
+
+static cy_status check_out(const char *out, bool json) {
+  if (!out) return CY_OK;
+  if (ends_with(out, ".jsonl") || ends_with(out, ".json")) return CY_OK;
+  if (json) return cy_fail(CY_INVALID, "--out %s: with --json the file's name ends in .jsonl", out);
+  if (ends_with(out, ".csv") || ends_with(out, ".npy")) return CY_OK;
+  return cy_fail(CY_INVALID, "--out %s: the file's name must end in .csv, .jsonl or .npy", out);
+}
+
+static cy_status write_out(const prediction *p, const char *out, bool json) {
+  cy_text text = {0};
+  if (out && ends_with(out, ".npy")) return cy_npy_save(p->outputs, out);
+  if (json || (out && !ends_with(out, ".csv"))) add_json(p, &text);
+  else if (out) add_csv(p, &text);
+  else add_table(p, &text);
+  char *lines = cy_text_take(&text);
+  if (!lines) return cy_no_memory();
+  cy_status status = CY_OK;
+  if (out) status = cy_file_write(lines, strlen(lines), out);
+  else fputs(lines, stdout);
+  cy_free(lines);
+  return status;
+}
+
+static cy_status run(const cli_arguments *a, prediction *p, const char *path) {
+  int threads = 0;
+  char count[CLI_NUMBER_SIZE];
+  const char *out = cli_option_value(a, "--out");
+  bool json = cli_option_value(a, "--json") != NULL;
+  CY_TRY(check_out(out, json));
+  CY_TRY(cli_option_number(a, "--threads", 1, 4096, &threads));
+  CY_TRY(cy_trained_load(path, threads, NULL, &p->trained));
+  CY_TRY(cli_read_inputs(p->trained, a->words[1], &p->inputs));
+  bool classes = cy_trained_classes(p->trained) > 0;
+  CY_TRY(cy_trained_predict(p->trained, p->inputs, &p->outputs, classes ? &p->labels : NULL));
+  p->rows = cy_tensor_shape(p->outputs).dim[0];
+  p->width = p->rows > 0 ? cy_tensor_count(p->outputs) / p->rows : 0;
+  CY_TRY(write_out(p, out, json));
+  if (out) printf("%s predictions are in %s\n", cli_count_text(p->rows, count), out);
+  return CY_OK;
+}
+
+cy_status cli_predict(cli_arguments *a) {
+  prediction p = {0};
+  char *path;
+  CY_TRY(cli_model_path(a->words[0], CLI_MODEL_NAME, CLI_CHECKPOINT_NAME, &path));
+  cy_status status = run(a, &p, path);
+  cy_tensor_free(p.inputs);
+  cy_tensor_free(p.outputs);
+  cy_tensor_free(p.labels);
+  cy_trained_free(p.trained);
+  cy_string_free(path);
+  return status;
+}

@@ -1,0 +1,120 @@
+/* The table of recipe keys. Ranges that the library checks anyway are stated here too, so that a message can name the
+ * key, the file and the line. */
+#include "cli/recipe.h"
+
+#include <math.h>
+#include <stddef.h>
+#include <string.h>
+
+static const char *pick(const char *const *names, int n, int i) { return i >= 0 && i < n ? names[i] : NULL; }
+#define CHOICES(function, ...)                                             \
+  static const char *function(int i) {                                     \
+    static const char *const names[] = {__VA_ARGS__};                      \
+    return pick(names, (int)(sizeof names / sizeof *names), i);            \
+  }
+/* In the order of cy_task, cy_scale, cy_dtype, and of keep_last = false, true. */
+CHOICES(task_choice, "detect", "classify", "regress")
+CHOICES(scale_choice, "default", "none", "unit", "standardise")
+CHOICES(dtype_choice, "f32", "f64")
+CHOICES(keep_choice, "best", "last")
+CHOICES(backend_choice, "cpu", "reference")
+
+static const char *optimizer_choice(int i) { return i < cy_optimizer_count() ? cy_optimizer_name(i) : NULL; }
+
+#define AT(field) offsetof(cli_recipe, field)
+#define OPTION(field) offsetof(cli_recipe, options.field)
+#define LOW_OPEN CLI_KEY_LOW_OPEN
+#define HIGH_OPEN CLI_KEY_HIGH_OPEN
+#define EXACT CLI_KEY_EXACT_ZERO
+#define IF_SET CLI_KEY_IF_SET
+
+static const cli_key keys[] = {
+    {"name", CLI_KEY_TEXT, AT(name), IF_SET, 0, 0, NULL, "the data set's", "name of the run folder: runs/<name>-1, ..."},
+    {"data", CLI_KEY_PATH, AT(data), IF_SET, 0, 0, NULL, "required",
+     "data set: digits, iris, mnist, ... (cauchy data list), a folder of IDX files, a CSV or NPZ file"},
+    {"target", CLI_KEY_TEXT, AT(target), IF_SET, 0, 0, NULL, "label, target, class, species, y, or the last",
+     "CSV: the column to predict, by name or number"},
+    {"task", CLI_KEY_CHOICE, AT(task), IF_SET, 0, 0, task_choice, "detect", "CSV, NPZ: predict classes or numbers"},
+    {"scale", CLI_KEY_CHOICE, OPTION(scale), IF_SET, 0, 0, scale_choice, "default",
+     "inputs: unit (pixels to 0..1), standardise (mean 0, variance 1); default: unit for pixels, standardise for tables"},
+    {"model", CLI_KEY_TEXT, AT(model), IF_SET, 0, 0, NULL, "dense(64) -> relu -> dense(classes)",
+     "the network in the architecture language (cauchy layers)"},
+    {"model.file", CLI_KEY_PATH, AT(model_file), IF_SET, 0, 0, NULL, "", "or a file that holds it"},
+    {"loss", CLI_KEY_NAME, OPTION(loss), 0, 0, 0, cy_trainer_loss_name, "cross_entropy for classes, else mse",
+     "what is minimised"},
+    {"optimizer", CLI_KEY_NAME, OPTION(optimizer.name), CLI_KEY_ALIAS, 0, 0, optimizer_choice, "adam", "short for optimizer.name"},
+    {"optimizer.name", CLI_KEY_NAME, OPTION(optimizer.name), 0, 0, 0, optimizer_choice, "adam", "the update rule"},
+    {"optimizer.momentum", CLI_KEY_NUMBER, OPTION(optimizer.momentum), EXACT | HIGH_OPEN, 0, 1, NULL, "0.9",
+     "momentum, nesterov, rmsprop (0)"},
+    {"optimizer.beta1", CLI_KEY_NUMBER, OPTION(optimizer.beta1), EXACT | HIGH_OPEN, 0, 1, NULL, "0.9",
+     "adam, adamw: decay of the mean"},
+    {"optimizer.beta2", CLI_KEY_NUMBER, OPTION(optimizer.beta2), EXACT | HIGH_OPEN, 0, 1, NULL, "0.999",
+     "adam, adamw: decay of the mean square; rmsprop (0.99)"},
+    {"optimizer.epsilon", CLI_KEY_NUMBER, OPTION(optimizer.epsilon), EXACT, 0, HUGE_VAL, NULL, "1e-8",
+     "rmsprop, adagrad (1e-10), adam, adamw: added to the root"},
+    {"optimizer.weight_decay", CLI_KEY_NUMBER, OPTION(optimizer.weight_decay), EXACT, 0, HUGE_VAL, NULL, "0",
+     "all; adamw (0.01): decoupled"},
+    {"clip_norm", CLI_KEY_NUMBER, OPTION(optimizer.clip_norm), IF_SET, 0, HUGE_VAL, NULL, "0: off",
+     "scales the gradient so that its norm is at most this"},
+    {"clip_value", CLI_KEY_NUMBER, OPTION(optimizer.clip_value), IF_SET, 0, HUGE_VAL, NULL, "0: off",
+     "limits every element of the gradient to -value..value"},
+    {"learning_rate", CLI_KEY_NUMBER, OPTION(learning_rate), LOW_OPEN, 0, HUGE_VAL, NULL, "the optimizer's",
+     "step size (adam 0.001, sgd 0.01)"},
+    {"schedule", CLI_KEY_CHOICE, OPTION(schedule.kind), CLI_KEY_ALIAS, 0, 0, cy_schedule_name, "constant",
+     "short for schedule.kind"},
+    {"schedule.kind", CLI_KEY_CHOICE, OPTION(schedule.kind), 0, 0, 0, cy_schedule_name, "constant",
+     "how the learning rate changes; times below are in epochs"},
+    {"schedule.warmup", CLI_KEY_NUMBER, OPTION(schedule.warmup), IF_SET, 0, HUGE_VAL, NULL, "0",
+     "rises linearly over so many epochs"},
+    {"schedule.every", CLI_KEY_NUMBER, OPTION(schedule.every), IF_SET | LOW_OPEN, 0, HUGE_VAL, NULL, "",
+     "step: epochs between reductions"},
+    {"schedule.factor", CLI_KEY_NUMBER, OPTION(schedule.factor), IF_SET | LOW_OPEN, 0, HUGE_VAL, NULL, "0.1",
+     "step: each reduction multiplies by this"},
+    {"schedule.total", CLI_KEY_NUMBER, OPTION(schedule.total), IF_SET | LOW_OPEN, 0, HUGE_VAL, NULL, "all epochs",
+     "cosine: reaches its end after so many"},
+    {"schedule.floor", CLI_KEY_NUMBER, OPTION(schedule.floor), IF_SET, 0, 1, NULL, "0",
+     "cosine: the final share of the rate"},
+    {"batch", CLI_KEY_COUNT, OPTION(batch_size), 0, 1, 0x1p40, NULL, "32", "samples per step"},
+    {"epochs", CLI_KEY_COUNT, OPTION(epochs), CLI_KEY_RESUMABLE, 1, 0x1p40, NULL, "10",
+     "passes over the training part"},
+    {"seed", CLI_KEY_SEED, OPTION(seed), 0, 0, 0x1p64, NULL, "0", "of initial values, split, shuffling, dropout"},
+    {"validation", CLI_KEY_NUMBER, OPTION(validation), EXACT | HIGH_OPEN, 0, 1, NULL, "0.1",
+     "share of the training data held back to choose the best epoch by; 0: none"},
+    {"test", CLI_KEY_NUMBER, OPTION(test), CLI_KEY_ZERO_IS_NONE | HIGH_OPEN, 0, 1, NULL, "0.2",
+     "share held back for the final test, if the data set has no test part of its own; 0: none"},
+    {"patience", CLI_KEY_COUNT, OPTION(patience), IF_SET | CLI_KEY_RESUMABLE, 0, 0x1p40, NULL, "0: off",
+     "early stopping: after so many epochs in a row without a better validation loss"},
+    {"min_delta", CLI_KEY_NUMBER, OPTION(min_delta), IF_SET, 0, HUGE_VAL, NULL, "0",
+     "smaller improvements do not count"},
+    {"keep", CLI_KEY_LAST, OPTION(keep_last), 0, 0, 0, keep_choice, "best",
+     "the final parameters: of the best epoch by validation loss, or of the last"},
+    {"l1", CLI_KEY_NUMBER, OPTION(l1), IF_SET, 0, HUGE_VAL, NULL, "0", "penalty l1 * sum |w|"},
+    {"l2", CLI_KEY_NUMBER, OPTION(l2), IF_SET, 0, HUGE_VAL, NULL, "0", "penalty l2 / 2 * sum w^2"},
+    {"dtype", CLI_KEY_CHOICE, OPTION(dtype), 0, 0, 0, dtype_choice, "f32", "precision of the arithmetic"},
+    {"threads", CLI_KEY_SMALL, OPTION(threads), IF_SET | CLI_KEY_RESUMABLE, 0, 4096, NULL, "all cores", "0: all cores"},
+    {"backend", CLI_KEY_NAME, OPTION(backend), IF_SET | CLI_KEY_RESUMABLE, 0, 0, backend_choice, "cpu",
+     "reference: plain loops, to compare with"},
+};
+enum { KEYS = sizeof keys / sizeof *keys };
+
+const cli_key *cli_recipe_key(int i) { return i >= 0 && i < KEYS ? &keys[i] : NULL; }
+
+bool cli_recipe_is_group(const char *path) {
+  size_t length = strlen(path);
+  for (int i = 0; i < KEYS; i++)
+    if (strncmp(keys[i].path, path, length) == 0 && keys[i].path[length] == '.') return true;
+  return false;
+}
+
+const cli_key *cli_recipe_find(const char *path) {
+  const char *names[KEYS];
+  char hint[CLI_HINT_SIZE];
+  for (int i = 0; i < KEYS; i++) {
+    if (strcmp(keys[i].path, path) == 0) return &keys[i];
+    names[i] = keys[i].path;
+  }
+  cli_hint(path, names, KEYS, hint);
+  cy_status status = cy_fail(CY_INVALID, "unknown key \"%s\"%s", path, hint[0] ? hint : "; see cauchy help recipe");
+  (void)status; /* recorded for the caller */
+  return NULL;
+}

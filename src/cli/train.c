@@ -1,0 +1,297 @@
+/* `cauchy train`: from a recipe, or the checkpoint of an earlier run, to a run folder with model, metrics and charts. Nothing
+ * is written before the recipe, the data and the network have proved sound. */
+#include "cli/model_file.h"
+#include "cli/progress.h"
+#include "cli/recipe.h"
+#include "cli/results.h"
+#include "cli/run_folder.h"
+
+#include <limits.h>
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+typedef struct training {
+  cli_recipe recipe;
+  cy_dataset *dataset;
+  cy_model *model;
+  cy_trainer *trainer;
+  char *folder;
+  cli_progress progress;
+  cli_results results;
+  double saved_at; /* seconds of this run when the checkpoint was last written */
+  bool warned;     /* that the checkpoint could not be written */
+} training;
+
+/* ---- preparing ---- */
+
+/* With threads from the option, which wins over the recipe. */
+static cy_status read_overrides(const cli_arguments *a, int first, cli_recipe *recipe) {
+  for (int i = first; i < a->n_words; i++) {
+    cy_status status = cli_recipe_override(recipe, a->words[i]);
+    if (status != CY_OK) return strchr(a->words[i], '=') ? cy_fail_in(status, "%.60s", a->words[i]) : status;
+  }
+  return cli_option_number(a, "--threads", 1, 4096, &recipe->options.threads);
+}
+
+static cy_status read_recipe(const cli_arguments *a, cli_recipe *recipe) {
+  if (a->n_words == 0)
+    return cy_fail(CY_INVALID, "train what? A recipe file or a data set, such as: cauchy train digits");
+  bool all_overrides = strchr(a->words[0], '=') != NULL && !cli_exists(a->words[0]);
+  if (!all_overrides) CY_TRY(cli_recipe_open(recipe, a->words[0]));
+  CY_TRY(read_overrides(a, all_overrides ? 0 : 1, recipe));
+  return recipe->data ? CY_OK : cy_fail(CY_INVALID, "%s: no data set is given; add data: digits, or a path",
+                                        all_overrides ? "recipe" : a->words[0]);
+}
+
+/* A path is kept as an absolute one, so that the run can be resumed and evaluated from anywhere. */
+static cy_status make_absolute(char **path) {
+  if (!*path || (!strchr(*path, '/') && cy_data_find(*path))) return CY_OK;
+  char *absolute = realpath(*path, NULL);
+  if (!absolute) return CY_OK; /* opening it will say what is wrong */
+  char *copy = cy_strdup(absolute);
+  free(absolute);
+  if (!copy) return cy_no_memory();
+  cy_free(*path);
+  *path = copy;
+  return CY_OK;
+}
+
+static cy_status open_data(training *t) {
+  CY_TRY(make_absolute(&t->recipe.data));
+  return cy_dataset_open(t->recipe.data, (cy_dataset_options){.target = t->recipe.target, .task = (cy_task)t->recipe.task},
+                         &t->dataset);
+}
+
+enum { MAX_MODEL_BYTES = 1 << 20 };
+
+/* The text of the network goes into the recipe, so that the run folder says all. */
+static cy_status read_model(training *t) {
+  cli_recipe *r = &t->recipe;
+  const char *source = r->model_file ? r->model_file : "model";
+  size_t length;
+  if (r->model_file) {
+    char *text;
+    CY_TRY(cy_file_read(r->model_file, MAX_MODEL_BYTES, &text, &length));
+    r->model = cy_strdup(text);
+    cy_string_free(text);
+  } else if (!r->model) {
+    int64_t outputs = cy_dataset_classes(t->dataset);
+    cy_text usual = {0};
+    if (outputs == 0) CY_TRY(cy_shape_count(cy_dataset_target_shape(t->dataset), &outputs));
+    cy_text_add(&usual, "dense(64) -> relu -> dense(%lld)", (long long)outputs);
+    r->model = cy_text_take(&usual);
+  }
+  if (!r->model) return cy_no_memory();
+  CY_TRY(cy_model_parse(r->model, source, &t->model));
+  cy_free(r->model_file);
+  r->model_file = NULL;
+  return CY_OK;
+}
+
+/* ---- while it runs ---- */
+
+enum { SAVE_SECONDS = 10 };
+
+/* Long trainings are saved now and then. A disk that is full for the moment is no reason to lose the work. */
+static void save_on_the_way(training *t, const cy_progress *now) {
+  if (now->phase != CY_PHASE_EPOCH || now->seconds - t->saved_at < SAVE_SECONDS) return;
+  t->saved_at = now->seconds;
+  cy_status status = cli_save_checkpoint(t->trainer, t->folder);
+  if (status == CY_OK) status = cli_save_metrics(t->trainer, NULL, t->folder);
+  if (status == CY_OK || t->warned) return;
+  t->warned = true;
+  cli_progress_clear(&t->progress);
+  fprintf(stderr, "cauchy: warning: %s; going on\n", cy_error_message());
+}
+
+static bool on_progress(const cy_progress *now, void *user) {
+  training *t = user;
+  bool go_on = cli_progress_show(&t->progress, now);
+  save_on_the_way(t, now);
+  return go_on;
+}
+
+static void on_log(const char *line, void *user) { cli_progress_log(&((training *)user)->progress, line); }
+
+static void print_head(const training *t) {
+  char shape[CLI_SHAPE_SIZE], a[CLI_NUMBER_SIZE], b[CLI_NUMBER_SIZE], c[CLI_NUMBER_SIZE], d[CLI_NUMBER_SIZE];
+  cy_trainer_options o = cy_trainer_options_of(t->trainer);
+  const cy_split *split = cy_trainer_split(t->trainer);
+  const cli_terminal *terminal = &t->progress.terminal;
+  char *text = NULL;
+  printf("%s%s%s: samples of %s", cli_style_on(terminal, CLI_BOLD), cy_dataset_name(t->dataset), cli_style_off(terminal),
+         cli_shape_text(cy_dataset_sample_shape(t->dataset), shape));
+  if (cy_dataset_classes(t->dataset) > 0) printf(" in %lld classes", (long long)cy_dataset_classes(t->dataset));
+  printf("; %s to train, %s to validate, %s to test\n", cli_count_text(split->n_train, a),
+         cli_count_text(split->n_validation, b), cli_count_text(split->n_test, c));
+  if (cy_model_text(cy_trainer_model(t->trainer), &text) == CY_OK)
+    printf("%s%s%s\n", cli_style_on(terminal, CLI_BOLD), text, cli_style_off(terminal));
+  cy_string_free(text);
+  printf("%s parameters; %s, %s, learning rate %g, batches of %lld\n",
+         cli_count_text(cy_trainer_parameter_count(t->trainer), d), o.loss, o.optimizer.name, o.learning_rate,
+         (long long)o.batch_size);
+  fflush(stdout);
+}
+
+/* ---- afterwards ---- */
+
+static double total_seconds(const cy_trainer *trainer) {
+  double seconds = 0;
+  for (int i = 0; i < cy_trainer_history_count(trainer); i++) seconds += cy_trainer_history(trainer, i).seconds;
+  return seconds;
+}
+
+static cy_status evaluate(training *t) {
+  cli_results *r = &t->results;
+  r->seconds = total_seconds(t->trainer);
+  CY_TRY(cy_trainer_evaluate(t->trainer, CY_PART_TRAIN, &r->train));
+  CY_TRY(cy_trainer_evaluate(t->trainer, CY_PART_VALIDATION, &r->validation));
+  return cy_trainer_evaluate(t->trainer, CY_PART_TEST, &r->test);
+}
+
+static void print_results(const training *t) {
+  const cli_terminal *terminal = &t->progress.terminal;
+  const cli_results *r = &t->results;
+  char a[CLI_NUMBER_SIZE], b[CLI_NUMBER_SIZE], c[CLI_NUMBER_SIZE], d[CLI_NUMBER_SIZE];
+  int64_t epochs = cy_trainer_epoch(t->trainer);
+  double seen = (double)epochs * (double)cy_trainer_split(t->trainer)->n_train;
+  printf("\n");
+  cli_print_parts_head(terminal, cy_dataset_classes(t->dataset) > 0);
+  cli_print_part(terminal, "training", &r->train, false);
+  cli_print_part(terminal, "validation", &r->validation, false);
+  cli_print_part(terminal, "test", &r->test, true);
+  printf("\n%lld epochs in %s (%s samples/s), %s parameters, %s of memory (state and one step)\n", (long long)epochs,
+         cli_seconds_text(r->seconds, a), cli_rate_text(r->seconds > 0 ? seen / r->seconds : 0, b),
+         cli_count_text(cy_trainer_parameter_count(t->trainer), c),
+         cli_bytes_text((double)(cy_trainer_state_bytes(t->trainer) + cy_trainer_arena_bytes(t->trainer)), d));
+}
+
+/* What was used, every usual value written out. The schedule stays in epochs, as it was given. */
+static cy_status save_recipe(training *t) {
+  cli_recipe resolved = t->recipe; /* borrows the strings */
+  char *text;
+  resolved.options = cy_trainer_options_of(t->trainer);
+  resolved.options.schedule = t->recipe.options.schedule;
+  resolved.options.threads = t->recipe.options.threads;
+  resolved.options.backend = t->recipe.options.backend;
+  CY_TRY(cli_recipe_text(&resolved, &text));
+  cy_status status = cli_save_text(t->folder, "recipe.yaml", text);
+  cy_string_free(text);
+  return status;
+}
+
+static cy_status finish(training *t) {
+  bool drawn;
+  CY_TRY(cli_save_checkpoint(t->trainer, t->folder));
+  CY_TRY(cli_save_model(t->trainer, t->folder));
+  CY_TRY(evaluate(t));
+  CY_TRY(cli_save_metrics(t->trainer, &t->results, t->folder));
+  CY_TRY(cli_save_charts(t->trainer, t->dataset, &t->results, t->folder, &drawn));
+  if (t->progress.quiet) {
+    printf("%s\n", t->folder);
+    return CY_OK;
+  }
+  print_results(t);
+  if (!drawn) printf("No charts: this build lacks cairo.\n");
+  printf("Model, metrics%s are in %s\n", drawn ? " and charts" : "", t->folder);
+  return CY_OK;
+}
+
+/* After Ctrl-C, or a loss that is no number: the state before the failing step is kept. The sentence that ends the
+ * command says how to go on. */
+static cy_status save_and_explain(training *t, cy_status reason) {
+  char sentence[512];
+  snprintf(sentence, sizeof sentence, "%s", cy_error_message());
+  CY_TRY(cli_save_checkpoint(t->trainer, t->folder));
+  CY_TRY(cli_save_metrics(t->trainer, NULL, t->folder));
+  if (reason == CY_CANCELLED)
+    return cy_fail(reason, "%s; go on with: cauchy train --resume %s", sentence, t->folder);
+  return cy_fail(reason, "%s; the state before that step is in %s/" CLI_CHECKPOINT_NAME, sentence, t->folder);
+}
+
+static cy_status run(training *t) {
+  if (!t->progress.quiet) print_head(t);
+  cli_catch_signals();
+  cy_status status = cy_trainer_run(t->trainer);
+  cli_progress_clear(&t->progress);
+  if (status == CY_CANCELLED || status == CY_NOT_FINITE) return save_and_explain(t, status);
+  CY_TRY(status);
+  return finish(t);
+}
+
+/* ---- from a recipe, from a checkpoint ---- */
+
+static void connect(training *t) {
+  t->recipe.options.on_progress = on_progress;
+  t->recipe.options.on_log = on_log;
+  t->recipe.options.user = t;
+  t->recipe.options.schedule.in_epochs = true;
+}
+
+static cy_status start(training *t, const cli_arguments *a) {
+  CY_TRY(read_recipe(a, &t->recipe));
+  CY_TRY(open_data(t));
+  CY_TRY(read_model(t));
+  connect(t);
+  CY_TRY(cy_trainer_create(t->model, t->dataset, t->recipe.options, &t->trainer));
+  const char *name = t->recipe.name ? t->recipe.name : cy_dataset_name(t->dataset);
+  CY_TRY(cli_run_folder_create(name, cli_option_value(a, "--out"), &t->folder));
+  CY_TRY(save_recipe(t));
+  return run(t);
+}
+
+/* Only what does not change the numbers so far. */
+static cy_status check_resumable(const cli_arguments *a) {
+  for (int i = 0; i < a->n_words; i++) {
+    const char *equals = strchr(a->words[i], '=');
+    char path[64];
+    snprintf(path, sizeof path, "%.*s", equals ? (int)(equals - a->words[i]) : (int)strlen(a->words[i]), a->words[i]);
+    if (!equals) return cy_fail(CY_INVALID, "\"%s\": with --resume the recipe is that of the checkpoint", a->words[i]);
+    const cli_key *key = cli_recipe_find(path);
+    if (!key) return CY_INVALID;
+    if (!(key->flags & CLI_KEY_RESUMABLE))
+      return cy_fail(CY_INVALID, "%s is fixed by the checkpoint; only epochs, patience, threads and backend may change", path);
+  }
+  return CY_OK;
+}
+
+/* The run goes on in its folder, unless --out names another. */
+static cy_status resume_folder(const char *word, const char *out, char **folder) {
+  if (out) return cli_run_folder_create("", out, folder);
+  const char *slash = strrchr(word, '/');
+  *folder = cli_is_folder(word) ? cy_strdup(word) : slash ? cy_strndup(word, (size_t)(slash - word) + (slash == word)) : cy_strdup(".");
+  return *folder ? CY_OK : cy_no_memory();
+}
+
+static cy_status resume(training *t, const cli_arguments *a, const char *word) {
+  char *path;
+  CY_TRY(check_resumable(a));
+  CY_TRY(read_overrides(a, 0, &t->recipe));
+  CY_TRY(cli_model_path(word, CLI_CHECKPOINT_NAME, NULL, &path));
+  connect(t);
+  cy_status status = cli_open_training_data(path, &t->dataset);
+  if (status == CY_OK) status = cy_trainer_resume(path, t->dataset, t->recipe.options, &t->trainer);
+  cy_string_free(path);
+  CY_TRY(status);
+  if (cy_trainer_finished(t->trainer))
+    return cy_fail(CY_INVALID, "%s: nothing is left to train: %lld epochs are done%s; add epochs=N to go on", word,
+                   (long long)cy_trainer_epoch(t->trainer), cy_trainer_stopped_early(t->trainer) ? " (stopped early)" : "");
+  CY_TRY(resume_folder(word, cli_option_value(a, "--out"), &t->folder));
+  return run(t);
+}
+
+cy_status cli_train(cli_arguments *a) {
+  training t = {0};
+  const char *checkpoint = cli_option_value(a, "--resume");
+  cli_progress_begin(&t.progress, cli_option_value(a, "--quiet") != NULL);
+  cy_status status = checkpoint ? resume(&t, a, checkpoint) : start(&t, a);
+  cy_trainer_free(t.trainer);
+  cy_model_free(t.model);
+  cy_dataset_free(t.dataset);
+  cli_results_clear(&t.results);
+  cli_recipe_clear(&t.recipe);
+  cy_string_free(t.folder);
+  return status;
+}

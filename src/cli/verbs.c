@@ -1,0 +1,132 @@
+/* The verbs of the command, as one table: a verb is a row here and a file of its name. */
+#include "cli/cli.h"
+
+#include <string.h>
+
+static const cli_option train_options[] = {
+    {"--resume", "RUN", "go on with an interrupted run (its folder, or a checkpoint); epochs=N trains longer"},
+    {"--out", "DIR", "write into this new folder instead of runs/<name>-<number>"},
+    {"--threads", "N", "use N threads (all cores)"},
+    {"--quiet", NULL, "print nothing but the run folder"},
+    {0},
+};
+static const cli_option eval_options[] = {
+    {"--part", "PART", "of the data: train, validation, test or all"},
+    {"--at-least", "ACCURACY", "exit with 1 if the accuracy is less: 0.97"},
+    {"--json", NULL, "print one JSON object"},
+    {"--threads", "N", "use N threads (all cores)"},
+    {0},
+};
+static const cli_option predict_options[] = {
+    {"--json", NULL, "print one JSON object per line"},
+    {"--out", "FILE", "write to a .csv, .jsonl or .npy file (probabilities or values)"},
+    {"--threads", "N", "use N threads (all cores)"},
+    {0},
+};
+static const cli_option data_options[] = {
+    {"--url", "URL", "get: fetch the files from this folder instead"},
+    {"--quiet", NULL, "get: show no progress"},
+    {0},
+};
+static const cli_option info_options[] = {
+    {"--json", NULL, "print one JSON object"},
+    {0},
+};
+
+static const cli_verb verbs[] = {
+    {.name = "train",
+     .usage = "RECIPE [key=value ...]",
+     .summary = "train a network and report how well it does",
+     .help = "RECIPE is a YAML file, a built-in recipe (digits, iris, mnist-mlp, fashion-mnist), or data: the name of a data\n"
+             "set, a CSV or NPZ file, a folder of IDX files. key=value changes a key of the recipe: `cauchy help recipe`\n"
+             "lists them.\n\n"
+             "A run folder receives the model, a checkpoint, the recipe as used, metrics (one JSON object per line), curves\n"
+             "and a confusion matrix (PNG and SVG); the last line names it. Ctrl-C finishes the step, saves, and says how\n"
+             "to go on; a resumed run ends with the same bits as one that was never interrupted.",
+     .examples = "cauchy train digits                            # built in; seconds\n"
+                 "cauchy train digits 'model=dense(128) -> relu -> dropout(0.2) -> dense(10)'\n"
+                 "cauchy train recipes/mnist-mlp.yaml epochs=5 optimizer.name=momentum learning_rate=0.05\n"
+                 "cauchy train wine.csv target=quality task=regress\n"
+                 "cauchy train --resume runs/digits-1 epochs=80",
+     .options = train_options,
+     .max_words = -1,
+     .run = cli_train},
+    {.name = "eval",
+     .usage = "MODEL [DATA]",
+     .summary = "loss, accuracy and a table by class of a saved model",
+     .help = "MODEL is a run folder or a .safetensors file. Without DATA the test part of the data it was trained on is\n"
+             "used, split as it was then. DATA is a data set, as for train; of another than the model's own its test part,\n"
+             "or all if it has none.",
+     .examples = "cauchy eval runs/digits-1\n"
+                 "cauchy eval runs/iris-1 --part all --json\n"
+                 "cauchy eval runs/mnist-1/model.safetensors /data/mnist --at-least 0.98   # for scripts",
+     .options = eval_options,
+     .min_words = 1,
+     .max_words = 2,
+     .run = cli_eval},
+    {.name = "predict",
+     .usage = "MODEL INPUT",
+     .summary = "classes and probabilities for new samples",
+     .help = "INPUT is a CSV, NPY or IDX file, gzipped or not, or - for standard input. One row is one sample, raw as in\n"
+             "training: the model scales it. A CSV file with a header may have other columns too, in any order.",
+     .examples = "cauchy predict runs/iris-1 flowers.csv\n"
+                 "cauchy predict runs/mnist-1 t10k-images-idx3-ubyte.gz --out answers.csv\n"
+                 "echo 5.1,3.5,1.4,0.2 | cauchy predict runs/iris-1 - --json",
+     .options = predict_options,
+     .min_words = 2,
+     .max_words = 2,
+     .run = cli_predict},
+    {.name = "data",
+     .usage = "list | info NAME | get NAME",
+     .summary = "data sets: what there is, and fetching it",
+     .help = "Data sets live in $CAUCHY_DATA, else $XDG_DATA_HOME/cauchy, else ~/.local/share/cauchy. A fetch that breaks\n"
+             "off is continued by the next one, and every file is checked. info also takes the path of a data set.",
+     .examples = "cauchy data list\n"
+                 "cauchy data get mnist\n"
+                 "cauchy data info wine.csv",
+     .options = data_options,
+     .min_words = 1,
+     .max_words = 2,
+     .run = cli_data},
+    {.name = "info",
+     .usage = "MODEL",
+     .summary = "what is in a saved model: network, parameters, how it was trained",
+     .help = "MODEL is a run folder or any .safetensors file.",
+     .examples = "cauchy info runs/digits-1",
+     .options = info_options,
+     .min_words = 1,
+     .max_words = 1,
+     .run = cli_info},
+    {.name = "layers",
+     .usage = "[LAYER]",
+     .summary = "the layers of the architecture language",
+     .help = "A network is layers joined by arrows: dense(128) -> relu -> dropout(0.2) -> dense(10).",
+     .examples = "cauchy layers\n"
+                 "cauchy layers dense",
+     .max_words = 1,
+     .run = cli_layers},
+    {.name = "version", .usage = "", .summary = "version, and what this build was made with", .run = cli_version},
+    {.name = "help",
+     .usage = "[VERB | recipe | layers]",
+     .summary = "this overview, or more about a verb",
+     .examples = "cauchy help train\n"
+                 "cauchy help recipe      # every key of a recipe",
+     .max_words = 1,
+     .run = cli_help},
+};
+enum { VERBS = sizeof verbs / sizeof *verbs };
+
+const cli_verb *cli_verb_at(int i) { return i >= 0 && i < VERBS ? &verbs[i] : NULL; }
+
+const cli_verb *cli_verb_find(const char *name) {
+  const char *names[VERBS];
+  char hint[CLI_HINT_SIZE];
+  for (int i = 0; i < VERBS; i++) {
+    if (strcmp(verbs[i].name, name) == 0) return &verbs[i];
+    names[i] = verbs[i].name;
+  }
+  cli_hint(name, names, VERBS, hint);
+  cy_status status = cy_fail(CY_INVALID, "there is no verb \"%.60s\"%s", name, hint[0] ? hint : "; see cauchy help");
+  (void)status; /* recorded for the caller */
+  return NULL;
+}
