@@ -98,7 +98,8 @@ cy_status cy_plan_memory(cy_program *p) {
     for (int i = 0; i < p->n_buffers; i++) leader[i] = i;
     if (!p->unfused) join_in_place(p, leader, taken);
     for (int i = 0; i < p->n_buffers; i++)
-      if (p->buffers[i].place == CY_PLACE_ARENA && leader[i] == i) order[n++] = (placed){p->buffers[i].bytes, i};
+      if (p->buffers[i].place == CY_PLACE_ARENA && leader[i] == i && p->buffers[i].first >= 0) /* is used */
+        order[n++] = (placed){p->buffers[i].bytes, i};
     if (n) qsort(order, n, sizeof *order, by_size);
     p->arena_bytes = 0;
     for (size_t i = 0; i < n; i++) {

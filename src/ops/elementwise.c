@@ -198,7 +198,11 @@ static bool is_number(cy_value v, double number) {
 static bool is_op(cy_value v, cy_scalar_op op) { return cy_node_of(v)->op == &cy_op_elementwise[op]; }
 static cy_value operand(cy_value v, int i) { return cy_value_at(v.graph, cy_node_of(v)->inputs[i]); }
 
-static cy_value simplify_neg(const cy_rule *r) { /* -(-a) = a; -(a - b) = b - a (up to the sign of zero) */
+/* -(-a) = a; -(a - b) = b - a (up to the sign of zero); the sign goes into a choice of numbers */
+static cy_value simplify_neg(const cy_rule *r) {
+  double n;
+  if (is_op(r->in[0], CY_SCALAR_select) && cy_is_full(operand(r->in[0], 1), &n) && cy_is_full(operand(r->in[0], 2), &n))
+    return cy_select(operand(r->in[0], 0), cy_neg(operand(r->in[0], 1)), cy_neg(operand(r->in[0], 2)));
   if (is_op(r->in[0], CY_SCALAR_neg)) return operand(r->in[0], 0);
   if (is_op(r->in[0], CY_SCALAR_sub)) return cy_sub(operand(r->in[0], 1), operand(r->in[0], 0));
   return cy_none;

@@ -1,0 +1,397 @@
+/* Compiled programs: what simplification leaves, what fusion and the memory plan do, updates of state in place, sessions
+ * on several threads, and the sentences for mistakes. */
+#include "harness.h"
+
+#include <pthread.h>
+
+#include "compile/plan.h"
+
+/* ---- simplification ---- */
+
+static int count_ops(const cy_graph *g, const char *name) {
+  int n = 0;
+  for (int32_t id = 0; id < cy_graph_size(g); id++) n += strcmp(cy_node_at(g, id)->op->name, name) == 0;
+  return n;
+}
+
+/* Each rule: before and after, as text of the simplified graph's last line but one. */
+typedef cy_value expression(cy_value x, cy_value y);
+static cy_value plus_zero(cy_value x, cy_value y) { return (void)y, cy_add_scalar(x, 0); }
+static cy_value times_one(cy_value x, cy_value y) { return (void)y, cy_mul(cy_ones_like(x), x); }
+static cy_value minus_minus(cy_value x, cy_value y) { return (void)y, cy_neg(cy_neg(x)); }
+static cy_value plus_negative(cy_value x, cy_value y) { return cy_add(x, cy_neg(y)); }
+static cy_value negative_factor(cy_value x, cy_value y) { return cy_mul(cy_neg(x), y); }
+static cy_value known(cy_value x, cy_value y) {
+  return (void)y, cy_mul(x, cy_exp(cy_add(cy_zeros_like(x), cy_zeros_like(x))));
+}
+static cy_value turn_twice(cy_value x, cy_value y) { return (void)y, cy_transpose(cy_transpose(x)); }
+static cy_value reshape_twice(cy_value x, cy_value y) {
+  return (void)y, cy_reshape(cy_reshape(x, CY_SHAPE(16)), CY_SHAPE(4, 4));
+}
+static cy_value same_branches(cy_value x, cy_value y) { return cy_select(cy_lt(x, y), x, x); }
+static cy_value squared(cy_value x, cy_value y) { return (void)y, cy_pow_scalar(x, 2); }
+static cy_value turned_left(cy_value x, cy_value y) { return cy_matmul(cy_transpose(x), y); }
+static cy_value turned_right(cy_value x, cy_value y) { return cy_matmul(x, cy_transpose(y)); }
+static cy_value turned_product(cy_value x, cy_value y) { return cy_transpose(cy_matmul(x, y)); }
+static cy_value sum_of_sums(cy_value x, cy_value y) {
+  return (void)y, cy_sum(cy_sum(x, (int[]){0}, 1, false), NULL, 0, false);
+}
+static cy_value stopped(cy_value x, cy_value y) { return (void)y, cy_stop_gradient(x); }
+static cy_value padded_slice(cy_value x, cy_value y) {
+  return (void)y, cy_slice_axis(x, 0, 0, 4);
+}
+
+static void each_rewrite_gives_what_it_says(void **state) {
+  (void)state;
+  static const struct {
+    const char *name;
+    expression *make;
+    const char *expected; /* operations left, leaves aside */
+  } rules[] = {
+      {"x + 0", plus_zero, ""},
+      {"1 * x", times_one, ""},
+      {"-(-x)", minus_minus, ""},
+      {"x + (-y)", plus_negative, "sub "},
+      {"(-x) y", negative_factor, "mul neg "},
+      {"x * exp(0 + 0)", known, ""},
+      {"transpose twice", turn_twice, ""},
+      {"reshape and back", reshape_twice, ""},
+      {"p ? x : x", same_branches, ""},
+      {"x^2", squared, "mul "},
+      {"x' y", turned_left, "dot "},
+      {"x y'", turned_right, "dot "},
+      {"(x y)'", turned_product, "dot "},
+      {"sum of sums", sum_of_sums, "sum "},
+      {"stop_gradient", stopped, ""},
+      {"slice of everything", padded_slice, ""},
+  };
+  for (size_t i = 0; i < sizeof rules / sizeof *rules; i++) {
+    feeds f = feeds_begin();
+    cy_rng rng = cy_rng_make(i, 1);
+    for (int k = 0; k < 2; k++) fill_uniform(f.tensor[feeds_add(&f, CY_F64, CY_SHAPE(4, 4))], &rng, -1, 1);
+    cy_value before = rules[i].make(f.value[0], f.value[1]), after = before;
+    cy_graph *simple;
+    char left[256] = "";
+    assert_ok(cy_graph_status(f.graph));
+    assert_ok(cy_simplify(&after, 1, &simple));
+    for (int32_t id = 0; id < cy_graph_size(simple); id++) {
+      const cy_op *op = cy_node_at(simple, id)->op;
+      if (op->op_class != CY_CLASS_LEAF) strcat(strcat(left, op->name), " ");
+    }
+    if (strcmp(left, rules[i].expected) != 0) fail_msg("%s: left \"%s\", expected \"%s\"", rules[i].name, left, rules[i].expected);
+    cy_graph_free(simple);
+    /* And it is the same value. */
+    cy_tensor *a, *b;
+    run_values(&f, &before, 1, (run_options){.backend = "cpu"}, &a);
+    run_values(&f, &before, 1, (run_options){.backend = "cpu", .unfused = true}, &b);
+    assert_true(distance(a, b) <= 1e-15);
+    cy_tensor_free(a);
+    cy_tensor_free(b);
+    feeds_end(&f);
+  }
+}
+
+/* -mean log_softmax(x)[label]: the gradient is (softmax - one_hot) / n, one exponential, no trace of log_softmax. */
+static void gradient_of_cross_entropy_is_softmax_minus_one_hot(void **state) {
+  (void)state;
+  enum { N = 5, K = 7 };
+  feeds f = feeds_begin();
+  cy_rng rng = cy_rng_make(3, 1);
+  int x = feeds_add(&f, CY_F64, CY_SHAPE(N, K)), t = feeds_add(&f, CY_I64, CY_SHAPE(N)), last = 1;
+  fill_uniform(f.tensor[x], &rng, -3, 3);
+  fill_uniform(f.tensor[t], &rng, 0, K);
+  cy_value hot = cy_one_hot(f.value[t], K, CY_BOOL), z = cy_log_softmax(f.value[x], -1);
+  cy_value picked = cy_sum(cy_select(hot, z, cy_zeros_like(z)), &last, 1, false);
+  cy_value loss = cy_neg(cy_mean(picked, NULL, 0, false)), g, simple_g;
+  assert_ok(cy_grad(loss, &f.value[x], 1, &g));
+  cy_graph *simple;
+  simple_g = g;
+  assert_ok(cy_simplify(&simple_g, 1, &simple));
+  assert_int_equal(count_ops(simple, "exp"), 1);
+  assert_int_equal(count_ops(simple, "log"), 0);
+  assert_int_equal(count_ops(simple, "sum"), 1); /* the softmax's own */
+  cy_graph_free(simple);
+  cy_value both[2] = {g, cy_softmax(f.value[x], -1)};
+  cy_tensor *out[2];
+  run_values(&f, both, 2, (run_options){.backend = "cpu"}, out);
+  for (int64_t i = 0; i < N * K; i++) {
+    double hot_i = cy_tensor_at(f.tensor[t], i / K) == (double)(i % K);
+    assert_true(fabs(cy_tensor_at(out[0], i) - (cy_tensor_at(out[1], i) - hot_i) / N) < 1e-16);
+  }
+  cy_tensor_free(out[0]);
+  cy_tensor_free(out[1]);
+  feeds_end(&f);
+}
+
+/* ---- fusion ---- */
+
+static void softmax_is_one_kernel(void **state) {
+  (void)state;
+  feeds f = feeds_begin();
+  int x = feeds_add(&f, CY_F32, CY_SHAPE(8, 10));
+  cy_value y = cy_mul(cy_softmax(cy_relu(f.value[x]), -1), f.value[x]);
+  cy_program *p;
+  assert_ok(cy_compile(&y, 1, NULL, 0, (cy_program_options){0}, &p));
+  assert_int_equal(cy_program_kernel_count(p), 1);
+  assert_int_equal(cy_program_arena_bytes(p) >= 8 * 10 * 4, true);
+  cy_program_free(p);
+  feeds_end(&f);
+}
+
+/* A chain of large values needs the memory of two of them, not of ten. */
+static void memory_is_shared_and_taken_over(void **state) {
+  (void)state;
+  feeds f = feeds_begin();
+  int x = feeds_add(&f, CY_F32, CY_SHAPE(256, 256));
+  cy_value y = f.value[x];
+  for (int i = 0; i < 10; i++) y = cy_matmul(cy_tanh(y), f.value[x]);
+  cy_program *p, *kept;
+  assert_ok(cy_compile(&y, 1, NULL, 0, (cy_program_options){.threads = 1}, &p));
+  assert_ok(cy_compile(&y, 1, NULL, 0, (cy_program_options){.threads = 1, .unfused = true}, &kept));
+  size_t one = 256 * 256 * 4;
+  assert_true(cy_program_arena_bytes(p) < 2 * one + (4 << 20));
+  assert_true(cy_program_arena_bytes(kept) >= 20 * one);
+  cy_program_free(p);
+  cy_program_free(kept);
+  feeds_end(&f);
+}
+
+/* Random graphs of every kind of operation: fused and unfused, one and two threads, against the reference. */
+static cy_value random_step(cy_rng *rng, const cy_value *pool, int n) {
+  cy_value a = pool[cy_rng_below(rng, n)], b = pool[cy_rng_below(rng, n)];
+  cy_shape shape = cy_value_shape(a);
+  int axis = shape.rank ? (int)cy_rng_below(rng, shape.rank) : 0;
+  bool same = cy_shape_equal(shape, cy_value_shape(b));
+  switch (cy_rng_below(rng, 14)) {
+    case 0: return same ? cy_add(a, b) : cy_tanh(a);
+    case 1: return same ? cy_mul(a, b) : cy_sin(a);
+    case 2: return same ? cy_select(cy_lt(a, b), a, cy_neg(b)) : cy_relu(a);
+    case 3: return shape.rank ? cy_softmax(a, axis) : cy_logistic(a);
+    case 4: return shape.rank ? cy_broadcast(cy_sum(a, &axis, 1, true), shape) : a;
+    case 5: return shape.rank ? cy_sub(a, cy_reduce_max(a, &axis, 1, true)) : a;
+    case 6: return shape.rank >= 2 ? cy_transpose(a) : cy_abs(a);
+    case 7: return shape.rank == 2 && cy_value_shape(b).rank == 2 && shape.dim[1] == cy_value_shape(b).dim[0] ? cy_matmul(a, b) : a;
+    case 8: return shape.rank ? cy_sum(a, &axis, 1, false) : cy_exp(cy_neg(cy_abs(a)));
+    case 9: return cy_reshape(a, CY_SHAPE(cy_count(shape)));
+    case 10: return shape.rank ? cy_flip(a, axis) : a;
+    case 11: return shape.rank ? cy_mul(cy_cumsum(a, axis, false), cy_full(a.graph, CY_F64, shape, 0.25)) : a;
+    case 12: return shape.rank && shape.dim[axis] > 1 ? cy_slice_axis(a, axis, 1, shape.dim[axis]) : a;
+    default: return shape.rank ? cy_mul(a, cy_convert(cy_iota(a.graph, CY_I64, shape, axis), CY_F64)) : a;
+  }
+}
+
+static void random_graphs_agree_with_the_reference(void **state) {
+  (void)state;
+  static const run_options ways[] = {{.backend = "cpu", .threads = 1}, {.backend = "cpu", .threads = 2, .twice = true},
+                                     {.backend = "cpu", .unfused = true}};
+  for (uint64_t seed = 0; seed < 150; seed++) {
+    enum { STEPS = 18 };
+    cy_rng rng = cy_rng_make(seed, 6);
+    feeds f = feeds_begin();
+    cy_value pool[4 + STEPS], outputs[5];
+    cy_tensor *expected[5], *actual[5];
+    int n = 0;
+    for (; n < 4; n++) {
+      feeds_add(&f, CY_F64, n < 2 ? CY_SHAPE(3, 4) : n == 2 ? CY_SHAPE(4, 3) : CY_SHAPE(4));
+      fill_uniform(f.tensor[n], &rng, -1, 1);
+      pool[n] = f.value[n];
+    }
+    for (; n < 4 + STEPS; n++) pool[n] = random_step(&rng, pool, n);
+    for (int i = 0; i < 3; i++) outputs[i] = pool[4 + cy_rng_below(&rng, STEPS)];
+    cy_value loss = cy_mean(cy_sin(pool[n - 1]), NULL, 0, false);
+    assert_ok(cy_graph_status(f.graph));
+    assert_ok(cy_grad(loss, f.value, 2, outputs + 3));
+    run_values(&f, outputs, 5, (run_options){.backend = "reference"}, expected);
+    for (size_t w = 0; w < sizeof ways / sizeof *ways; w++) {
+      run_values(&f, outputs, 5, ways[w], actual);
+      for (int i = 0; i < 5; i++) {
+        double error = distance(actual[i], expected[i]);
+        if (!(error <= 1e-11)) fail_msg("seed %d, way %zu, output %d: differs by %g", (int)seed, w, i, error);
+        cy_tensor_free(actual[i]);
+      }
+    }
+    for (int i = 0; i < 5; i++) cy_tensor_free(expected[i]);
+    feeds_end(&f);
+  }
+}
+
+/* ---- updates ---- */
+
+typedef struct updating {
+  cy_graph *graph;
+  cy_state *state;
+  cy_program *program;
+  cy_session *session;
+} updating;
+
+static void updating_end(updating *u) {
+  cy_session_free(u->session);
+  cy_program_free(u->program);
+  cy_state_free(u->state);
+  cy_graph_free(u->graph);
+}
+
+static void updates_see_old_values_and_outputs_too(void **unused) {
+  (void)unused;
+  static const char *const backends[] = {"cpu", "reference"};
+  for (int b = 0; b < 2; b++) {
+    updating u = {0};
+    assert_ok(cy_graph_create(&u.graph));
+    assert_ok(cy_state_create(&u.state));
+    cy_value v[4];
+    const char *names[4] = {"a", "b", "c", "d"};
+    for (int i = 0; i < 4; i++) {
+      v[i] = cy_variable(u.graph, names[i], CY_F32, CY_SHAPE(3));
+      assert_ok(cy_state_declare(u.state, names[i], CY_PARAMETER, CY_F32, CY_SHAPE(3)));
+    }
+    assert_ok(cy_state_allocate(u.state));
+    /* a and b are exchanged; c grows by the old a; d becomes the old c reversed; the output is the old a. */
+    cy_update updates[4] = {{v[0], v[1]}, {v[1], v[0]}, {v[2], cy_add(v[2], v[0])}, {v[3], cy_flip(v[2], 0)}};
+    cy_value outputs[2] = {v[0], cy_mul_scalar(v[2], 2)};
+    assert_ok(cy_compile(outputs, 2, updates, 4, (cy_program_options){.backend = backends[b]}, &u.program));
+    assert_ok(cy_session_create(u.program, &u.session));
+    assert_ok(cy_session_bind_state(u.session, u.state));
+    for (int i = 0; i < 4; i++)
+      for (int k = 0; k < 3; k++) cy_tensor_set(cy_state_tensor(u.state, i), k, 10 * i + k);
+    assert_ok(cy_session_run(u.session));
+    static const float expected[4][3] = {{10, 11, 12}, {0, 1, 2}, {20, 22, 24}, {22, 21, 20}};
+    for (int i = 0; i < 4; i++)
+      assert_memory_equal(cy_tensor_f32(cy_state_tensor(u.state, i)), expected[i], sizeof expected[i]);
+    for (int k = 0; k < 3; k++) {
+      assert_true(cy_tensor_at(cy_session_output(u.session, 0), k) == k);
+      assert_true(cy_tensor_at(cy_session_output(u.session, 1), k) == 2 * (20 + k));
+    }
+    updating_end(&u);
+  }
+}
+
+/* p - lr g writes the parameter where it stands: no copy, no buffer for the new value. */
+static void a_step_of_descent_is_in_place(void **unused) {
+  (void)unused;
+  updating u = {0};
+  assert_ok(cy_graph_create(&u.graph));
+  cy_value p = cy_variable(u.graph, "p", CY_F32, CY_SHAPE(1000000)), g;
+  assert_ok(cy_grad(cy_sum(cy_mul(p, cy_sin(p)), NULL, 0, false), &p, 1, &g));
+  cy_update update = {p, cy_sub(p, cy_mul_scalar(g, 0.1))};
+  assert_ok(cy_compile(NULL, 0, &update, 1, (cy_program_options){.threads = 1}, &u.program));
+  assert_int_equal(cy_program_kernel_count(u.program), 1);
+  assert_true(cy_program_arena_bytes(u.program) < 1000000);
+  updating_end(&u);
+}
+
+static void mistakes_are_named(void **unused) {
+  (void)unused;
+  updating u = {0};
+  cy_tensor *wrong, *strided;
+  float data[12];
+  assert_ok(cy_graph_create(&u.graph));
+  cy_value x = cy_input(u.graph, "image", CY_F32, CY_SHAPE(2, 3)), w = cy_variable(u.graph, "w", CY_F32, CY_SHAPE(2, 3));
+  cy_value y = cy_add(x, w);
+  cy_update bad_shape = {w, cy_sum(y, NULL, 0, false)}, bad_target = {x, y}, twice[2] = {{w, y}, {w, y}};
+  assert_int_equal(cy_compile(&y, 1, &bad_shape, 1, (cy_program_options){0}, &u.program), CY_INVALID);
+  assert_non_null(strstr(cy_error_message(), "variable \"w\" is f32 2x3, its update is f32 scalar"));
+  assert_int_equal(cy_compile(&y, 1, &bad_target, 1, (cy_program_options){0}, &u.program), CY_INVALID);
+  assert_int_equal(cy_compile(&y, 1, twice, 2, (cy_program_options){0}, &u.program), CY_INVALID);
+  assert_non_null(strstr(cy_error_message(), "updated twice"));
+  assert_int_equal(cy_compile(&y, 1, NULL, 0, (cy_program_options){.backend = "tpu"}, &u.program), CY_UNSUPPORTED);
+  assert_int_equal(cy_compile(NULL, 0, NULL, 0, (cy_program_options){0}, &u.program), CY_INVALID);
+  assert_ok(cy_compile(&y, 1, NULL, 0, (cy_program_options){0}, &u.program));
+  assert_ok(cy_session_create(u.program, &u.session));
+  assert_int_equal(cy_session_run(u.session), CY_INVALID);
+  assert_non_null(strstr(cy_error_message(), "is not bound"));
+  assert_ok(cy_tensor_create(CY_F32, CY_SHAPE(3, 2), &wrong));
+  assert_ok(cy_tensor_wrap(CY_F32, CY_SHAPE(2, 3), (int64_t[]){1, 2}, data, &strided));
+  assert_int_equal(cy_session_bind(u.session, "image", wrong), CY_INVALID);
+  assert_non_null(strstr(cy_error_message(), "input \"image\" is f32 2x3, the tensor is f32 3x2"));
+  assert_int_equal(cy_session_bind(u.session, "image", strided), CY_INVALID);
+  assert_int_equal(cy_session_bind(u.session, "imge", wrong), CY_INVALID);
+  assert_non_null(strstr(cy_error_message(), "did you mean \"image\"?"));
+  cy_tensor_free(wrong);
+  cy_tensor_free(strided);
+  updating_end(&u);
+}
+
+static void the_first_bad_value_is_named(void **unused) {
+  (void)unused;
+  feeds f = feeds_begin();
+  int x = feeds_add(&f, CY_F32, CY_SHAPE(4));
+  cy_program *p;
+  cy_session *s;
+  char *text;
+  cy_scope_push(f.graph, "fc2");
+  cy_value y = cy_exp(cy_log(f.value[x]));
+  cy_scope_pop(f.graph);
+  assert_ok(cy_compile(&y, 1, NULL, 0, (cy_program_options){.unfused = true}, &p));
+  assert_ok(cy_session_create(p, &s));
+  assert_ok(cy_session_bind(s, "x0", f.tensor[x]));
+  for (int i = 0; i < 4; i++) cy_tensor_set(f.tensor[x], i, i == 2 ? -1 : 1);
+  assert_ok(cy_session_run(s));
+  assert_ok(cy_session_first_bad(s, &text));
+  assert_string_equal(text, "log in fc2: 1 of 4 values not finite");
+  cy_string_free(text);
+  cy_tensor_set(f.tensor[x], 2, 1);
+  assert_ok(cy_session_run(s));
+  assert_ok(cy_session_first_bad(s, &text));
+  assert_null(text);
+  cy_session_free(s);
+  cy_program_free(p);
+  feeds_end(&f);
+}
+
+/* ---- threads ---- */
+
+typedef struct worker {
+  const cy_program *program;
+  cy_tensor *x;
+  double sum;
+} worker;
+
+static void *work(void *argument) {
+  worker *w = argument;
+  cy_session *s;
+  if (cy_session_create(w->program, &s) != CY_OK || cy_session_bind(s, "x0", w->x) != CY_OK) return NULL;
+  for (int i = 0; i < 200; i++)
+    if (cy_session_run(s) != CY_OK) return NULL;
+  w->sum = cy_tensor_at(cy_session_output(s, 0), 0);
+  cy_session_free(s);
+  return NULL;
+}
+
+static void one_program_serves_several_threads(void **unused) {
+  (void)unused;
+  feeds f = feeds_begin();
+  int x = feeds_add(&f, CY_F32, CY_SHAPE(32, 32));
+  cy_value y = cy_sum(cy_softmax(cy_matmul(cy_tanh(f.value[x]), f.value[x]), -1), NULL, 0, false);
+  cy_program *p;
+  pthread_t thread[4];
+  worker w[4];
+  assert_ok(cy_compile(&y, 1, NULL, 0, (cy_program_options){.threads = 1}, &p));
+  for (int i = 0; i < 4; i++) {
+    cy_rng rng = cy_rng_make((uint64_t)i % 2, 1);
+    w[i] = (worker){.program = p};
+    assert_ok(cy_tensor_create(CY_F32, CY_SHAPE(32, 32), &w[i].x));
+    fill_uniform(w[i].x, &rng, -1, 1);
+    assert_int_equal(pthread_create(&thread[i], NULL, work, &w[i]), 0);
+  }
+  for (int i = 0; i < 4; i++) pthread_join(thread[i], NULL);
+  assert_true(w[0].sum == w[2].sum && w[1].sum == w[3].sum && fabs(w[0].sum - 32) < 1e-4);
+  for (int i = 0; i < 4; i++) cy_tensor_free(w[i].x);
+  cy_program_free(p);
+  feeds_end(&f);
+}
+
+int main(void) {
+  const struct CMUnitTest tests[] = {
+      cmocka_unit_test(each_rewrite_gives_what_it_says),
+      cmocka_unit_test(gradient_of_cross_entropy_is_softmax_minus_one_hot),
+      cmocka_unit_test(softmax_is_one_kernel),
+      cmocka_unit_test(memory_is_shared_and_taken_over),
+      cmocka_unit_test(random_graphs_agree_with_the_reference),
+      cmocka_unit_test(updates_see_old_values_and_outputs_too),
+      cmocka_unit_test(a_step_of_descent_is_in_place),
+      cmocka_unit_test(mistakes_are_named),
+      cmocka_unit_test(the_first_bad_value_is_named),
+      cmocka_unit_test(one_program_serves_several_threads),
+  };
+  return cmocka_run_group_tests(tests, NULL, NULL);
+}
