@@ -1,7 +1,7 @@
 /* Memory: a training step allocates nothing; and whichever allocation fails, from parsing a model to predicting with
  * the saved one, the answer is an error value and every block is given back. The linker sends the library's malloc,
- * calloc, realloc, aligned_alloc and free through the functions here (--wrap), so only our own code is counted; of other
- * libraries' functions, those whose result our code frees. */
+ * calloc, realloc, aligned_alloc and free through the functions here (--wrap), so only our own code is counted; of
+ * other libraries' functions, those whose result our code frees. */
 #include <cauchy.h>
 
 #include <jansson.h>
