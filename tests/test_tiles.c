@@ -132,9 +132,10 @@ static void evaluate(const cy_fused *g, void *const *inputs, void *const *output
     for (int64_t e = 0; e < (full ? points : rows); e++) {
       number *v = &value[s][e], arg[3];
       int64_t point = full ? e : e * row_step;
-      for (int k = 0; k < 3 && (step->kind == CY_STEP_SCALAR || step->kind == CY_STEP_RANDOM); k++)
-        if (step->arg[k] < s)
-          arg[k] = value[step->arg[k]][g->steps[step->arg[k]].level == CY_FULL ? e : full ? e / columns : e];
+      int args = step->kind == CY_STEP_RANDOM ? 2 : step->kind != CY_STEP_SCALAR ? 0
+                 : step->op == CY_SCALAR_select ? 3 : step->op == CY_SCALAR_convert ? 1 : operations[step->op].operands;
+      for (int k = 0; k < args; k++)
+        arg[k] = value[step->arg[k]][g->steps[step->arg[k]].level == CY_FULL ? e : full ? e / columns : e];
       switch (step->kind) {
         case CY_STEP_INPUT:
           memcpy(v->bytes, (char *)inputs[step->index] +

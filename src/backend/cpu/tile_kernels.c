@@ -14,6 +14,8 @@
 
 #define CY_JOIN_(a, b) a##_##b
 #define CY_JOIN(a, b) CY_JOIN_(a, b)
+#define CY_TEXT_(a) #a
+#define CY_TEXT(a) CY_TEXT_(a)
 #define CY_SIMD _Pragma("omp simd")
 
 #define T float
