@@ -9,7 +9,8 @@
 /* Best rate of dnnl_sgemm, over square shapes and the shapes of the cases, in operations per second (a multiplication and
  * an addition are two). Repeats each shape for about `seconds`; the fastest block counts. 0 without oneDNN. */
 double limits_matrix_rate(int threads, double seconds);
-/* Best rate of a[i] = b[i] + s c[i] over three arrays of together `bytes`, in bytes per second (three arrays a pass). */
+/* Best rate of passes over `bytes` of memory, in bytes per second: a[i] = b[i] + s c[i] over three arrays (three arrays a
+ * pass), or reading alone, whichever is faster. */
 double limits_bandwidth(int threads, size_t bytes, double seconds);
 
 /* The contractions that cannot be avoided, counted by layer with c = 2 batch inputs outputs: forward c; gradient by the
