@@ -71,7 +71,7 @@ void cy_graph_fail(cy_graph *graph, cy_status status, const char *format, ...) {
 
 static cy_value out_of_memory(cy_graph *graph) {
   keep_error(graph, cy_no_memory());
-  return cy_none;
+  return cy_failed(graph);
 }
 
 /* ---- scopes ---- */
@@ -214,7 +214,7 @@ static cy_value intern(cy_graph *g, cy_node *draft, size_t data_bytes) {
 
   if (g->count >= INT32_MAX - 1) {
     cy_graph_fail(g, CY_INVALID, "the graph has more than 2^31 nodes");
-    return cy_none;
+    return cy_failed(g);
   }
   if (!cy_grow(&g->nodes, g->count, &g->capacity, sizeof *g->nodes)) return out_of_memory(g);
   if (g->count >= g->bucket_count && !rehash(g)) return out_of_memory(g);
@@ -243,10 +243,10 @@ static cy_status infer(const cy_op *op, const void *attrs, const cy_type *in, in
 enum { FEW = 16 };
 
 cy_value cy_make(cy_graph *graph, const cy_op *op, const cy_value *inputs, int n, const void *attrs) {
-  if (!graph || cy_graph_failed(graph)) return cy_none;
+  if (!graph || cy_graph_failed(graph)) return cy_failed(graph);
   if (n < 0 || (op->arity >= 0 ? n != op->arity : n == 0)) {
     cy_graph_fail(graph, CY_INVALID, "%s takes %d operands, not %d", op->name, op->arity < 0 ? 1 : op->arity, n);
-    return cy_none;
+    return cy_failed(graph);
   }
   int32_t few_ids[FEW], *ids = few_ids;
   cy_type few_types[FEW], *types = few_types;
@@ -254,7 +254,7 @@ cy_value cy_make(cy_graph *graph, const cy_op *op, const cy_value *inputs, int n
     ids = cy_calloc((size_t)n, sizeof *ids);
     types = cy_calloc((size_t)n, sizeof *types);
   }
-  cy_value result = cy_none;
+  cy_value result = cy_failed(graph);
   if (!ids || !types) {
     out_of_memory(graph);
     goto done;
@@ -330,10 +330,10 @@ static bool leaf_is_valid(cy_graph *graph, const char *what, cy_type type) {
 /* A hash over name and type would miss a second use of the name with another type, so names are searched. */
 static cy_value named_leaf(cy_graph *g, const cy_op *op, const char *name, cy_type type) {
   char old_text[CY_SHAPE_TEXT], new_text[CY_SHAPE_TEXT];
-  if (!leaf_is_valid(g, name && name[0] ? name : op->name, type)) return cy_none;
+  if (!leaf_is_valid(g, name && name[0] ? name : op->name, type)) return cy_failed(g);
   if (!name || !name[0]) {
     cy_graph_fail(g, CY_INVALID, "an %s needs a name", op->name);
-    return cy_none;
+    return cy_failed(g);
   }
   cy_node draft = {.op = op, .attrs = "", .inputs = NULL, .dtype = type.dtype, .shape = type.shape, .name = name,
                    .scope = g->scope, .next = -1};
@@ -349,7 +349,7 @@ static cy_value named_leaf(cy_graph *g, const cy_op *op, const char *name, cy_ty
       cy_graph_fail(g, CY_INVALID, "\"%s\" is an %s of type %s %s and is asked for again as an %s of type %s %s", name,
                     old->op->name, cy_dtype_name(old->dtype), cy_shape_text(old->shape, old_text), op->name,
                     cy_dtype_name(type.dtype), cy_shape_text(type.shape, new_text));
-      return cy_none;
+      return cy_failed(g);
     }
   }
   draft.op = op;
@@ -373,7 +373,7 @@ static cy_value constant_of(cy_graph *graph, cy_type type, const void *data) {
 }
 
 cy_value cy_constant(cy_graph *graph, const cy_tensor *tensor) {
-  if (!graph || cy_graph_failed(graph)) return cy_none;
+  if (!graph || cy_graph_failed(graph)) return cy_failed(graph);
   if (cy_tensor_is_contiguous(tensor))
     return constant_of(graph, (cy_type){tensor->view.dtype, tensor->view.shape}, tensor->view.data);
   cy_tensor *packed;
@@ -385,7 +385,7 @@ cy_value cy_constant(cy_graph *graph, const cy_tensor *tensor) {
 }
 
 cy_value cy_full(cy_graph *graph, cy_dtype dtype, cy_shape shape, double value) {
-  if (!leaf_is_valid(graph, "full", (cy_type){dtype, shape})) return cy_none;
+  if (!leaf_is_valid(graph, "full", (cy_type){dtype, shape})) return cy_failed(graph);
   /* The number as the dtype holds it, so that equal tensors are equal nodes. */
   int64_t cell = 0;
   cy_store(&cell, dtype, 0, value);
@@ -410,7 +410,7 @@ bool cy_is_full(cy_value value, double *number) {
 }
 
 cy_value cy_tangent_placeholder(cy_graph *graph, cy_type type) {
-  if (!leaf_is_valid(graph, "tangent", type)) return cy_none;
+  if (!leaf_is_valid(graph, "tangent", type)) return cy_failed(graph);
   tangent_attrs attrs = {graph->tangents++};
   cy_node draft = {.op = &cy_op_tangent, .attrs = &attrs, .dtype = type.dtype, .shape = type.shape, .name = "",
                    .scope = graph->scope, .next = -1};
@@ -419,12 +419,12 @@ cy_value cy_tangent_placeholder(cy_graph *graph, cy_type type) {
 
 cy_value cy_remake(cy_graph *graph, const cy_node *node, const cy_value *inputs) {
   cy_type type = {node->dtype, node->shape};
-  if (cy_graph_failed(graph)) return cy_none;
+  if (cy_graph_failed(graph)) return cy_failed(graph);
   if (node->op == &cy_op_input || node->op == &cy_op_variable) return named_leaf(graph, node->op, node->name, type);
   if (node->op == &cy_op_constant) return constant_of(graph, type, node->data);
   if (node->op == &cy_op_tangent) {
     cy_graph_fail(graph, CY_INVALID, "a tangent placeholder outlived the derivative it was made for");
-    return cy_none;
+    return cy_failed(graph);
   }
   return cy_make(graph, node->op, inputs, node->n_inputs, node->attrs);
 }

@@ -21,6 +21,8 @@ struct cy_node {
 };
 
 static const cy_value cy_none = {NULL, -1};
+/* What builders return after a failure: no value, but the graph whose error says why. */
+static inline cy_value cy_failed(cy_graph *graph) { return (cy_value){graph, -1}; }
 
 /* The node of a value that belongs to graph; the graph must be without error. */
 const cy_node *cy_node_of(cy_value value);

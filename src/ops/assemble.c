@@ -87,7 +87,7 @@ const cy_op cy_op_pad = {
     .simplify = simplify_pad, .kernel = kernel_pad, .cost = cy_cost_zero, .sample = sample_pad};
 
 cy_value cy_pad(cy_value a, const int64_t *low, const int64_t *high, const int64_t *interior) {
-  if (!cy_is_value(a) || cy_graph_failed(a.graph)) return cy_none;
+  if (!cy_is_value(a) || cy_graph_failed(a.graph)) return cy_failed(a.graph);
   pad_attrs attrs = {0};
   bool nothing = true;
   attrs.low.n = attrs.high.n = attrs.interior.n = cy_value_shape(a).rank;
@@ -183,9 +183,9 @@ const cy_op cy_op_concat = {
 
 cy_value cy_concat(const cy_value *parts, int n, int axis) {
   cy_graph *graph = cy_common_graph(parts, n);
-  if (!graph || cy_graph_failed(graph)) return cy_none;
+  if (!graph || cy_graph_failed(graph)) return cy_failed(graph);
   axis_attrs attrs = {cy_axis(parts[0], "concat", axis)};
-  return attrs.axis < 0 ? cy_none : cy_make(graph, &cy_op_concat, parts, n, &attrs);
+  return attrs.axis < 0 ? cy_failed(graph) : cy_make(graph, &cy_op_concat, parts, n, &attrs);
 }
 
 /* ---- iota ---- */
@@ -226,22 +226,22 @@ const cy_op cy_op_iota = {
     .scalar = -1, .infer = infer_iota, .iota_axis = iota_axis, .kernel = kernel_iota, .cost = cy_cost_zero, .sample = sample_iota};
 
 cy_value cy_iota(cy_graph *graph, cy_dtype dtype, cy_shape shape, int axis) {
-  if (!graph || cy_graph_failed(graph)) return cy_none;
+  if (!graph || cy_graph_failed(graph)) return cy_failed(graph);
   int64_t count;
   if ((unsigned)dtype >= CY_DTYPE_COUNT || cy_shape_count(shape, &count) != CY_OK) {
     cy_graph_fail(graph, CY_INVALID, "iota: the dtype or the shape is not valid");
-    return cy_none;
+    return cy_failed(graph);
   }
   iota_attrs attrs = {.dtype = dtype, .axis = axis < 0 ? axis + shape.rank : axis, .shape = cy_list_of(shape)};
   return cy_make(graph, &cy_op_iota, NULL, 0, &attrs);
 }
 
 cy_value cy_one_hot(cy_value labels, int64_t classes, cy_dtype dtype) {
-  if (!cy_is_value(labels) || cy_graph_failed(labels.graph)) return cy_none;
+  if (!cy_is_value(labels) || cy_graph_failed(labels.graph)) return cy_failed(labels.graph);
   cy_shape shape = cy_value_shape(labels), column = shape;
   if (shape.rank >= CY_MAX_RANK || classes < 0) {
     cy_graph_fail(labels.graph, CY_INVALID, "one_hot: %lld classes of labels with %d axes", (long long)classes, shape.rank);
-    return cy_none;
+    return cy_failed(labels.graph);
   }
   shape.dim[shape.rank++] = classes;
   column.dim[column.rank++] = 1;

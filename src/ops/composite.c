@@ -117,7 +117,7 @@ const cy_op cy_op_log_softmax = ALONG(log_softmax, infer_along);
 
 static cy_value along(const cy_op *op, cy_value a, int axis) {
   axis_attrs attrs = {cy_axis(a, op->name, axis)};
-  return attrs.axis < 0 ? cy_none : cy_make(a.graph, op, &a, 1, &attrs);
+  return attrs.axis < 0 ? cy_failed(a.graph) : cy_make(a.graph, op, &a, 1, &attrs);
 }
 
 cy_value cy_softmax(cy_value a, int axis) { return along(&cy_op_softmax, a, axis); }

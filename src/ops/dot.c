@@ -277,7 +277,7 @@ cy_value cy_dot(cy_value a, cy_value b, cy_dot_axes axes) {
   cy_graph *graph = cy_common_graph(in, 2);
   if (!graph || axes.n_batch < 0 || axes.n_contract < 0 || axes.n_batch > CY_MAX_RANK || axes.n_contract > CY_MAX_RANK) {
     if (graph) cy_graph_fail(graph, CY_INVALID, "dot: the number of axes is out of range");
-    return cy_none;
+    return cy_failed(graph);
   }
   cy_dot_attrs d = {.a_batch.n = axes.n_batch, .b_batch.n = axes.n_batch, .a_contract.n = axes.n_contract,
                  .b_contract.n = axes.n_contract};
@@ -296,13 +296,13 @@ cy_value cy_dot(cy_value a, cy_value b, cy_dot_axes axes) {
 cy_value cy_matmul(cy_value a, cy_value b) {
   cy_value in[2] = {a, b};
   cy_graph *graph = cy_common_graph(in, 2);
-  if (!graph || cy_graph_failed(graph) || !cy_is_value(a) || !cy_is_value(b)) return cy_none;
+  if (!graph || cy_graph_failed(graph) || !cy_is_value(a) || !cy_is_value(b)) return cy_failed(graph);
   cy_shape x = cy_value_shape(a), y = cy_value_shape(b), lead = {0};
   char p[CY_SHAPE_TEXT], q[CY_SHAPE_TEXT];
   if (x.rank < 2 || y.rank < 2 || x.dim[x.rank - 1] != y.dim[y.rank - 2]) {
     cy_graph_fail(graph, CY_INVALID, "matmul: shapes %s and %s do not fit: %s", cy_shape_text(x, p), cy_shape_text(y, q),
                   x.rank < 2 || y.rank < 2 ? "both need two axes" : "the left one's columns are not the right one's rows");
-    return cy_none;
+    return cy_failed(graph);
   }
   if (x.rank > 2 && y.rank == 2) { /* one matrix for all: no batch axes needed */
     cy_dot_axes axes = {.n_contract = 1, .a_contract = {x.rank - 1}, .b_contract = {0}};
@@ -314,7 +314,7 @@ cy_value cy_matmul(cy_value a, cy_value b) {
     if (m != n && m != 1 && n != 1) {
       cy_graph_fail(graph, CY_INVALID, "matmul: leading axes of shapes %s and %s do not broadcast", cy_shape_text(x, p),
                     cy_shape_text(y, q));
-      return cy_none;
+      return cy_failed(graph);
     }
     lead.dim[lead.rank - 1 - i] = m == 1 ? n : m;
   }

@@ -367,10 +367,10 @@ static bool common_shape(const cy_op *op, const cy_value *v, int n, cy_shape *ou
 static cy_value broadcasting(const cy_op *op, cy_value *v, int n) {
   cy_shape shape;
   cy_graph *graph = cy_common_graph(v, n);
-  if (!graph || cy_graph_failed(graph)) return cy_none;
+  if (!graph || cy_graph_failed(graph)) return cy_failed(graph);
   for (int i = 0; i < n; i++)
     if (!cy_is_value(v[i])) return cy_make(graph, op, v, n, NULL); /* reports the missing operand */
-  if (!common_shape(op, v, n, &shape)) return cy_none;
+  if (!common_shape(op, v, n, &shape)) return cy_failed(graph);
   for (int i = 0; i < n; i++) v[i] = cy_broadcast(v[i], shape);
   return cy_make(graph, op, v, n, NULL);
 }
@@ -400,7 +400,7 @@ cy_value cy_convert(cy_value a, cy_dtype dtype) {
 }
 
 static cy_value like(cy_value a, double number) {
-  return cy_is_value(a) ? cy_full(a.graph, cy_value_dtype(a), cy_value_shape(a), number) : cy_none;
+  return cy_is_value(a) ? cy_full(a.graph, cy_value_dtype(a), cy_value_shape(a), number) : cy_failed(a.graph);
 }
 
 cy_value cy_zeros_like(cy_value a) { return like(a, 0); }

@@ -176,7 +176,7 @@ const cy_op cy_op_scatter_add = {
 cy_value cy_gather(cy_value a, cy_value index, int axis, int batch) {
   gather_attrs attrs = {cy_axis(a, "gather", axis), batch};
   cy_value in[2] = {a, index};
-  return attrs.axis < 0 ? cy_none : cy_make(a.graph, &cy_op_gather, in, 2, &attrs);
+  return attrs.axis < 0 ? cy_failed(a.graph) : cy_make(a.graph, &cy_op_gather, in, 2, &attrs);
 }
 
 cy_value cy_scatter_add(cy_value updates, cy_value index, int axis, int batch, int64_t size) {

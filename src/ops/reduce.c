@@ -366,7 +366,7 @@ static cy_value expand_prod(const cy_rule *r) {
   cy_value x = joined_last(r->in[0], mask_of(r->node->attrs));
   for (;;) {
     cy_shape shape = cy_value_shape(x);
-    if (!cy_is_value(x)) return cy_none;
+    if (!cy_is_value(x)) return x;
     int64_t n = shape.dim[shape.rank - 1];
     if (n == 0) return cy_full(r->graph, r->node->dtype, r->node->shape, 1);
     if (n == 1) return cy_reshape(x, r->node->shape);
@@ -385,7 +385,7 @@ const cy_op cy_op_prod = {
 
 static cy_value reduce(const cy_op *op, cy_value a, const int *axes, int n, bool keep) {
   bool set[CY_MAX_RANK];
-  if (!cy_is_value(a) || cy_graph_failed(a.graph) || !cy_axis_set(a, op->name, axes, n, set)) return cy_none;
+  if (!cy_is_value(a) || cy_graph_failed(a.graph) || !cy_axis_set(a, op->name, axes, n, set)) return cy_failed(a.graph);
   axes_attrs attrs = {0};
   for (int i = 0; i < CY_MAX_RANK; i++)
     if (set[i]) attrs.axes.at[attrs.axes.n++] = i;
@@ -404,7 +404,7 @@ cy_value cy_prod(cy_value a, const int *axes, int n, bool keep) { return reduce(
 
 cy_value cy_mean(cy_value a, const int *axes, int n, bool keep) {
   cy_value total = cy_sum(a, axes, n, keep);
-  if (!cy_is_value(total)) return cy_none;
+  if (!cy_is_value(total)) return total;
   int64_t all = cy_count(cy_value_shape(a)), left = cy_count(cy_value_shape(total));
   /* Multiplying by the reciprocal, as the fused kernels would; an empty mean is NaN, as 0/0. */
   return all ? cy_mul_scalar(total, (double)left / (double)all) : cy_mul_scalar(total, NAN);
@@ -412,12 +412,12 @@ cy_value cy_mean(cy_value a, const int *axes, int n, bool keep) {
 
 cy_value cy_argmax(cy_value a, int axis, bool keep) {
   scan_attrs attrs = {cy_axis(a, "argmax", axis), 0};
-  if (attrs.axis < 0) return cy_none;
+  if (attrs.axis < 0) return cy_failed(a.graph);
   cy_value where = cy_make(a.graph, &cy_op_argmax, &a, 1, &attrs);
   return keep ? cy_reshape(where, with_ones(cy_value_shape(a), 1u << attrs.axis)) : where;
 }
 
 cy_value cy_cumsum(cy_value a, int axis, bool reverse) {
   scan_attrs attrs = {cy_axis(a, "cumsum", axis), reverse};
-  return attrs.axis < 0 ? cy_none : cy_make(a.graph, &cy_op_cumsum, &a, 1, &attrs);
+  return attrs.axis < 0 ? cy_failed(a.graph) : cy_make(a.graph, &cy_op_cumsum, &a, 1, &attrs);
 }

@@ -119,7 +119,7 @@ const cy_op cy_op_reshape = {
     .cost = cy_cost_zero, .sample = sample_reshape};
 
 cy_value cy_reshape(cy_value a, cy_shape shape) {
-  if (!cy_is_value(a) || cy_graph_failed(a.graph)) return cy_none;
+  if (!cy_is_value(a) || cy_graph_failed(a.graph)) return cy_failed(a.graph);
   int unknown = -1;
   int64_t known = 1, count = cy_count(cy_value_shape(a));
   for (int i = 0; i < shape.rank && i < CY_MAX_RANK; i++) {
@@ -129,7 +129,7 @@ cy_value cy_reshape(cy_value a, cy_shape shape) {
       unknown = i;
     } else {
       cy_graph_fail(a.graph, CY_INVALID, "reshape: only one extent may be -1");
-      return cy_none;
+      return cy_failed(a.graph);
     }
   }
   if (unknown >= 0) shape.dim[unknown] = known > 0 ? count / known : 0;
@@ -239,21 +239,21 @@ const cy_op cy_op_permute = {
     .cost = cy_cost_zero, .sample = sample_permute};
 
 cy_value cy_permute(cy_value a, const int *axes) {
-  if (!cy_is_value(a) || cy_graph_failed(a.graph)) return cy_none;
+  if (!cy_is_value(a) || cy_graph_failed(a.graph)) return cy_failed(a.graph);
   axes_attrs attrs = {.axes = {.n = cy_value_shape(a).rank}};
   for (int i = 0; i < attrs.axes.n; i++) {
     attrs.axes.at[i] = cy_axis(a, "permute", axes[i]);
-    if (attrs.axes.at[i] < 0) return cy_none;
+    if (attrs.axes.at[i] < 0) return cy_failed(a.graph);
   }
   return cy_make(a.graph, &cy_op_permute, &a, 1, &attrs);
 }
 
 cy_value cy_transpose(cy_value a) {
-  if (!cy_is_value(a) || cy_graph_failed(a.graph)) return cy_none;
+  if (!cy_is_value(a) || cy_graph_failed(a.graph)) return cy_failed(a.graph);
   int rank = cy_value_shape(a).rank, axes[CY_MAX_RANK] = {0, 1, 2, 3, 4, 5, 6, 7};
   if (rank < 2) {
     cy_graph_fail(a.graph, CY_INVALID, "transpose: a matrix has two axes, this value has %d", rank);
-    return cy_none;
+    return cy_failed(a.graph);
   }
   axes[rank - 1] = rank - 2;
   axes[rank - 2] = rank - 1;
@@ -354,7 +354,7 @@ const cy_op cy_op_broadcast = {
     .cost = cy_cost_zero, .sample = sample_broadcast};
 
 cy_value cy_broadcast_axes(cy_value a, cy_shape shape, const int *axes) {
-  if (!cy_is_value(a) || cy_graph_failed(a.graph)) return cy_none;
+  if (!cy_is_value(a) || cy_graph_failed(a.graph)) return cy_failed(a.graph);
   if (cy_shape_equal(shape, cy_value_shape(a))) return a;
   broadcast_attrs attrs = {.shape = cy_list_of(shape), .axes = {.n = cy_value_shape(a).rank}};
   for (int i = 0; i < attrs.axes.n; i++) attrs.axes.at[i] = axes[i];
@@ -362,11 +362,11 @@ cy_value cy_broadcast_axes(cy_value a, cy_shape shape, const int *axes) {
 }
 
 cy_value cy_broadcast(cy_value a, cy_shape shape) {
-  if (!cy_is_value(a) || cy_graph_failed(a.graph)) return cy_none;
+  if (!cy_is_value(a) || cy_graph_failed(a.graph)) return cy_failed(a.graph);
   int axes[CY_MAX_RANK], rank = cy_value_shape(a).rank;
   if (rank > shape.rank) {
     cy_graph_fail(a.graph, CY_INVALID, "broadcast: a value of %d axes does not fit in %d", rank, shape.rank);
-    return cy_none;
+    return cy_failed(a.graph);
   }
   for (int i = 0; i < rank; i++) axes[i] = shape.rank - rank + i;
   return cy_broadcast_axes(a, shape, axes);
@@ -445,7 +445,7 @@ const cy_op cy_op_slice = {
     .cost = cy_cost_zero, .sample = sample_slice};
 
 cy_value cy_slice(cy_value a, const int64_t *start, const int64_t *limit, const int64_t *strides) {
-  if (!cy_is_value(a) || cy_graph_failed(a.graph)) return cy_none;
+  if (!cy_is_value(a) || cy_graph_failed(a.graph)) return cy_failed(a.graph);
   slice_attrs attrs = {0};
   attrs.start.n = attrs.limit.n = attrs.stride.n = cy_value_shape(a).rank;
   for (int i = 0; i < attrs.start.n; i++) {
@@ -458,7 +458,7 @@ cy_value cy_slice(cy_value a, const int64_t *start, const int64_t *limit, const 
 
 cy_value cy_slice_axis(cy_value a, int axis, int64_t start, int64_t limit) {
   axis = cy_axis(a, "slice", axis);
-  if (axis < 0) return cy_none;
+  if (axis < 0) return cy_failed(a.graph);
   int64_t from[CY_MAX_RANK] = {0}, to[CY_MAX_RANK];
   cy_shape shape = cy_value_shape(a);
   memcpy(to, shape.dim, sizeof to);
@@ -512,7 +512,7 @@ const cy_op cy_op_flip = {
 
 cy_value cy_flip(cy_value a, int axis) {
   axis_attrs attrs = {cy_axis(a, "flip", axis)};
-  return attrs.axis < 0 ? cy_none : cy_make(a.graph, &cy_op_flip, &a, 1, &attrs);
+  return attrs.axis < 0 ? cy_failed(a.graph) : cy_make(a.graph, &cy_op_flip, &a, 1, &attrs);
 }
 
 /* ---- all_reduce ---- */
