@@ -497,6 +497,17 @@ static void early_stopping_brings_back_the_best_epoch(void **unused) {
   cy_metrics_clear(&m);
   cy_trainer_free(t);
 
+  options.watch_accuracy = true;
+  t = trainer_of("dense(32) -> relu -> dense(3)", noise, options);
+  OK(cy_trainer_run(t));
+  for (int i = 0; i < cy_trainer_history_count(t); i++)
+    assert_true(cy_trainer_history(t, i).validation_accuracy <=
+                cy_trainer_history(t, (int)cy_trainer_best_epoch(t) - 1).validation_accuracy);
+  assert_true(accuracy_on(t, CY_PART_VALIDATION) ==
+              cy_trainer_history(t, (int)cy_trainer_best_epoch(t) - 1).validation_accuracy);
+  cy_trainer_free(t);
+  options.watch_accuracy = false;
+
   options.keep_last = true;
   t = trainer_of("dense(32) -> relu -> dense(3)", noise, options);
   OK(cy_trainer_run(t));

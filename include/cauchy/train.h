@@ -40,7 +40,7 @@ typedef struct cy_progress {
   double learning_rate;           /* of the last step */
   double samples_per_second;      /* training samples, over the last seconds */
   double seconds, seconds_left;   /* since this run began; until the last epoch is over, as far as known (else NaN) */
-  bool best;                      /* EPOCH: the best value of the watched loss so far */
+  bool best;                      /* EPOCH: the best value of the watched number so far */
 } cy_progress;
 
 /* A field of 0 takes the value in brackets. */
@@ -57,7 +57,9 @@ typedef struct cy_trainer_options {
   double test;             /* fraction, for data without a fixed test part; [0.2]; negative: none */
   cy_scale scale;          /* of the inputs */
   int64_t patience;        /* > 0: stop after so many epochs in a row without improvement [never] */
-  double min_delta;        /* smaller improvements of the watched loss do not count [any counts] */
+  double min_delta;        /* smaller improvements of the watched number do not count [any counts] */
+  bool watch_accuracy;     /* the watched number, which tells the best epoch, is 1 - accuracy; otherwise the loss. Of the
+                              validation part if there is one, else of the training part */
   bool keep_last;          /* end with the last parameters; otherwise, with a validation part, with the best epoch's */
   double l1, l2;           /* added to the loss: l1 sum |w| + l2 / 2 sum w^2 over weights, not biases or scales [0] */
   cy_dtype dtype;          /* CY_F32 [yes] or CY_F64 */

@@ -30,6 +30,7 @@ const cy_field cy_option_fields[] = {
   OPTION(seed, CY_FIELD_U64),                    OPTION(validation, CY_FIELD_DOUBLE),
   OPTION(test, CY_FIELD_DOUBLE),                 OPTION(scale, CY_FIELD_INT),
   OPTION(patience, CY_FIELD_I64),                OPTION(min_delta, CY_FIELD_DOUBLE),
+  OPTION(watch_accuracy, CY_FIELD_BOOL),
   OPTION(keep_last, CY_FIELD_BOOL),              OPTION(l1, CY_FIELD_DOUBLE),
   OPTION(l2, CY_FIELD_DOUBLE),                   OPTION(dtype, CY_FIELD_INT),
   OPTION(threads, CY_FIELD_INT),
@@ -40,7 +41,7 @@ const int cy_option_field_count = (int)(sizeof cy_option_fields / sizeof cy_opti
 const cy_field cy_position_fields[] = {
   POSITION(epoch, CY_FIELD_I64),   POSITION(batch, CY_FIELD_I64),         POSITION(loss_sum, CY_FIELD_DOUBLE),
   POSITION(correct, CY_FIELD_I64), POSITION(samples, CY_FIELD_I64),       POSITION(seconds, CY_FIELD_DOUBLE),
-  POSITION(best_loss, CY_FIELD_DOUBLE), POSITION(best_epoch, CY_FIELD_I64), POSITION(waited, CY_FIELD_I64),
+  POSITION(best_value, CY_FIELD_DOUBLE), POSITION(best_epoch, CY_FIELD_I64), POSITION(waited, CY_FIELD_I64),
   POSITION(best_in_place, CY_FIELD_BOOL),
 };
 const int cy_position_field_count = (int)(sizeof cy_position_fields / sizeof cy_position_fields[0]);

@@ -43,6 +43,8 @@ cy_status cy_trainer_options_resolve(cy_trainer_options options, int64_t classes
   if (options.validation == 0 && !signbit(options.validation)) options.validation = 0.1;
   if (options.test == 0) options.test = 0.2;
   CY_TRY(check(&options));
+  if (options.watch_accuracy && classes == 0)
+    return cy_fail(CY_INVALID, "watch_accuracy: there is no accuracy, for the targets are numbers, not classes");
   *resolved = options;
   return CY_OK;
 }

@@ -147,7 +147,7 @@ static cy_status prepare(cy_trainer *t, const cy_model *model, bool scale) {
     .sample = cy_dataset_sample_shape(t->dataset), .target = cy_dataset_target_shape(t->dataset),
     .classes = cy_dataset_classes(t->dataset), .l1 = o->l1, .l2 = o->l2, .optimizer = o->optimizer,
     .program = {.backend = t->backend, .threads = o->threads}};
-  t->at.best_loss = INFINITY;
+  t->at.best_value = INFINITY;
   CY_TRY(make_state(t, t->split.n_train < o->batch_size ? t->split.n_train : o->batch_size));
   return make_runners(t);
 }

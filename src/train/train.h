@@ -160,7 +160,7 @@ typedef struct cy_position {
   double loss_sum;       /* of the current epoch, over samples */
   int64_t correct, samples;
   double seconds;        /* spent in the current epoch */
-  double best_loss;      /* watched; infinity before the first epoch */
+  double best_value;     /* of the watched number; infinity before the first epoch */
   int64_t best_epoch;    /* from 1; 0: none */
   int64_t waited;        /* epochs since */
   bool best_in_place;    /* the state's tensors are those of the best epoch, and held/... those of the last one */

@@ -176,11 +176,16 @@ static cy_evaluation evaluation_of(cy_trainer *t, const int64_t *indices, int64_
                          .indices = indices, .n = n, .batch_size = batch, .owner = t};
 }
 
+/* What tells the best epoch: the smaller the better. */
+static double watched_number(const cy_trainer *t, cy_tally tally) {
+  return t->options.watch_accuracy ? 1 - cy_tally_accuracy(tally, t->objective.classes) : cy_tally_loss(tally);
+}
+
 /* Notes whether the epoch was the best, and moves to the next one. */
 static cy_status close_epoch(cy_trainer *t, cy_tally validation) {
   cy_tally trained = epoch_tally(t);
-  double watched = has_validation(t) ? cy_tally_loss(validation) : cy_tally_loss(trained);
-  bool best = watched < t->at.best_loss - t->options.min_delta;
+  double watched = watched_number(t, has_validation(t) ? validation : trained);
+  bool best = watched < t->at.best_value - t->options.min_delta;
   cy_epoch_record record = {
     .epoch = t->at.epoch + 1, .steps = steps_done(t), .loss = cy_tally_loss(trained),
     .accuracy = cy_tally_accuracy(trained, t->objective.classes), .validation_loss = cy_tally_loss(validation),
@@ -189,7 +194,7 @@ static cy_status close_epoch(cy_trainer *t, cy_tally validation) {
     .seconds = t->at.seconds, .best = best};
   CY_TRY(cy_trainer_add_record(t, record));
   if (best) {
-    t->at.best_loss = watched;
+    t->at.best_value = watched;
     t->at.best_epoch = record.epoch;
     keep_current(t);
   }
@@ -229,11 +234,11 @@ cy_status cy_trainer_run(cy_trainer *t) {
   start_clock(t);
   while (!nothing_left(t)) CY_TRY(run_epoch(t));
   if (cy_trainer_stopped_early(t) && t->steps_this_run)
-    cy_trainer_log(t, "stopped early: no better loss in %lld epochs", (long long)t->at.waited);
+    cy_trainer_log(t, "stopped early: no improvement in %lld epochs", (long long)t->at.waited);
   if (keeps_best(t) && t->at.best_epoch > 0 && !t->at.best_in_place) {
     exchange_best(t);
-    cy_trainer_log(t, "kept the parameters of epoch %lld, validation loss %.6g", (long long)t->at.best_epoch,
-                   t->at.best_loss);
+    cy_trainer_log(t, "kept the parameters of epoch %lld, validation %s %.6g", (long long)t->at.best_epoch,
+                   t->options.watch_accuracy ? "error" : "loss", t->at.best_value);
   }
   return CY_OK;
 }
