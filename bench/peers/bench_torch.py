@@ -1,6 +1,7 @@
 """PyTorch, as fast as a good user writes it: eager with each form of the optimiser, and torch.compile of the loss,
 of the loss and the optimiser, and of the whole functional step where the version has it."""
 
+import os
 import sys
 
 import worker
@@ -14,7 +15,7 @@ torch.set_num_threads(threads)
 torch.set_num_interop_threads(1)
 torch.set_flush_denormal(True)
 
-COMPILES = hasattr(torch, "compile")
+COMPILES = hasattr(torch, "compile") and not os.environ.get("BENCH_QUICK")
 
 
 def compiled(function, **options):
