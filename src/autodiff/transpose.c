@@ -49,7 +49,7 @@ static void pull_node(pull *p, int32_t id) {
     in[k] = cy_value_at(p->graph, node->inputs[k]);
     moving += p->linear[node->inputs[k]];
   }
-  cy_rule rule = {p->graph, node, in, cy_value_at(p->graph, id), NULL};
+  cy_rule rule = {.graph = p->graph, .node = node, .in = in, .out = cy_value_at(p->graph, id)};
   const char *outer = cy_scope_set(p->graph, node->scope);
   if (!node->op->transpose && node->op->expand) {
     pull_composite(p, &rule, ct);

@@ -38,37 +38,68 @@ static cy_value simplify(const cy_rule *rule) {
   return v;
 }
 
-static cy_value rebuild_node(cy_graph *to, const cy_node *node, const int32_t *map, rewrite *rule) {
+/* A round in progress. Uses are counted in the old graph and carried over to what a node becomes; values that a rule
+ * makes on the way have none on record. */
+typedef struct rebuilding {
+  cy_graph *to;
+  bool *needed;
+  int32_t *map;      /* old node to new */
+  int32_t *old_uses;
+  int32_t *uses;     /* of new nodes, as far as the array goes */
+  int32_t n_uses;
+} rebuilding;
+
+static cy_value rebuild_node(const rebuilding *r, const cy_node *node, rewrite *rule) {
+  cy_graph *to = r->to;
   cy_value few[FEW], *in = few, v = cy_none;
   if (node->n_inputs > FEW && !(in = cy_calloc((size_t)node->n_inputs, sizeof *in))) {
     cy_graph_fail(to, CY_NO_MEMORY, "out of memory");
     return cy_none;
   }
-  for (int k = 0; k < node->n_inputs; k++) in[k] = cy_value_at(to, map[node->inputs[k]]);
+  for (int k = 0; k < node->n_inputs; k++) in[k] = cy_value_at(to, r->map[node->inputs[k]]);
   cy_scope_set(to, node->scope);
-  if (node->n_inputs) v = rule(&(cy_rule){to, node, in, cy_none, NULL});
+  if (node->n_inputs) v = rule(&(cy_rule){to, node, in, cy_none, NULL, r->uses, r->n_uses});
   if (!cy_is_value(v)) v = cy_remake(to, node, in);
   if (in != few) cy_free(in);
   return v;
 }
 
+static void count_uses(rebuilding *r, const cy_graph *from, const cy_value *values, int n) {
+  for (int i = 0; i < n; i++) r->old_uses[values[i].id]++;
+  for (int32_t id = 0; id < cy_graph_size(from); id++)
+    for (int k = 0; r->needed[id] && k < cy_node_at(from, id)->n_inputs; k++)
+      r->old_uses[cy_node_at(from, id)->inputs[k]]++;
+}
+
+static cy_status rebuild_all(rebuilding *r, cy_graph *from, cy_value *values, int n, rewrite *rule) {
+  int32_t size = cy_graph_size(from);
+  cy_mark_needed(from, values, n, r->needed);
+  count_uses(r, from, values, n);
+  for (int32_t id = 0; id < size && !cy_graph_failed(r->to); id++) {
+    if (!r->needed[id]) continue;
+    int32_t made = r->map[id] = rebuild_node(r, cy_node_at(from, id), rule).id;
+    if (made >= 0 && made < r->n_uses) r->uses[made] += r->old_uses[id];
+  }
+  CY_TRY(cy_graph_status(r->to));
+  for (int i = 0; i < n; i++) values[i] = cy_value_at(r->to, r->map[values[i].id]);
+  return CY_OK;
+}
+
 /* One round: values of one graph become values of a new one. */
 static cy_status rebuild(cy_value *values, int n, rewrite *rule, cy_graph **to) {
-  cy_graph *from = values[0].graph;
-  int32_t size = cy_graph_size(from);
+  size_t size = (size_t)cy_graph_size(values[0].graph) + 1;
   CY_TRY(cy_graph_create(to));
-  bool *needed = cy_calloc((size_t)size + 1, sizeof *needed);
-  int32_t *map = cy_calloc((size_t)size + 1, sizeof *map);
-  cy_status status = needed && map ? CY_OK : cy_no_memory();
-  if (status == CY_OK) {
-    cy_mark_needed(from, values, n, needed);
-    for (int32_t id = 0; id < size && !cy_graph_failed(*to); id++)
-      if (needed[id]) map[id] = rebuild_node(*to, cy_node_at(from, id), map, rule).id;
-    status = cy_graph_status(*to);
-  }
-  for (int i = 0; i < n && status == CY_OK; i++) values[i] = cy_value_at(*to, map[values[i].id]);
-  cy_free(needed);
-  cy_free(map);
+  rebuilding r = {.to = *to, .n_uses = (int32_t)(size < INT32_MAX / 4 ? 4 * size : size)};
+  r.needed = cy_calloc(size, sizeof *r.needed);
+  r.map = cy_calloc(size, sizeof *r.map);
+  r.old_uses = cy_calloc(size, sizeof *r.old_uses);
+  r.uses = cy_calloc((size_t)r.n_uses, sizeof *r.uses);
+  cy_status status = r.needed && r.map && r.old_uses && r.uses ? rebuild_all(&r, values[0].graph, values, n, rule)
+                                                               : cy_no_memory();
+  cy_free(r.needed);
+  cy_free(r.map);
+  cy_free(r.old_uses);
+  cy_free(r.uses);
   if (status != CY_OK) {
     cy_graph_free(*to);
     *to = NULL;

@@ -150,6 +150,10 @@ void cy_mark_needed(const cy_graph *graph, const cy_value *values, int n, bool *
       for (int k = 0; k < graph->nodes[id]->n_inputs; k++) needed[graph->nodes[id]->inputs[k]] = true;
 }
 
+bool cy_used_once(const cy_rule *rule, cy_value v) {
+  return v.id >= 0 && v.id < rule->n_uses && rule->uses[v.id] == 1;
+}
+
 cy_graph *cy_common_graph(const cy_value *values, int n) {
   cy_graph *graph = NULL;
   for (int i = 0; i < n; i++) {

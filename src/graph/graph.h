@@ -56,6 +56,9 @@ typedef struct cy_full_attrs {
 /* True if every element of the value is one known number. */
 bool cy_is_full(cy_value value, double *number);
 
+/* For rewrites that would compute a value again: is this operand, or operand of an operand, used by nothing else? */
+bool cy_used_once(const cy_rule *rule, cy_value v);
+
 cy_list cy_list_of(cy_shape shape);
 cy_shape cy_shape_of(const cy_list *list);
 cy_type cy_type_of(cy_value value);

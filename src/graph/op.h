@@ -49,6 +49,8 @@ typedef struct cy_rule {
   const cy_value *in;      /* operands, node->n_inputs of them */
   cy_value out;            /* the node itself */
   const cy_value *tangent; /* jvp: per operand, empty where zero */
+  const int32_t *uses;     /* simplify: how often the values made so far are used; see cy_used_once */
+  int32_t n_uses;
 } cy_rule;
 
 /* What a reference kernel sees: operands and result with any strides. */

@@ -175,19 +175,23 @@ static cy_value permute_of_broadcast(cy_value v, const cy_list *order);
 
 static bool is_broadcast(cy_value v) { return cy_node_of(v)->op == &cy_op_broadcast; }
 
-/* An elementwise operation on broadcast values is permuted by permuting what was broadcast: an outer product is made in
- * the layout that is asked for. */
+/* The operand permuted at no cost, or the empty value. */
+static cy_value absorb_permute(const cy_rule *r, cy_value v, const cy_list *order) {
+  const cy_node *node = cy_node_of(v);
+  double number;
+  if (is_broadcast(v)) return permute_of_broadcast(v, order);
+  if (node->op == &cy_op_dot) return cy_used_once(r, v) ? cy_dot_swapped(node, r->graph, order) : cy_none;
+  return node->op == &cy_op_permute || cy_is_full(v, &number) ? permute_by(v, order, false) : cy_none;
+}
+
+/* An elementwise operation is permuted by permuting its operands, if each takes it at no cost: outer products and sums
+ * of matrix products come out in the layout that is asked for. */
 static cy_value permute_of_elementwise(const cy_rule *r, const cy_node *inner, const cy_list *order) {
   cy_value in[3];
-  double number;
-  if (inner->op->scalar < 0 || inner->n_inputs > 3) return cy_none;
+  if (inner->op->scalar < 0 || inner->n_inputs > 3 || !cy_used_once(r, r->in[0])) return cy_none;
   for (int i = 0; i < inner->n_inputs; i++) {
-    in[i] = cy_value_at(r->graph, inner->inputs[i]);
-    if (!is_broadcast(in[i]) && !cy_is_full(in[i], &number)) return cy_none;
-  }
-  for (int i = 0; i < inner->n_inputs; i++) {
-    cy_value moved = is_broadcast(in[i]) ? permute_of_broadcast(in[i], order) : cy_none;
-    in[i] = cy_is_value(moved) ? moved : permute_by(in[i], order, false);
+    in[i] = absorb_permute(r, cy_value_at(r->graph, inner->inputs[i]), order);
+    if (!cy_is_value(in[i])) return cy_none;
   }
   return cy_make(r->graph, inner->op, in, inner->n_inputs, inner->attrs);
 }
@@ -204,13 +208,8 @@ static cy_value simplify_permute(const cy_rule *r) {
     for (int i = 0; i < axes->n; i++) both.at[i] = first->at[axes->at[i]];
     return permute_by(cy_value_at(r->graph, inner->inputs[0]), &both, false);
   }
-  inner = producer(r, &cy_op_dot);
-  if (inner) {
-    cy_value swapped = cy_dot_swapped(inner, r->graph, axes);
-    if (cy_is_value(swapped)) return swapped;
-  }
-  cy_value moved = is_broadcast(r->in[0]) ? permute_of_broadcast(r->in[0], axes)
-                                          : permute_of_elementwise(r, cy_node_of(r->in[0]), axes);
+  cy_value moved = absorb_permute(r, r->in[0], axes);
+  if (!cy_is_value(moved)) moved = permute_of_elementwise(r, cy_node_of(r->in[0]), axes);
   return cy_is_value(moved) ? moved : simplify_full(r);
 }
 

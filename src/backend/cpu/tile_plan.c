@@ -670,10 +670,13 @@ typedef struct place {
   int free_after; /* last instruction of the value in it */
 } place;
 
+/* Registers a multiple of 4096 bytes apart would look alike to the store buffer, and loads wait for the wrong stores. */
+enum { STAGGER = 5 * 64 };
+
 static bool take_bytes(size_t *total, size_t bytes, size_t *offset) {
   if (bytes > SIZE_MAX / 4 - *total) return false;
   *offset = *total;
-  *total += (bytes + 63) / 64 * 64;
+  *total += (bytes + 63) / 64 * 64 + (bytes >= 2048 ? STAGGER : 0);
   return true;
 }
 

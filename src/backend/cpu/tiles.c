@@ -14,6 +14,7 @@ typedef struct run {
   cy_tile_number *sum;
   bool *direct;            /* per bound output: written in place in this run */
   int64_t row, n_rows, column, n_columns; /* the tile */
+  size_t elements[4];      /* of it, by level */
 } run;
 
 /* ---- walking memory ---- */
@@ -254,16 +255,6 @@ static void accumulate_columns(const run *r, const cy_instruction *in) {
   r->tiles->kernels->accumulate[s->combine][s->dtype](sums, r->slot[in->a], (size_t)r->n_rows, (size_t)r->n_columns);
 }
 
-static int64_t elements(const run *r, cy_tile_level level) {
-  switch (level) {
-    case CY_LEVEL_UNIFORM: return 1;
-    case CY_LEVEL_COLUMN: return r->tiles->tile_rows * r->n_columns;
-    case CY_LEVEL_ROW: return r->n_rows;
-    case CY_LEVEL_FULL: break;
-  }
-  return r->n_rows * r->n_columns;
-}
-
 /* Row values leave the tile with the first block of columns. */
 static bool once_per_row(const run *r, const cy_instruction *in) { return in->level != CY_LEVEL_ROW || r->column == 0; }
 
@@ -271,7 +262,7 @@ static void execute(const run *r, const cy_instruction_list *list) {
   const cy_instruction *end = list->item + list->count;
   void **slot = r->slot;
   for (const cy_instruction *in = list->item; in < end; in++) {
-    size_t n = (size_t)elements(r, in->level);
+    size_t n = r->elements[in->level];
     switch (in->kind) {
       case CY_DO_KERNEL: in->kernel(slot[in->dst], slot[in->a], slot[in->b], slot[in->c], n); break;
       case CY_DO_CONSTANT: cy_store(slot[in->dst], in->dtype, 0, in->number); break;
@@ -336,14 +327,23 @@ static void bind_outputs(const run *r, bool final) {
   }
 }
 
+static void count_elements(run *r) {
+  r->elements[CY_LEVEL_UNIFORM] = 1;
+  r->elements[CY_LEVEL_COLUMN] = (size_t)(r->tiles->tile_rows * r->n_columns);
+  r->elements[CY_LEVEL_ROW] = (size_t)r->n_rows;
+  r->elements[CY_LEVEL_FULL] = (size_t)(r->n_rows * r->n_columns);
+}
+
 static void enter_rows(run *r, int64_t block) {
   r->row = block * r->tiles->tile_rows;
   r->n_rows = smaller(r->tiles->tile_rows, r->tiles->rows - r->row);
+  count_elements(r);
 }
 
 static void enter_columns(run *r, int64_t block) {
   r->column = block * r->tiles->tile_columns;
   r->n_columns = smaller(r->tiles->tile_columns, r->tiles->columns - r->column);
+  count_elements(r);
 }
 
 static void hoist(run *r) {
@@ -380,6 +380,7 @@ static void worker_prepare(run *r) {
   const cy_tiles *t = r->tiles;
   r->n_rows = t->tile_rows;
   r->n_columns = t->tile_columns;
+  count_elements(r);
   for (int i = 0; i < t->n_slots; i++)
     r->slot[i] = t->slots[i].owned ? (t->slots[i].shared ? r->shared : r->mine) + t->slots[i].offset : NULL;
   for (int i = 0; i < t->n_sums; i++) r->sum[i] = sum_identity(&t->sums[i]);
@@ -496,6 +497,7 @@ static void run_uniform(const job *j) {
   run r;
   worker_start(&r, t, j->inputs, j->outputs, j->shared, 0);
   for (int i = 0; i < t->n_slots; i++) r.slot[i] = t->slots[i].shared ? j->shared + t->slots[i].offset : NULL;
+  r.elements[CY_LEVEL_UNIFORM] = 1;
   execute(&r, &t->uniform);
 }
 
