@@ -15,7 +15,11 @@ flags=$(pkg-config --define-variable=prefix="$root" --cflags --libs cauchy)
 $cc -std=c11 -Wall -Wextra -Wpedantic -Werror "$source/examples/hessian_vector.c" $flags -o "$place/c"
 "$place/c"
 "$place/c" | grep -q '^H v       0.080946843746779 0.132240892305001 0.183534940863224$'
+$cc -std=c11 -Wall -Wextra -Wpedantic -Werror "$source/examples/train_and_curvature.c" $flags -o "$place/train"
+"$place/train" | grep -q 'curvature along the gradient'
 [ -n "$cxx" ] || exit 0
+$cxx -std=c++11 -Wall -Wextra -Wpedantic -Werror -x c++ "$source/examples/train_and_curvature.c" -x none $flags -o "$place/train"
+"$place/train" | grep -q 'curvature along the gradient'
 cat >"$place/program.cpp" <<'END'
 #include <cauchy.h>
 #include <cstdio>
