@@ -68,6 +68,92 @@ SELECT_FORMS(1, uint8_t)
 SELECT_FORMS(4, uint32_t)
 SELECT_FORMS(8, uint64_t)
 
+/* ---- rows of a short length from one number each ---- */
+
+#define EXPAND(name, T)                                                              \
+  static void name(void *out, const void *px, size_t rows, size_t columns) {         \
+    enum { W = 64 / sizeof(T) };                                                     \
+    T *o = out;                                                                      \
+    const T *x = px;                                                                 \
+    size_t r = 0;                                                                    \
+    for (; columns <= W && (r + 1) * columns + W <= rows * columns; r++)             \
+      for (size_t c = 0; c < W; c++) o[r * columns + c] = x[r]; /* later rows follow */ \
+    for (; r < rows; r++) {                                                          \
+      const T v = x[r];                                                              \
+      CY_SIMD for (size_t c = 0; c < columns; c++) o[r * columns + c] = v;           \
+    }                                                                                \
+  }
+EXPAND(expand_1, uint8_t)
+EXPAND(expand_4, uint32_t)
+EXPAND(expand_8, uint64_t)
+
+/* ---- two or three operations in one pass, f32: registers go through the first-level cache once, not twice ---- */
+
+#define FUSED(name, expression)                                                                 \
+  static void name(void *out, const void *const *x, const size_t *step, size_t n) {             \
+    enum { W = 32 };                                                                            \
+    float *o = out, same[4][W];                                                                 \
+    const float *p[4];                                                                          \
+    size_t i = 0;                                                                               \
+    if (n == 0) return;                                                                         \
+    for (int k = 0; k < 4; k++) {                                                               \
+      p[k] = step[k] ? x[k] : same[k];                                                          \
+      if (step[k]) continue;                                                                    \
+      const float v = *(const float *)x[k];                                                     \
+      for (int l = 0; l < W; l++) same[k][l] = v;                                               \
+    }                                                                                           \
+    const float *p0 = p[0], *p1 = p[1], *p2 = p[2], *p3 = p[3];                                 \
+    const size_t s0 = step[0] * W, s1 = step[1] * W, s2 = step[2] * W, s3 = step[3] * W;        \
+    for (; i + W <= n; i += W, p0 += s0, p1 += s1, p2 += s2, p3 += s3)                          \
+      CY_SIMD for (int l = 0; l < W; l++) {                                                     \
+        const float a = p0[l], b = p1[l], c = p2[l], d = p3[l];                                 \
+        (void)a, (void)b, (void)c, (void)d;                                                     \
+        o[i + (size_t)l] = expression;                                                          \
+      }                                                                                         \
+    for (size_t l = 0; i + l < n; l++) {                                                        \
+      const float a = p0[l], b = p1[l], c = p2[l], d = p3[l];                                   \
+      (void)a, (void)b, (void)c, (void)d;                                                       \
+      o[i + l] = expression;                                                                    \
+    }                                                                                           \
+  }
+#define OF_add(a, b) ((a) + (b))
+#define OF_sub(a, b) ((a) - (b))
+#define OF_mul(a, b) ((a) * (b))
+#define OF_div(a, b) ((a) / (b))
+#define OF_max(a, b) CY_MAX(a, b)
+#define OF_sqrt(a, b) sqrtf(a)
+/* X(inner, outer, position) */
+#define OUTERS(X, inner)                                                                                     \
+  X(inner, add, 0) X(inner, add, 1) X(inner, sub, 0) X(inner, sub, 1) X(inner, mul, 0) X(inner, mul, 1)      \
+  X(inner, div, 0) X(inner, div, 1)
+#define PAIRS(X) \
+  OUTERS(X, add) OUTERS(X, sub) OUTERS(X, mul) OUTERS(X, div) OUTERS(X, sqrt) X(mul, sqrt, 0) X(add, sqrt, 0) X(add, max, 0)
+#define CHOICES(X) X(gt, >) X(ge, >=) X(lt, <) X(le, <=) X(eq, ==) X(ne, !=)
+/* A unary inner operation has no x1: the outer's other operand is x1 itself. */
+#define THIRD_add c
+#define THIRD_sub c
+#define THIRD_mul c
+#define THIRD_div c
+#define THIRD_sqrt b
+#define IN_ORDER_0(outer, t, z) OF_##outer(t, z)
+#define IN_ORDER_1(outer, t, z) OF_##outer(z, t)
+#define PAIR_KERNEL(inner, outer, position) \
+  FUSED(pair_##inner##_##outer##_##position, IN_ORDER_##position(outer, OF_##inner(a, b), THIRD_##inner))
+#define CHOICE_KERNEL(name, sign) FUSED(choose_##name, a sign b ? c : d)
+PAIRS(PAIR_KERNEL)
+CHOICES(CHOICE_KERNEL)
+FUSED(sum_of_products, a * b + c * d)
+FUSED(difference_of_products, a * b - c * d)
+
+#define PAIR_ROW(inner, outer, position) \
+  {CY_SCALAR_##inner, CY_SCALAR_NONE, CY_SCALAR_##outer, position, pair_##inner##_##outer##_##position},
+#define CHOICE_ROW(name, sign) {CY_SCALAR_##name, CY_SCALAR_NONE, CY_SCALAR_select, 0, choose_##name},
+static const cy_tile_pair pairs[] = {
+  {CY_SCALAR_mul, CY_SCALAR_mul, CY_SCALAR_add, 0, sum_of_products},
+  {CY_SCALAR_mul, CY_SCALAR_mul, CY_SCALAR_sub, 0, difference_of_products},
+  PAIRS(PAIR_ROW) CHOICES(CHOICE_ROW)
+};
+
 /* ---- conversions, as cy_view_copy does them: out of range saturates, NaN gives 0, only i64 to i32 wraps ---- */
 
 #define CONVERT(from, F, to, R, expression)                                                           \
@@ -192,6 +278,9 @@ const cy_tile_kernels CY_JOIN(cy_tile_kernels, CY_TILE_SET) = {
     [CY_U8] = {convert_u8_f32, convert_u8_f64, convert_u8_i32, convert_u8_i64, stop_gradient_u8, convert_u8_bool},
     [CY_BOOL] = {convert_u8_f32, convert_u8_f64, convert_u8_i32, convert_u8_i64, stop_gradient_u8, stop_gradient_u8},
   },
+  .pairs = pairs,
+  .n_pairs = sizeof pairs / sizeof *pairs,
+  .expand = {expand_1, expand_4, expand_8},
   .reduce = {ALL_TYPES(reduce_sum), ALL_TYPES(reduce_max)},
   .accumulate = {ALL_TYPES(accumulate_sum), ALL_TYPES(accumulate_max)},
   .random = {random_f32, random_f64},

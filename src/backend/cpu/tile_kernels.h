@@ -18,6 +18,17 @@ typedef void (*cy_tile_accumulation)(void *sums, const void *x, size_t rows, siz
 /* The numbers at position ... position + n - 1. */
 typedef void (*cy_tile_random)(void *out, uint64_t seed, uint64_t step, uint32_t stream, uint64_t position, size_t n);
 
+/* Several operations at once: operand k of element i is x[k][i * step[k]], step 0 (one number) or 1. */
+typedef void (*cy_tile_fused)(void *out, const void *const *x, const size_t *step, size_t n);
+
+/* outer(.., inner(x0, x1), ..): the inner result is operand number `position` of the outer operation, whose other operands
+ * follow in order. If second is not CY_SCALAR_NONE, outer(inner(x0, x1), second(x2, x3)). f32. */
+typedef struct cy_tile_pair {
+  cy_scalar_op inner, second, outer;
+  int position;
+  cy_tile_fused kernel;
+} cy_tile_pair;
+
 /* Which operands are one number for the whole register: bits 0, 1, 2 for a, b, c. Binary kernels exist with at most
  * one, select with any of b and c. */
 enum { CY_VECTORS = 0, CY_UNIFORM_A = 1, CY_UNIFORM_B = 2, CY_UNIFORM_C = 4, CY_FORMS = 8 };
@@ -30,10 +41,18 @@ typedef struct cy_tile_kernels {
   cy_tile_kernel math[CY_SCALAR_COUNT][2];                          /* f32, f64: go before those in scalar */
   cy_tile_kernel select[CY_ELEMENT_SIZES][CY_FORMS];
   cy_tile_kernel convert[CY_DTYPE_COUNT][CY_DTYPE_COUNT]; /* from, to */
+  const cy_tile_pair *pairs; /* best first */
+  int n_pairs;
+  cy_tile_reduction expand[CY_ELEMENT_SIZES]; /* out[r][0..columns) = x[r] */
   cy_tile_reduction reduce[CY_COMBINES][CY_DTYPE_COUNT];
   cy_tile_accumulation accumulate[CY_COMBINES][CY_DTYPE_COUNT];
   cy_tile_random random[2]; /* f32, f64 */
 } cy_tile_kernels;
+
+static inline int cy_element_size_index(cy_dtype dtype) {
+  size_t size = cy_dtype_size(dtype);
+  return size == 1 ? 0 : size == 4 ? 1 : 2;
+}
 
 extern const cy_tile_kernels cy_tile_kernels_baseline;
 #if defined(__x86_64__)

@@ -65,6 +65,7 @@ ACCUMULATE(accumulate_sum, a + b)
 ACCUMULATE(accumulate_max, CY_MAX(a, b))
 
 #if IS_FLOAT
+#define SHORT_ROW 16 /* rows shorter than a register: one after the other, several in flight */
 /* Four registers of lanes, added as a tree: rounding grows with the logarithm of a row's length, nearly. */
 typedef T K(lanes) __attribute__((vector_size(CY_VECTOR_BYTES)));
 typedef T K(lanes_at) __attribute__((vector_size(CY_VECTOR_BYTES), aligned(sizeof(T)), may_alias));
@@ -105,6 +106,17 @@ static inline K(lanes) K(max_lanes)(K(lanes) a, K(lanes) b) {
   static void K(name)(void *out, const void *px, size_t rows, size_t columns) {                       \
     T *o = out;                                                                                       \
     const T *x = px;                                                                                  \
+    if (columns < K(LANES) && columns < SHORT_ROW) {                                                  \
+      for (size_t r = 0; r < rows; r++, x += columns) {                                               \
+        T a = identity;                                                                               \
+        for (size_t c = 0; c < columns; c++) {                                                        \
+          const T b = x[c];                                                                           \
+          a = expression;                                                                             \
+        }                                                                                             \
+        o[r] = a;                                                                                     \
+      }                                                                                               \
+      return;                                                                                         \
+    }                                                                                                 \
     for (size_t r = 0; r < rows; r++) o[r] = K(CY_JOIN(name, row))(x + r * columns, columns);         \
   }
 REDUCE(reduce_sum, K(add_lanes), 0, a + b)
@@ -139,6 +151,7 @@ REDUCE(reduce_max, LOWEST, a > b ? a : b)
 #undef BINARY_FORMS
 #undef ACCUMULATE
 #undef REDUCE
+#undef SHORT_ROW
 #undef T
 #undef SUFFIX
 #undef IS_FLOAT

@@ -22,6 +22,9 @@ typedef struct plan {
   int *full_slot;       /* the same value, one element per element of the tile */
   int *row_slot;        /* the same value, one element per row */
   bool *wanted;         /* per step: in the pass being emitted */
+  int *uses;            /* per step: by steps and outputs */
+  const cy_tile_pair **pair; /* per step: computed together with the operand(s) that it absorbs */
+  bool *absorbed;
   int pass, n_stages;
   size_t slots_capacity, sums_capacity, columns_capacity, inputs_capacity, outputs_capacity, accesses_capacity;
 } plan;
@@ -395,12 +398,87 @@ static bool emit_choice(plan *p, int step) {
   return true;
 }
 
+/* ---- pairs ---- */
+
+/* Used here alone, and by a step of its own level: nobody misses the result. */
+static bool can_absorb(const plan *p, int outer, int inner, cy_scalar_op op) {
+  const cy_step *s = &p->g->steps[inner];
+  return s->kind == CY_STEP_SCALAR && s->op == op && p->uses[inner] == 1 && p->level[inner] == p->level[outer] &&
+         !p->absorbed[inner] && !p->pair[inner] && p->g->steps[s->arg[0]].dtype == CY_F32;
+}
+
+static const cy_tile_pair *find_pair(const plan *p, int step) {
+  const cy_step *s = &p->g->steps[step];
+  const cy_tile_kernels *k = p->t->kernels;
+  for (int i = 0; i < k->n_pairs; i++) {
+    const cy_tile_pair *pair = &k->pairs[i];
+    if (pair->outer != s->op || !can_absorb(p, step, s->arg[pair->position], pair->inner)) continue;
+    if (pair->second == CY_SCALAR_NONE || (s->arg[0] != s->arg[1] && can_absorb(p, step, s->arg[1], pair->second)))
+      return pair;
+  }
+  return NULL;
+}
+
+static void find_pairs(plan *p) {
+  const cy_fused *g = p->g;
+  for (int i = 0; i < g->n_outputs; i++) p->uses[g->outputs[i].step] += 2;
+  for (int i = 0; i < g->n_steps; i++)
+    for (int k = 0; k < count_args(&g->steps[i]); k++)
+      if (p->needed[i]) p->uses[g->steps[i].arg[k]]++;
+  for (int i = g->n_steps - 1; i >= 0; i--) {
+    const cy_step *s = &g->steps[i];
+    if (!p->needed[i] || p->absorbed[i] || s->kind != CY_STEP_SCALAR || s->dtype != CY_F32 || p->level[i] != CY_LEVEL_FULL)
+      continue;
+    p->pair[i] = find_pair(p, i);
+    if (!p->pair[i]) continue;
+    p->absorbed[s->arg[p->pair[i]->position]] = true;
+    if (p->pair[i]->second != CY_SCALAR_NONE) p->absorbed[s->arg[1]] = true;
+  }
+}
+
+/* The steps whose values a pair needs, in the order of its kernel's operands. */
+static int pair_operands(const plan *p, int step, int operand[4]) {
+  const cy_tile_pair *pair = p->pair[step];
+  const cy_step *s = &p->g->steps[step];
+  int n = 0;
+  for (int i = -1; i < count_args(s); i++) {
+    bool first = i < 0, second = i == 1 && pair->second != CY_SCALAR_NONE;
+    if (!first && i == pair->position) continue;
+    if (first || second) {
+      const cy_step *inner = &p->g->steps[s->arg[first ? pair->position : 1]];
+      for (int k = 0; k < count_args(inner); k++) operand[n++] = inner->arg[k];
+    } else {
+      operand[n++] = s->arg[i];
+    }
+  }
+  return n;
+}
+
+static void emit_pair(plan *p, int step) {
+  int operand[4], slot[4], n = pair_operands(p, step, operand);
+  cy_instruction in = {.kind = CY_DO_FUSED, .level = CY_LEVEL_FULL, .dtype = CY_F32, .fused = p->pair[step]->kernel};
+  for (int k = 0; k < 4; k++) {
+    int from = operand[k < n ? k : 0];
+    in.step[k] = !is_one_number(p, from, CY_LEVEL_FULL);
+    slot[k] = in.step[k] ? as_full(p, from) : p->slot[from];
+  }
+  in.a = slot[0], in.b = slot[1], in.c = slot[2], in.d = slot[3];
+  in.dst = result_slot(p, step, true);
+  emit(p, list_for(p, CY_LEVEL_FULL), in);
+}
+
+/* ---- steps ---- */
+
 static cy_status emit_scalar(plan *p, int step) {
   const cy_step *s = &p->g->steps[step];
   const cy_tile_kernels *k = p->t->kernels;
   cy_dtype from = p->g->steps[s->arg[0]].dtype;
   cy_tile_level level = p->level[step];
   int n = count_args(s), arg[3] = {0}, form = 0;
+  if (p->pair[step]) {
+    emit_pair(p, step);
+    return CY_OK;
+  }
   if (emit_choice(p, step)) return CY_OK;
   cy_tile_kernel math = cy_dtype_is_float(from) && s->op != CY_SCALAR_select && s->op != CY_SCALAR_convert
                             ? k->math[s->op][from == CY_F64]
@@ -413,7 +491,7 @@ static cy_status emit_scalar(plan *p, int step) {
   cy_tile_kernel kernel = math ? math
                           : s->op == CY_SCALAR_convert ? k->convert[from][s->dtype]
                           : s->op == CY_SCALAR_select
-                              ? k->select[cy_dtype_size(s->dtype) == 8 ? 2 : cy_dtype_size(s->dtype) == 4][form]
+                              ? k->select[cy_element_size_index(s->dtype)][form]
                               : k->scalar[s->op][from][form];
   if (!kernel) return cy_fail(CY_UNSUPPORTED, "fused step %d: no kernel for operands of type %s", step, cy_dtype_name(from));
   cy_instruction in = {.kind = CY_DO_KERNEL, .level = level, .dtype = s->dtype, .kernel = kernel,
@@ -460,6 +538,7 @@ static void emit_reduce(plan *p, int step) {
 }
 
 static cy_status emit_step(plan *p, int step) {
+  if (p->absorbed[step]) return CY_OK;
   switch (p->g->steps[step].kind) {
     case CY_STEP_INPUT: case CY_STEP_IOTA: case CY_STEP_RANDOM: emit_source(p, step); break;
     case CY_STEP_CONSTANT: emit_constant(p, step); break;
@@ -490,12 +569,14 @@ static void emit_accumulated(plan *p, int output) {
                         .dst = slot, .a = slot, .b = slot, .c = slot, .sum = number});
 }
 
+static bool is_kernel(const cy_instruction *in) { return in->kind == CY_DO_KERNEL || in->kind == CY_DO_FUSED; }
+
 static bool writes_its_own(const plan *p, int slot) {
   for (int i = 0; i < p->t->n_outputs_bound; i++)
     if (p->t->outputs_bound[i].slot == slot) return false;
   const cy_instruction_list *body = &p->t->body[p->pass];
   for (size_t i = 0; i < body->count; i++)
-    if (body->item[i].kind == CY_DO_KERNEL && body->item[i].dst == slot) return true;
+    if (is_kernel(&body->item[i]) && body->item[i].dst == slot) return true;
   return false;
 }
 
@@ -626,6 +707,7 @@ static void find_lifetimes(cy_tiles *t) {
       if (t->slots[in->dst].first < 0 && makes_a_value(in)) t->slots[in->dst].first = position;
       note_use(t, in->dst, position), note_use(t, in->a, position), note_use(t, in->b, position);
       note_use(t, in->c, position);
+      if (in->kind == CY_DO_FUSED) note_use(t, in->d, position);
     }
   for (int b = t->passes - 1; b >= 0; b--)
     for (size_t i = t->body[b].count; i-- > 0;) {
@@ -647,7 +729,7 @@ static void find_hazards(cy_tiles *t) {
   for (int b = 0; b < t->passes; b++) /* recomputed: what counts is the last pass */
     for (size_t i = 0; i < t->body[b].count; i++, position++)
       for (int k = 0; k < t->n_outputs_bound; k++)
-        if (t->body[b].item[i].kind == CY_DO_KERNEL && t->body[b].item[i].dst == t->outputs_bound[k].slot)
+        if (is_kernel(&t->body[b].item[i]) && t->body[b].item[i].dst == t->outputs_bound[k].slot)
           t->outputs_bound[k].written = position;
   position = 0;
   for (int b = 0; b < t->passes; b++)
@@ -693,7 +775,7 @@ static bool reuse_place(const cy_tiles *t, cy_tile_slot *s, size_t bytes, place 
   const cy_instruction *maker = instruction_at(t, s->first);
   for (int i = 0; i < n_places; i++) {
     if (places[i].bytes != bytes) continue;
-    if (places[i].free_after < s->first || (places[i].free_after == s->first && maker->kind == CY_DO_KERNEL)) {
+    if (places[i].free_after < s->first || (places[i].free_after == s->first && is_kernel(maker))) {
       places[i].free_after = s->last;
       s->offset = places[i].offset;
       return true;
@@ -765,6 +847,7 @@ static cy_status make_plan(plan *p, int threads) {
   find_levels(p);
   choose_tile(p, threads);
   find_levels(p); /* in pieces, columns are FULL */
+  find_pairs(p);
   for (int i = 0; i < p->g->n_steps; i++) p->slot[i] = p->full_slot[i] = p->row_slot[i] = -1;
   for (int i = 0; i < p->g->n_outputs; i++) p->direct[i] = -1;
   CY_TRY(t->in_pieces ? emit_pieces(p) : emit_whole(p));
@@ -804,9 +887,12 @@ cy_status cy_tiles_create(const cy_fused *group, int threads, cy_tiles **tiles) 
     p.full_slot = cy_arena_alloc(arena, n * sizeof *p.full_slot);
     p.row_slot = cy_arena_alloc(arena, n * sizeof *p.row_slot);
     p.wanted = cy_arena_alloc(arena, n * sizeof *p.wanted);
+    p.uses = cy_arena_alloc(arena, n * sizeof *p.uses);
+    p.pair = cy_arena_alloc(arena, n * sizeof *p.pair);
+    p.absorbed = cy_arena_alloc(arena, n * sizeof *p.absorbed);
   }
   if (!p.level || !p.needed || !p.access || !p.output_access || !p.output_slot || !p.direct || !p.stage || !p.slot || !p.full_slot || !p.row_slot ||
-      !p.wanted)
+      !p.wanted || !p.uses || !p.pair || !p.absorbed)
     status = cy_no_memory();
   else
     status = make_plan(&p, threads < 1 ? 1 : threads);

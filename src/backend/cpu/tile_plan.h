@@ -27,6 +27,7 @@ typedef struct cy_tile_access {
 
 typedef enum cy_instruction_kind {
   CY_DO_KERNEL,
+  CY_DO_FUSED,              /* several operations on a, b, c, d */
   CY_DO_CONSTANT,           /* number -> dst */
   CY_DO_LOAD,               /* access -> dst */
   CY_DO_SPLAT,              /* the number at a -> all of dst */
@@ -46,10 +47,12 @@ typedef struct cy_instruction {
   cy_tile_level level; /* of the elements worked on */
   cy_dtype dtype;      /* of a for reductions and accumulations, else of dst */
   cy_combine combine;
-  int dst, a, b, c;    /* slots */
+  int dst, a, b, c, d; /* slots; d of CY_DO_FUSED only */
   int access, sum;
   int direct;          /* STORE: skip if this direct output was written to memory; -1: always store */
   cy_tile_kernel kernel;
+  cy_tile_fused fused;
+  size_t step[4];      /* of fused operands: 0 for one number */
   double number;
 } cy_instruction;
 

@@ -243,10 +243,8 @@ static cy_tile_number total(const cy_tiles *t, char *shared, int sum) {
 static void splat(void *out, const void *in, int64_t n, cy_dtype dtype) { gather(out, in, 0, n, cy_dtype_size(dtype)); }
 
 static void expand(const run *r, const cy_instruction *in) {
-  int64_t size = (int64_t)cy_dtype_size(in->dtype);
-  for (int64_t i = 0; i < r->n_rows; i++)
-    splat((char *)r->slot[in->dst] + i * r->n_columns * size, (const char *)r->slot[in->a] + i * size, r->n_columns,
-          in->dtype);
+  r->tiles->kernels->expand[cy_element_size_index(in->dtype)](r->slot[in->dst], r->slot[in->a], (size_t)r->n_rows,
+                                                              (size_t)r->n_columns);
 }
 
 static void accumulate_columns(const run *r, const cy_instruction *in) {
@@ -265,6 +263,9 @@ static void execute(const run *r, const cy_instruction_list *list) {
     size_t n = r->elements[in->level];
     switch (in->kind) {
       case CY_DO_KERNEL: in->kernel(slot[in->dst], slot[in->a], slot[in->b], slot[in->c], n); break;
+      case CY_DO_FUSED:
+        in->fused(slot[in->dst], (const void *[]){slot[in->a], slot[in->b], slot[in->c], slot[in->d]}, in->step, n);
+        break;
       case CY_DO_CONSTANT: cy_store(slot[in->dst], in->dtype, 0, in->number); break;
       case CY_DO_LOAD: load(r, in); break;
       case CY_DO_SPLAT: splat(slot[in->dst], slot[in->a], (int64_t)n, in->dtype); break;
