@@ -159,10 +159,17 @@ static const struct {
   const char *name;
   const char *settings[MAX_SETTINGS];
 } builtins[] = {
-    {"digits", {"data=digits", "model=dense(64) -> relu -> dense(10)", "epochs=40"}},
-    {"iris", {"data=iris", "model=dense(16) -> tanh -> dense(3)", "epochs=100"}},
-    {"mnist-mlp", {"data=mnist", "model=dense(128) -> relu -> dense(10)", "epochs=20", "batch=128"}},
-    {"fashion-mnist", {"data=fashion-mnist", "model=dense(256) -> relu -> dense(10)", "epochs=20", "batch=128"}},
+    {"digits", {"data=digits", "model=dense(128) -> relu -> dropout(0.3) -> dense(10)", "epochs=60"}},
+    {"iris", {"data=iris", "model=dense(16) -> tanh -> dense(3)", "learning_rate=0.01", "batch=16", "epochs=100"}},
+    {"mnist-mlp",
+     {"data=mnist",
+      "model=dense(300) -> relu -> dropout(0.3) -> dense(100) -> relu -> dropout(0.2) -> dense(10)",
+      "batch=128", "epochs=15", "learning_rate=0.002", "schedule=cosine"}},
+    {"fashion-mnist",
+     {"data=fashion-mnist",
+      "model=dense(256) -> relu -> dropout(0.3) -> dense(128) -> relu -> dropout(0.2) -> dense(10)",
+      "batch=128", "epochs=30", "patience=6", "optimizer=adamw", "optimizer.weight_decay=0.02", "learning_rate=0.002",
+      "schedule=cosine", "schedule.warmup=1", "schedule.floor=0.01"}},
 };
 enum { BUILTINS = sizeof builtins / sizeof *builtins };
 

@@ -75,7 +75,7 @@ static const cli_key keys[] = {
     {"schedule.floor", CLI_KEY_NUMBER, OPTION(schedule.floor), IF_SET, 0, 1, NULL, "0",
      "cosine: the final share of the rate"},
     {"batch", CLI_KEY_COUNT, OPTION(batch_size), 0, 1, 0x1p40, NULL, "32", "samples per step"},
-    {"epochs", CLI_KEY_COUNT, OPTION(epochs), CLI_KEY_RESUMABLE, 1, 0x1p40, NULL, "10",
+    {"epochs", CLI_KEY_COUNT, OPTION(epochs), CLI_KEY_RESUMABLE, 1, 0x1p40, NULL, "10 to 300, for about 3000 steps",
      "passes over the training part"},
     {"seed", CLI_KEY_SEED, OPTION(seed), 0, 0, 0x1p64, NULL, "0", "of initial values, split, shuffling, dropout"},
     {"validation", CLI_KEY_NUMBER, OPTION(validation), EXACT | HIGH_OPEN, 0, 1, NULL, "0.1",

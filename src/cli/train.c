@@ -90,6 +90,17 @@ static cy_status read_model(training *t) {
   return CY_OK;
 }
 
+enum { USUAL_STEPS = 3000, FEWEST_EPOCHS = 10, MOST_EPOCHS = 300 };
+
+/* Without a word about epochs: as many as make a fair number of steps, so that small tables are learnt too. */
+static void choose_epochs(training *t) {
+  cy_trainer_options *o = &t->recipe.options;
+  if (o->epochs != 0) return;
+  int64_t batch = o->batch_size ? o->batch_size : 32, steps = cy_dataset_count(t->dataset) / batch + 1;
+  int64_t epochs = (USUAL_STEPS + steps - 1) / steps;
+  o->epochs = epochs < FEWEST_EPOCHS ? FEWEST_EPOCHS : epochs > MOST_EPOCHS ? MOST_EPOCHS : epochs;
+}
+
 /* ---- while it runs ---- */
 
 enum { SAVE_SECONDS = 10 };
@@ -234,6 +245,7 @@ static cy_status start(training *t, const cli_arguments *a) {
   CY_TRY(read_recipe(a, &t->recipe));
   CY_TRY(open_data(t));
   CY_TRY(read_model(t));
+  choose_epochs(t);
   connect(t);
   CY_TRY(cy_trainer_create(t->model, t->dataset, t->recipe.options, &t->trainer));
   const char *name = t->recipe.name ? t->recipe.name : cy_dataset_name(t->dataset);
