@@ -222,7 +222,11 @@ static bool in_place(const cy_program *p, int variable, const cy_operand *value,
       if (instruction->out[k].buffer == variable) return false; /* another value is written there */
     for (int k = 0; k < instruction->n_in; k++) {
       if (instruction->in[k].buffer != variable || i < *w) continue;
-      if (i > *w || !instruction->fused) return false;
+      if (i > *w) return false;
+      if (!instruction->fused) {
+        if (!instruction->op->overwrites || k != 0 || !is_whole(&instruction->in[k])) return false;
+        continue;
+      }
       for (int o = 0; o < instruction->n_out; o++) {
         if (instruction->out[o].buffer != value->buffer) continue;
         const cy_fused_output *out = &instruction->fused->outputs[o];

@@ -26,13 +26,26 @@ static void find_lives(cy_program *p) {
     for (int i = 0; i < p->n_buffers; i++) p->buffers[i].last = p->n_instructions;
 }
 
+/* A single operation that may write its result over operand k, which no other operand shares. */
+static bool overwrites(const cy_instruction *instruction, int k) {
+  if (!instruction->op->overwrites || k != 0 || instruction->in[0].offset != 0 ||
+      !cy_view_is_contiguous(&instruction->in[0].layout))
+    return false;
+  for (int j = 1; j < instruction->n_in; j++)
+    if (instruction->in[j].buffer == instruction->in[0].buffer) return false;
+  return true;
+}
+
 /* May output o of instruction i live where input k lives? */
 static bool takes_over(const cy_program *p, int i, int o, int k) {
   const cy_instruction *instruction = &p->instructions[i];
   const cy_fused *fused = instruction->fused;
   const cy_buffer *to = &p->buffers[instruction->out[o].buffer], *from = &p->buffers[instruction->in[k].buffer];
-  if (!fused || to->place != CY_PLACE_ARENA || from->place != CY_PLACE_ARENA || from->last != i || to->first != i ||
-      from->bytes != to->bytes || fused->outputs[o].accumulate ||
+  if (to->place != CY_PLACE_ARENA || from->place != CY_PLACE_ARENA || from->last != i || to->first != i ||
+      from->bytes != to->bytes)
+    return false;
+  if (!fused) return overwrites(instruction, k);
+  if (fused->outputs[o].accumulate ||
       cy_dtype_size(fused->outputs[o].dtype) != cy_dtype_size(fused->inputs[k].dtype))
     return false;
   for (int j = 0; j < instruction->n_in; j++) /* every window onto it, not only this one */

@@ -13,6 +13,8 @@ static cy_value expand(const cy_rule *rule) {
   return rule->node->op->expand ? rule->node->op->expand(rule) : cy_none;
 }
 
+static cy_value keep(const cy_rule *rule) { return (void)rule, cy_none; }
+
 /* The result of an operation whose operands are all single numbers is one too. */
 static cy_value fold(const cy_rule *rule) {
   const cy_node *node = rule->node;
@@ -47,6 +49,7 @@ typedef struct rebuilding {
   int32_t *old_uses;
   int32_t *uses;     /* of new nodes, as far as the array goes */
   int32_t n_uses;
+  bool late;
 } rebuilding;
 
 static cy_value rebuild_node(const rebuilding *r, const cy_node *node, rewrite *rule) {
@@ -58,7 +61,8 @@ static cy_value rebuild_node(const rebuilding *r, const cy_node *node, rewrite *
   }
   for (int k = 0; k < node->n_inputs; k++) in[k] = cy_value_at(to, r->map[node->inputs[k]]);
   cy_scope_set(to, node->scope);
-  if (node->n_inputs) v = rule(&(cy_rule){to, node, in, cy_none, NULL, r->uses, r->n_uses});
+  if (node->n_inputs) v = rule(&(cy_rule){.graph = to, .node = node, .in = in, .out = cy_none, .uses = r->uses, .n_uses = r->n_uses,
+                        .late = r->late});
   if (!cy_is_value(v)) v = cy_remake(to, node, in);
   if (in != few) cy_free(in);
   return v;
@@ -86,10 +90,10 @@ static cy_status rebuild_all(rebuilding *r, cy_graph *from, cy_value *values, in
 }
 
 /* One round: values of one graph become values of a new one. */
-static cy_status rebuild(cy_value *values, int n, rewrite *rule, cy_graph **to) {
+static cy_status rebuild(cy_value *values, int n, rewrite *rule, bool late, cy_graph **to) {
   size_t size = (size_t)cy_graph_size(values[0].graph) + 1;
   CY_TRY(cy_graph_create(to));
-  rebuilding r = {.to = *to, .n_uses = (int32_t)(size < INT32_MAX / 4 ? 4 * size : size)};
+  rebuilding r = {.to = *to, .late = late, .n_uses = (int32_t)(size < INT32_MAX / 4 ? 4 * size : size)};
   r.needed = cy_calloc(size, sizeof *r.needed);
   r.map = cy_calloc(size, sizeof *r.map);
   r.old_uses = cy_calloc(size, sizeof *r.old_uses);
@@ -108,9 +112,9 @@ static cy_status rebuild(cy_value *values, int n, rewrite *rule, cy_graph **to) 
 }
 
 /* Rebuilds in place of *graph, which is freed. */
-static cy_status round_of(cy_value *values, int n, rewrite *rule, cy_graph **graph) {
+static cy_status round_of(cy_value *values, int n, rewrite *rule, bool late, cy_graph **graph) {
   cy_graph *next;
-  CY_TRY(rebuild(values, n, rule, &next));
+  CY_TRY(rebuild(values, n, rule, late, &next));
   cy_graph_free(*graph);
   *graph = next;
   return CY_OK;
@@ -130,19 +134,26 @@ static uint64_t fingerprint(const cy_graph *graph) {
   return hash;
 }
 
+/* Rounds of simplification until nothing changes. */
+static cy_status settle(cy_value *values, int n, bool late, cy_graph **graph) {
+  uint64_t before = 0, now = fingerprint(*graph);
+  for (int i = 0; i < ROUNDS && now != before; i++) {
+    before = now;
+    CY_TRY(round_of(values, n, simplify, late, graph));
+    now = fingerprint(*graph);
+  }
+  return CY_OK;
+}
+
 cy_status cy_simplify(cy_value *values, int n, cy_graph **simplified) {
   cy_graph *graph;
-  CY_TRY(rebuild(values, n, expand, &graph));
+  CY_TRY(rebuild(values, n, expand, false, &graph));
   cy_status status = CY_OK;
   for (int i = 0; i < ROUNDS && status == CY_OK && has_composite(graph); i++)
-    status = round_of(values, n, expand, &graph); /* bodies may hold composites; dead nodes go too */
-  uint64_t before = 0, now = fingerprint(graph);
-  for (int i = 0; i < ROUNDS && status == CY_OK && now != before; i++) {
-    before = now;
-    status = round_of(values, n, simplify, &graph);
-    if (status == CY_OK) now = fingerprint(graph);
-  }
-  if (status == CY_OK) status = round_of(values, n, expand, &graph); /* only to drop what became dead */
+    status = round_of(values, n, expand, false, &graph); /* bodies may hold composites; dead nodes go too */
+  if (status == CY_OK) status = settle(values, n, false, &graph);
+  if (status == CY_OK) status = settle(values, n, true, &graph);
+  if (status == CY_OK) status = round_of(values, n, keep, true, &graph); /* drops what became dead */
   if (status != CY_OK) {
     cy_graph_free(graph);
     graph = NULL;

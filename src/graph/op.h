@@ -51,6 +51,7 @@ typedef struct cy_rule {
   const cy_value *tangent; /* jvp: per operand, empty where zero */
   const int32_t *uses;     /* simplify: how often the values made so far are used; see cy_used_once */
   int32_t n_uses;
+  bool late;               /* simplify: patterns that want whole operations have been found; these may be broken up now */
 } cy_rule;
 
 /* What a reference kernel sees: operands and result with any strides. */
@@ -82,6 +83,7 @@ struct cy_op {
   size_t attr_size;     /* bytes of the attribute struct */
   const cy_field *fields;
   uint32_t linear;      /* bit i: linear in operand i; bit 31 stands for all later operands too */
+  bool overwrites;      /* the result may take the place of operand 0, which is then read where it is written */
   bool blocks;          /* its tangent is zero by definition, whatever its values do */
   int scalar;           /* elementwise: its cy_scalar_op */
   int combine;          /* reductions that fused groups can hold: 1 + cy_combine; 0 otherwise */

@@ -169,7 +169,7 @@ static cy_value simplify_dot(const cy_rule *r) {
   cy_shape a = cy_value_shape(r->in[0]);
   int64_t contracted = 1;
   for (int i = 0; i < d->a_contract.n; i++) contracted *= a.dim[d->a_contract.at[i]];
-  if (contracted == 1 && cy_dtype_is_float(r->node->dtype)) return outer_product(r, d);
+  if (r->late && contracted == 1 && cy_dtype_is_float(r->node->dtype)) return outer_product(r, d);
   cy_dot_axes axes = axes_of(d);
   cy_value x = r->in[0], y = r->in[1];
   bool folded = fold_permute(&x, axes.a_batch, axes.n_batch, axes.a_contract, axes.n_contract);
@@ -203,36 +203,59 @@ static void select_axes(const cy_view *v, const int64_t *axes, int n, cy_shape *
   }
 }
 
-#define DOT_LOOP(T, Wide)                                                                                   \
-  for (cy_walk o = cy_walk_start(call->out->shape); o.more; cy_walk_next(&o)) {                             \
-    const T *x = (const T *)call->in[0].data + cy_walk_offset(&o, a_outer);                                 \
-    const T *y = (const T *)call->in[1].data + cy_walk_offset(&o, b_outer);                                 \
-    Wide total = 0;                                                                                         \
-    for (cy_walk k = cy_walk_start(inner); k.more; cy_walk_next(&k))                                        \
-      total += (Wide)x[cy_walk_offset(&k, a_inner)] * (Wide)y[cy_walk_offset(&k, b_inner)];                 \
-    ((T *)call->out->data)[cy_walk_offset(&o, call->out->stride)] = (T)total;                               \
+cy_dot_element cy_dot_element_begin(const cy_dot_attrs *d, const cy_view *a, const cy_view *b) {
+  cy_dot_element e = {.a = a, .b = b};
+  int free[CY_MAX_RANK], at = (int)d->a_batch.n;
+  cy_shape same = {0};
+  select_axes(a, d->a_contract.at, (int)d->a_contract.n, &e.inner, e.a_inner);
+  select_axes(b, d->b_contract.at, (int)d->b_contract.n, &same, e.b_inner);
+  for (int i = 0; i < d->a_batch.n; i++) {
+    e.a_outer[i] = a->stride[d->a_batch.at[i]];
+    e.b_outer[i] = b->stride[d->b_batch.at[i]];
   }
+  int n = cy_dot_free_axes(a->shape.rank, &d->a_batch, &d->a_contract, free);
+  for (int i = 0; i < n; i++) e.a_outer[at++] = a->stride[free[i]];
+  n = cy_dot_free_axes(b->shape.rank, &d->b_batch, &d->b_contract, free);
+  for (int i = 0; i < n; i++) e.b_outer[at++] = b->stride[free[i]];
+  return e;
+}
+
+#define SUM_OF_PRODUCTS(T, Wide, total)                                                                     \
+  do {                                                                                                      \
+    const T *x = (const T *)e->a->data + cy_walk_offset(o, e->a_outer);                                     \
+    const T *y = (const T *)e->b->data + cy_walk_offset(o, e->b_outer);                                     \
+    for (cy_walk k = cy_walk_start(e->inner); k.more; cy_walk_next(&k))                                     \
+      total += (Wide)x[cy_walk_offset(&k, e->a_inner)] * (Wide)y[cy_walk_offset(&k, e->b_inner)];           \
+  } while (0)
+
+double cy_dot_element_at(const cy_dot_element *e, const cy_walk *o) {
+  double total = 0;
+  if (e->a->dtype == CY_F32)
+    SUM_OF_PRODUCTS(float, double, total);
+  else
+    SUM_OF_PRODUCTS(double, double, total);
+  return total;
+}
+
+static int64_t integer_element_at(const cy_dot_element *e, const cy_walk *o) {
+  int64_t total = 0;
+  if (e->a->dtype == CY_I32)
+    SUM_OF_PRODUCTS(int32_t, int64_t, total);
+  else
+    SUM_OF_PRODUCTS(int64_t, int64_t, total);
+  return total;
+}
 
 static void kernel_dot(const cy_call *call) {
-  const cy_dot_attrs *d = call->attrs;
-  int64_t a_outer[CY_MAX_RANK] = {0}, b_outer[CY_MAX_RANK] = {0}, a_inner[CY_MAX_RANK], b_inner[CY_MAX_RANK];
-  int free[CY_MAX_RANK], at = (int)d->a_batch.n;
-  cy_shape inner = {0}, same = {0};
-  select_axes(&call->in[0], d->a_contract.at, (int)d->a_contract.n, &inner, a_inner);
-  select_axes(&call->in[1], d->b_contract.at, (int)d->b_contract.n, &same, b_inner);
-  for (int i = 0; i < d->a_batch.n; i++) {
-    a_outer[i] = call->in[0].stride[d->a_batch.at[i]];
-    b_outer[i] = call->in[1].stride[d->b_batch.at[i]];
-  }
-  int n = cy_dot_free_axes(call->in[0].shape.rank, &d->a_batch, &d->a_contract, free);
-  for (int i = 0; i < n; i++) a_outer[at++] = call->in[0].stride[free[i]];
-  n = cy_dot_free_axes(call->in[1].shape.rank, &d->b_batch, &d->b_contract, free);
-  for (int i = 0; i < n; i++) b_outer[at++] = call->in[1].stride[free[i]];
-  switch (call->out->dtype) {
-    case CY_F32: DOT_LOOP(float, double); break;
-    case CY_F64: DOT_LOOP(double, double); break;
-    case CY_I32: DOT_LOOP(int32_t, int64_t); break;
-    default: DOT_LOOP(int64_t, int64_t); break;
+  cy_dot_element e = cy_dot_element_begin(call->attrs, &call->in[0], &call->in[1]);
+  void *out = call->out->data;
+  for (cy_walk w = cy_walk_start(call->out->shape); w.more; cy_walk_next(&w)) {
+    int64_t at = cy_walk_offset(&w, call->out->stride);
+    switch (call->out->dtype) {
+      case CY_F32: case CY_F64: cy_store(out, call->out->dtype, at, cy_dot_element_at(&e, &w)); break;
+      case CY_I32: ((int32_t *)out)[at] = (int32_t)integer_element_at(&e, &w); break;
+      default: ((int64_t *)out)[at] = integer_element_at(&e, &w); break;
+    }
   }
 }
 

@@ -17,4 +17,22 @@ int cy_dot_free_axes(int rank, const cy_list *batch, const cy_list *contract, in
  * the empty value for other orders. */
 cy_value cy_dot_swapped(const cy_node *dot, cy_graph *graph, const cy_list *order);
 
+/* The product element by element, for reference kernels: where each element's factors lie. */
+typedef struct cy_dot_element {
+  const cy_view *a, *b;
+  int64_t a_outer[CY_MAX_RANK], b_outer[CY_MAX_RANK]; /* strides over the result's axes */
+  int64_t a_inner[CY_MAX_RANK], b_inner[CY_MAX_RANK]; /* over the contracted axes */
+  cy_shape inner;
+} cy_dot_element;
+cy_dot_element cy_dot_element_begin(const cy_dot_attrs *attrs, const cy_view *a, const cy_view *b);
+/* The element of a floating-point product at the walk's place, summed in f64. */
+double cy_dot_element_at(const cy_dot_element *element, const cy_walk *place);
+
+/* c + scale dot(a, b), or c itself where scale is 0, whatever a and b hold (as in BLAS). scale is a scalar. */
+cy_value cy_dot_add(cy_value c, cy_value a, cy_value b, cy_value scale, const cy_dot_attrs *attrs);
+/* Rewrites that find it: c + v and c - v with v a scaled product used once; p ? (c + scale dot) : c with one p for all.
+ * The empty value where the pattern does not hold. */
+cy_value cy_find_dot_add(const cy_rule *rule, cy_value c, cy_value v, bool subtract);
+cy_value cy_guard_dot_add(const cy_rule *rule);
+
 #endif

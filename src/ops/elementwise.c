@@ -1,6 +1,6 @@
 /* Elementwise operations: rows, kernels and builders made from elementwise.def; linear operands and their transposes;
  * local simplifications. Operands have the result's shape: builders broadcast, rows do not. */
-#include "ops/ops.h"
+#include "ops/dot.h"
 
 #include <math.h>
 #include <string.h>
@@ -208,8 +208,10 @@ static cy_value simplify_neg(const cy_rule *r) {
   return cy_none;
 }
 
-static cy_value simplify_add(const cy_rule *r) { /* a + 0 = a; a + (-b) = a - b */
+static cy_value simplify_add(const cy_rule *r) { /* a + 0 = a; a + (-b) = a - b; c + scale dot(a, b) */
   for (int i = 0; i < 2; i++) {
+    cy_value sum = cy_find_dot_add(r, r->in[1 - i], r->in[i], false);
+    if (cy_is_value(sum)) return sum;
     if (is_number(r->in[i], 0)) return r->in[1 - i];
     if (is_op(r->in[i], CY_SCALAR_neg)) return cy_sub(r->in[1 - i], operand(r->in[i], 0));
   }
@@ -220,7 +222,7 @@ static cy_value simplify_sub(const cy_rule *r) { /* a - 0 = a; 0 - a = -a; a - (
   if (is_number(r->in[1], 0)) return r->in[0];
   if (is_number(r->in[0], 0)) return cy_neg(r->in[1]);
   if (is_op(r->in[1], CY_SCALAR_neg)) return cy_add(r->in[0], operand(r->in[1], 0));
-  return cy_none;
+  return cy_find_dot_add(r, r->in[0], r->in[1], true);
 }
 
 static cy_value simplify_mul(const cy_rule *r) { /* a * 1 = a; a * -1 = -a; (-a) b = -(a b) */
@@ -253,7 +255,7 @@ static cy_value simplify_select(const cy_rule *r) { /* p ? a : a = a; constant c
   if (r->in[1].id == r->in[2].id) return r->in[1];
   if (is_number(r->in[0], 1)) return r->in[1];
   if (is_number(r->in[0], 0)) return r->in[2];
-  return cy_none;
+  return cy_guard_dot_add(r);
 }
 
 static cy_value simplify_stop_gradient(const cy_rule *r) { return r->in[0]; } /* when compiling, all is derived */

@@ -14,7 +14,7 @@ const cy_op *const cy_op_table[] = {
     &cy_op_reshape, &cy_op_permute, &cy_op_broadcast, &cy_op_slice, &cy_op_flip,
     &cy_op_pad, &cy_op_concat, &cy_op_gather, &cy_op_scatter_add,
     &cy_op_sum, &cy_op_reduce_max, &cy_op_argmax, &cy_op_cumsum, &cy_op_prod,
-    &cy_op_dot, &cy_op_random_uniform, &cy_op_all_reduce,
+    &cy_op_dot, &cy_op_dot_add, &cy_op_random_uniform, &cy_op_all_reduce,
     &cy_op_relu, &cy_op_softplus, &cy_op_logsumexp, &cy_op_softmax, &cy_op_log_softmax,
     NULL,
 };

@@ -14,6 +14,7 @@ typedef struct row {
 
 static const row table[] = {
     {"dot", true, &cy_cpu_dot},
+    {"dot_add", true, &cy_cpu_dot_add},
 };
 
 static const cy_kernel *find(const cy_instruction *instruction) {

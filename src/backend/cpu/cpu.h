@@ -5,6 +5,7 @@
 #include "compile/plan.h"
 
 extern const cy_kernel cy_cpu_dot;   /* floating-point contractions, through gemm */
+extern const cy_kernel cy_cpu_dot_add; /* c + scale A B, in place where the plan allows */
 extern const cy_kernel cy_cpu_fused; /* fused groups, through the tile interpreter */
 
 #endif

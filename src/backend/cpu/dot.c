@@ -18,6 +18,7 @@ typedef struct side {
 typedef struct plan {
   cy_gemm *gemm;
   side a, b;
+  cy_view added; /* dot_add: layout of c */
 } plan;
 
 /* Joins axes first..first+n of the window into one; false if they do not lie one inside the other. */
@@ -65,13 +66,14 @@ static void destroy(void *p) {
   cy_free(p);
 }
 
-static cy_status create(const cy_instruction *instruction, int threads, void **out) {
+/* The factors are the instruction's operands `first` and the next. */
+static cy_status create_from(const cy_instruction *instruction, int first, int threads, void **out) {
   const cy_dot_attrs *d = instruction->attrs;
   plan *p = cy_calloc(1, sizeof *p);
   *out = NULL;
   if (!p) return cy_no_memory();
-  arrange(&instruction->in[0].layout, &d->a_batch, &d->a_contract, &p->a);
-  arrange(&instruction->in[1].layout, &d->b_batch, &d->b_contract, &p->b);
+  arrange(&instruction->in[first].layout, &d->a_batch, &d->a_contract, &p->a);
+  arrange(&instruction->in[first + 1].layout, &d->b_batch, &d->b_contract, &p->b);
   cy_gemm_problem problem = {
       .dtype = instruction->out[0].layout.dtype,
       .batch = p->a.extent[BATCH], .m = p->a.extent[FREE], .n = p->b.extent[FREE], .k = p->a.extent[CONTRACT],
@@ -85,6 +87,10 @@ static cy_status create(const cy_instruction *instruction, int threads, void **o
   }
   *out = p;
   return CY_OK;
+}
+
+static cy_status create(const cy_instruction *instruction, int threads, void **out) {
+  return create_from(instruction, 0, threads, out);
 }
 
 static size_t scratch(const void *p) {
@@ -115,3 +121,29 @@ static const char *describe(const void *p) { return cy_gemm_kernel(((const plan 
 
 const cy_kernel cy_cpu_dot = {.create = create, .destroy = destroy, .scratch = scratch, .instance = instance,
                               .free_instance = cy_gemm_instance_free, .run = run, .describe = describe};
+
+/* ---- c + scale A B: operands c, A, B, scale ---- */
+
+static cy_status create_add(const cy_instruction *instruction, int threads, void **out) {
+  CY_TRY(create_from(instruction, 1, threads, out));
+  plan *p = *out;
+  p->added = instruction->in[0].layout;
+  return CY_OK;
+}
+
+static cy_status run_add(const void *p, void *gemm_instance, void *const *in, void *const *out, void *scratch_memory) {
+  const plan *dot = p;
+  char *workspace = scratch_memory;
+  double scale = cy_load(in[3], dot->added.dtype, 0);
+  if (in[0] != out[0]) {
+    cy_view from = dot->added, to = cy_view_row_major(out[0], from.dtype, from.shape);
+    from.data = in[0];
+    cy_view_copy(&from, &to);
+  }
+  if (scale == 0) return CY_OK; /* whatever A and B hold: an update that is held back changes nothing */
+  const void *a = packed(&dot->a, in[1], &workspace), *b = packed(&dot->b, in[2], &workspace);
+  return cy_gemm_run_add(dot->gemm, gemm_instance, a, b, scale, out[0], workspace);
+}
+
+const cy_kernel cy_cpu_dot_add = {.create = create_add, .destroy = destroy, .scratch = scratch, .instance = instance,
+                                  .free_instance = cy_gemm_instance_free, .run = run_add, .describe = describe};
