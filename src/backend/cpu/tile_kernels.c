@@ -92,7 +92,8 @@ EXPAND(expand_8, uint64_t)
 #define FUSED(name, expression)                                                                 \
   static void name(void *out, const void *const *x, const size_t *step, size_t n) {             \
     enum { W = 32 };                                                                            \
-    float *o = out, same[4][W];                                                                 \
+    _Alignas(64) float same[4][W];                                                              \
+    float *o = out;                                                                             \
     const float *p[4];                                                                          \
     size_t i = 0;                                                                               \
     if (n == 0) return;                                                                         \

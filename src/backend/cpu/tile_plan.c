@@ -5,7 +5,6 @@
 #include "base/error.h"
 #include "base/memory.h"
 
-#include <stdlib.h>
 #include <string.h>
 
 typedef struct plan {
@@ -233,27 +232,29 @@ static void find_levels(plan *p) {
 static double step_cost(const plan *p, int step) {
   const cy_step *s = &p->g->steps[step];
   double size = (double)cy_dtype_size(s->dtype) / 4;
-  if (s->kind == CY_STEP_RANDOM) return 0.8 * size;
-  if (s->kind != CY_STEP_SCALAR) return 0.05 * size;
-  return (p->t->kernels->math[s->op][0] ? 0.3 : s->op == CY_SCALAR_logistic ? 0.5 : 0.05) * size;
+  if (s->kind == CY_STEP_RANDOM) return 0.3 * size;
+  if (s->kind == CY_STEP_SCALAR && p->t->kernels->math[s->op][1]) return 0.13 * size * size;
+  return 0.02 * size;
 }
 
 static int64_t at_least_one(int64_t v) { return v < 1 ? 1 : v; }
 static int64_t smaller(int64_t a, int64_t b) { return a < b ? a : b; }
 static int64_t blocks(int64_t n, int64_t of) { return (n + of - 1) / of; }
 
+/* Measured (bench_tiles; 48 KiB of first-level cache): short programs gain from fewer calls up to 4096 floats, longer ones
+ * keep more registers alive and lose again what they gain beyond 1024 to 2048. */
 static int64_t tile_elements(int full_steps, size_t widest) {
-  int64_t n = full_steps <= 3 ? 4096 : full_steps <= 8 ? 1024 : 512;
-  const char *wish = getenv("CAUCHY_TILE"); /* TODO measure */
-  if (wish) n = atoll(wish);
+  int64_t n = full_steps <= 4 ? 4096 : full_steps <= 16 ? 2048 : 1024;
   return widest == 8 ? n / 2 : n;
 }
 
+/* Nanoseconds. With threads that spin for work, OpenMP's default, two are even with one at 1000 to 2000. */
+enum { WORTH_A_FORK = 4000 };
 enum { WHOLE_ROW_BYTES = 256 << 10, GATHER_COLUMNS = 64 };
 
 static void choose_tile(plan *p, int threads) {
   cy_tiles *t = p->t;
-  bool reduces = false, sums_columns = false, gathers = false;
+  bool reduces = false, sums_columns = false, gathers = false, hoists = false;
   int full_steps = 0;
   size_t widest = 1;
   double cost = 0;
@@ -261,6 +262,7 @@ static void choose_tile(plan *p, int threads) {
     const cy_step *s = &p->g->steps[i];
     if (!p->needed[i]) continue;
     if (s->kind == CY_STEP_REDUCE) reduces = true;
+    if (p->level[i] == CY_LEVEL_COLUMN) hoists = true;
     if (s->level != CY_FULL && t->n_axes > t->row_axes) continue;
     if (s->kind != CY_STEP_CONSTANT) full_steps++, cost += step_cost(p, i);
     if (cy_dtype_size(s->dtype) > widest) widest = cy_dtype_size(s->dtype);
@@ -277,7 +279,7 @@ static void choose_tile(plan *p, int threads) {
                  columns > target && columns > (int64_t)(WHOLE_ROW_BYTES / (widest * (size_t)at_least_one(registers)));
   bool whole_rows = reduces && !t->in_pieces;
   double work = cost * (double)rows * (double)columns;
-  t->workers = work > 10000 && threads > 1 ? threads : 1;
+  t->workers = work > WORTH_A_FORK && threads > 1 ? threads : 1;
 
   t->tile_columns = whole_rows ? columns : smaller(columns, gathers && !t->in_pieces ? GATHER_COLUMNS : target);
   if (!whole_rows && t->tile_columns < columns) { /* even blocks of whole vectors */
@@ -286,6 +288,7 @@ static void choose_tile(plan *p, int threads) {
     t->tile_columns = smaller(columns, blocks(blocks(columns, n), 64) * 64);
   }
   t->tile_rows = t->in_pieces ? 1 : smaller(at_least_one(rows), at_least_one(target / at_least_one(t->tile_columns)));
+  while (hoists && t->tile_rows > 1 && t->tile_rows * t->tile_rows > rows) t->tile_rows--; /* hoisting must pay */
   if (!t->in_pieces && t->workers > 1)
     t->tile_rows = smaller(t->tile_rows, at_least_one(blocks(rows, t->workers)));
   t->row_blocks = blocks(rows, t->tile_rows);

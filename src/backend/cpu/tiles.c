@@ -135,7 +135,7 @@ static void store_run(const run *r, const cy_tile_access *access, const char *in
     int64_t offset, n, at = 0, stride, base;                                                               \
     int column_axes = t_->n_axes - t_->row_axes;                                                           \
     bool by_columns = column_axes && (level) != CY_LEVEL_ROW && (level) != CY_LEVEL_UNIFORM;               \
-    int64_t n_rows = (level) == CY_LEVEL_UNIFORM ? 1 : (level) == CY_LEVEL_COLUMN ? t_->tile_rows : (r)->n_rows; \
+    int64_t n_rows = (level) == CY_LEVEL_UNIFORM || (level) == CY_LEVEL_COLUMN ? 1 : (r)->n_rows;          \
     runs rows_ = runs_start(t_->dim, (access)->stride, (level) == CY_LEVEL_UNIFORM ? 0 : t_->row_axes,     \
                             (level) == CY_LEVEL_COLUMN ? 0 : (r)->row, n_rows);                            \
     while (runs_next(&rows_, &base, &n)) {                                                                 \
@@ -165,6 +165,10 @@ static void load(const run *r, const cy_instruction *in) {
   int64_t size = (int64_t)cy_dtype_size(access->dtype);
   char *out = r->slot[in->dst];
   FOR_RUNS(r, access, in->level, load_run(r, in, out + at * size, offset, stride, n));
+  if (in->level != CY_LEVEL_COLUMN) return;
+  size_t row = (size_t)(r->n_columns * size), all = row * (size_t)r->tiles->tile_rows;
+  for (size_t have = row; have && have < all; have *= 2) /* every row is like the first */
+    memcpy(out + have, out, have < all - have ? have : all - have);
 }
 
 static void store(const run *r, const cy_instruction *in) {
