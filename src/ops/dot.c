@@ -177,20 +177,16 @@ static cy_value simplify_dot(const cy_rule *r) {
   return folded ? cy_dot(x, y, axes) : cy_none;
 }
 
-cy_value cy_dot_swapped(const cy_node *dot, cy_graph *graph, const cy_list *order) {
-  cy_dot_axes axes = axes_of(dot->attrs), swapped = axes;
-  cy_value a = cy_value_at(graph, dot->inputs[0]), b = cy_value_at(graph, dot->inputs[1]);
-  int b_free = cy_value_shape(b).rank - axes.n_batch - axes.n_contract;
-  int a_free = (int)order->n - axes.n_batch - b_free;
+bool cy_dot_swap(const cy_dot_attrs *attrs, cy_value a, cy_value b, const cy_list *order, cy_dot_attrs *swapped) {
+  int batch = (int)attrs->a_batch.n;
+  int b_free = cy_value_shape(b).rank - batch - (int)attrs->b_contract.n;
+  int a_free = cy_value_shape(a).rank - batch - (int)attrs->a_contract.n;
   for (int i = 0; i < order->n; i++) {
-    int expected = i < axes.n_batch ? i : i < axes.n_batch + b_free ? i + a_free : i - b_free;
-    if (order->at[i] != expected) return cy_none;
+    int expected = i < batch ? i : i < batch + b_free ? i + a_free : i - b_free;
+    if (order->at[i] != expected) return false;
   }
-  memcpy(swapped.a_batch, axes.b_batch, sizeof axes.a_batch);
-  memcpy(swapped.b_batch, axes.a_batch, sizeof axes.a_batch);
-  memcpy(swapped.a_contract, axes.b_contract, sizeof axes.a_batch);
-  memcpy(swapped.b_contract, axes.a_contract, sizeof axes.a_batch);
-  return cy_dot(b, a, swapped);
+  *swapped = (cy_dot_attrs){attrs->b_batch, attrs->a_batch, attrs->b_contract, attrs->a_contract};
+  return true;
 }
 
 /* ---- kernel ---- */

@@ -13,9 +13,9 @@ typedef struct cy_dot_attrs {
 /* Axes that are neither batch nor contracted, in order; returns how many. */
 int cy_dot_free_axes(int rank, const cy_list *batch, const cy_list *contract, int axes[CY_MAX_RANK]);
 
-/* permute(dot(a, b)) by an order that keeps the batch axes first and exchanges the blocks of free axes, as dot(b, a);
- * the empty value for other orders. */
-cy_value cy_dot_swapped(const cy_node *dot, cy_graph *graph, const cy_list *order);
+/* permute(dot(a, b)) by an order that keeps the batch axes first and exchanges the blocks of free axes is dot(b, a) with
+ * the attributes given back; false for other orders. */
+bool cy_dot_swap(const cy_dot_attrs *attrs, cy_value a, cy_value b, const cy_list *order, cy_dot_attrs *swapped);
 
 /* The product element by element, for reference kernels: where each element's factors lie. */
 typedef struct cy_dot_element {

@@ -175,12 +175,27 @@ static cy_value permute_of_broadcast(cy_value v, const cy_list *order);
 
 static bool is_broadcast(cy_value v) { return cy_node_of(v)->op == &cy_op_broadcast; }
 
+static cy_value absorb_permute(const cy_rule *r, cy_value v, const cy_list *order);
+
+/* dot(a, b) or c + scale dot(a, b), permuted by exchanging a and b. */
+static cy_value swapped_product(const cy_rule *r, cy_value v, const cy_list *order) {
+  const cy_node *node = cy_node_of(v);
+  bool added = node->op == &cy_op_dot_add;
+  cy_value a = cy_value_at(r->graph, node->inputs[added]), b = cy_value_at(r->graph, node->inputs[added + 1]);
+  cy_value in[2] = {b, a};
+  cy_dot_attrs swapped;
+  if (!cy_dot_swap(node->attrs, a, b, order, &swapped)) return cy_none;
+  if (!added) return cy_make(r->graph, &cy_op_dot, in, 2, &swapped);
+  cy_value c = absorb_permute(r, cy_value_at(r->graph, node->inputs[0]), order);
+  return cy_is_value(c) ? cy_dot_add(c, b, a, cy_value_at(r->graph, node->inputs[3]), &swapped) : cy_none;
+}
+
 /* The operand permuted at no cost, or the empty value. */
 static cy_value absorb_permute(const cy_rule *r, cy_value v, const cy_list *order) {
   const cy_node *node = cy_node_of(v);
   double number;
   if (is_broadcast(v)) return permute_of_broadcast(v, order);
-  if (node->op == &cy_op_dot) return cy_used_once(r, v) ? cy_dot_swapped(node, r->graph, order) : cy_none;
+  if (node->op == &cy_op_dot || node->op == &cy_op_dot_add) return cy_used_once(r, v) ? swapped_product(r, v, order) : cy_none;
   return node->op == &cy_op_permute || cy_is_full(v, &number) ? permute_by(v, order, false) : cy_none;
 }
 
