@@ -605,7 +605,7 @@ static const struct {
     {"train digits --out /dev/null/x", "/dev/null"},
     {"train digits name=a/b", "a/b"},
     {"train --resume none", "none: there is no such file"},
-    {"train --resume m/model.safetensors epochs=9", "resuming m/model.safetensors"},
+    {"train --resume m/model.safetensors epochs=9", "m/model.safetensors is no checkpoint"},
     {"train --resume m batch=64", "batch is fixed by the checkpoint"},
     {"eval none", "none: there is no such file"},
     {"eval cut.safetensors", "cut.safetensors"},

@@ -36,21 +36,22 @@ void cli_progress_clear(cli_progress *p) {
 
 /* ---- the live line ---- */
 
-enum { PARTS = 6, PART_SIZE = 64, BAR_MIN = 10, BAR_MAX = 32 };
+enum { PARTS = 5, PART_SIZE = 64, BAR_MIN = 10, BAR_MAX = 32 };
 
-/* What stands right of the bar, the most important first; NaN values leave their part empty. */
-static void describe(const cy_progress *now, bool live, char parts[PARTS][PART_SIZE]) {
+static void add_part(char part[PART_SIZE], bool known, const char *before, const char *value, int width,
+                     const char *after) {
+  if (known) snprintf(part, PART_SIZE, "%s%*s%s", before, width, value, after);
+  else part[0] = 0;
+}
+
+/* What stands right of the bar, the most important first; what is not known leaves its part empty. */
+static void describe(const cy_progress *now, char parts[PARTS][PART_SIZE]) {
   char a[CLI_NUMBER_SIZE];
-  snprintf(parts[0], PART_SIZE, "loss %s", cli_loss_text(now->loss, a));
-  snprintf(parts[1], PART_SIZE, "accuracy %s", cli_percent_text(now->accuracy, a));
-  snprintf(parts[2], PART_SIZE, "%s left", cli_seconds_text(now->seconds_left, a));
-  snprintf(parts[3], PART_SIZE, "%s samples/s", cli_rate_text(now->samples_per_second, a));
-  if (live || isnan(now->validation_loss)) parts[4][0] = 0;
-  else snprintf(parts[4], PART_SIZE, "validation loss %s", cli_loss_text(now->validation_loss, a));
-  snprintf(parts[5], PART_SIZE, "validation %s", cli_percent_text(now->validation_accuracy, a));
-  if (isnan(now->accuracy)) parts[1][0] = 0;
-  if (isnan(now->seconds_left)) parts[2][0] = 0;
-  if (isnan(now->validation_accuracy)) parts[5][0] = 0;
+  add_part(parts[0], true, "loss ", cli_loss_text(now->loss, a), 6, "");
+  add_part(parts[1], !isnan(now->accuracy), "accuracy ", cli_percent_text(now->accuracy, a), 8, "");
+  add_part(parts[2], !isnan(now->seconds_left), "", cli_seconds_text(now->seconds_left, a), 0, " left");
+  add_part(parts[3], true, "", cli_rate_text(now->samples_per_second, a), 0, " samples/s");
+  add_part(parts[4], !isnan(now->validation_accuracy), "validation ", cli_percent_text(now->validation_accuracy, a), 0, "");
 }
 
 /* Of the whole training. */
@@ -62,7 +63,7 @@ static double share_done(const cy_progress *now) {
 
 static void draw(cli_progress *p, const cy_progress *now) {
   char parts[PARTS][PART_SIZE], bar[CLI_BAR_SIZE], head[PART_SIZE], line[PARTS * PART_SIZE];
-  describe(now, true, parts);
+  describe(now, parts);
   int room = cli_terminal_width(STDOUT_FILENO) - 1;
   room -= snprintf(head, sizeof head, "epoch %lld/%lld ", (long long)now->epoch, (long long)now->epochs);
   size_t at = 0;
@@ -83,14 +84,18 @@ static void draw(cli_progress *p, const cy_progress *now) {
   p->drawn_at = now->seconds;
 }
 
+/* Columns stay in line from epoch to epoch. */
 static void print_epoch(const cy_progress *now) {
   char parts[PARTS][PART_SIZE], a[CLI_NUMBER_SIZE];
-  static const int order[] = {0, 1, 4, 5, 3};
-  describe(now, false, parts);
-  printf("epoch %lld/%lld", (long long)now->epoch, (long long)now->epochs);
-  for (size_t i = 0; i < sizeof order / sizeof *order; i++)
-    if (parts[order[i]][0]) printf("  %s", parts[order[i]]);
-  printf("  %s%s\n", cli_seconds_text(now->seconds, a), now->best ? "  best" : "");
+  int digits = snprintf(NULL, 0, "%lld", (long long)now->epochs);
+  add_part(parts[0], true, "  loss ", cli_loss_text(now->loss, a), 6, "");
+  add_part(parts[1], !isnan(now->accuracy), "  accuracy ", cli_percent_text(now->accuracy, a), 8, "");
+  add_part(parts[2], !isnan(now->validation_loss), "  validation loss ", cli_loss_text(now->validation_loss, a), 6, "");
+  add_part(parts[3], !isnan(now->validation_accuracy), "  accuracy ", cli_percent_text(now->validation_accuracy, a), 8, "");
+  add_part(parts[4], true, "  ", cli_rate_text(now->samples_per_second, a), 5, " samples/s");
+  printf("epoch %*lld/%lld", digits, (long long)now->epoch, (long long)now->epochs);
+  for (int i = 0; i < PARTS; i++) printf("%s", parts[i]);
+  printf("  %6s%s\n", cli_seconds_text(now->seconds, a), now->best ? "  best" : "");
   fflush(stdout);
 }
 

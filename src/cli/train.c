@@ -173,8 +173,8 @@ static void print_results(const training *t) {
   cli_print_part(terminal, "training", &r->train, false);
   cli_print_part(terminal, "validation", &r->validation, false);
   cli_print_part(terminal, "test", &r->test, true);
-  printf("\n%lld epochs in %s (%s samples/s), %s parameters, %s of memory (state and one step)\n", (long long)epochs,
-         cli_seconds_text(r->seconds, a), cli_rate_text(r->seconds > 0 ? seen / r->seconds : 0, b),
+  printf("\n%lld epoch%s in %s (%s samples/s), %s parameters, %s of memory (state and one step)\n", (long long)epochs,
+         epochs == 1 ? "" : "s", cli_seconds_text(r->seconds, a), cli_rate_text(r->seconds > 0 ? seen / r->seconds : 0, b),
          cli_count_text(cy_trainer_parameter_count(t->trainer), c),
          cli_bytes_text((double)(cy_trainer_state_bytes(t->trainer) + cy_trainer_arena_bytes(t->trainer)), d));
 }
@@ -277,13 +277,24 @@ static cy_status resume_folder(const char *word, const char *out, char **folder)
   return *folder ? CY_OK : cy_no_memory();
 }
 
+/* A model is a checkpoint without what only resuming needs, such as the count of steps. */
+static cy_status check_is_checkpoint(const char *path) {
+  cy_safetensors *file;
+  CY_TRY(cy_safetensors_open(path, &file));
+  bool complete = cy_safetensors_find(file, "step") >= 0;
+  cy_safetensors_close(file);
+  return complete ? CY_OK : cy_fail(CY_INVALID, "%s is no checkpoint: to resume, name the run folder or its "
+                                    CLI_CHECKPOINT_NAME, path);
+}
+
 static cy_status resume(training *t, const cli_arguments *a, const char *word) {
   char *path;
   CY_TRY(check_resumable(a));
   CY_TRY(read_overrides(a, 0, &t->recipe));
   CY_TRY(cli_model_path(word, CLI_CHECKPOINT_NAME, NULL, &path));
   connect(t);
-  cy_status status = cli_open_training_data(path, &t->dataset);
+  cy_status status = check_is_checkpoint(path);
+  if (status == CY_OK) status = cli_open_training_data(path, &t->dataset);
   if (status == CY_OK) status = cy_trainer_resume(path, t->dataset, t->recipe.options, &t->trainer);
   cy_string_free(path);
   CY_TRY(status);
