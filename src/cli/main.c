@@ -3,9 +3,12 @@
 #include "cli/cli.h"
 
 #include <errno.h>
+#include <limits.h>
 #include <signal.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 static int exit_code_of(cy_status status) {
   switch (status) {
@@ -37,8 +40,21 @@ static cy_status run(const cli_verb *verb, int argc, const char *const *argv, in
   return status;
 }
 
+/* Threads that wait for each other spin for a while. GNU's OpenMP spins for milliseconds, which costs a factor of ten
+ * where other programs want the cores too, and little is gained beyond microseconds. Its runtime reads the setting
+ * when it is loaded, so the command starts itself once more with it, unless the user has a will of his own. */
+static void limit_spinning(char **argv) {
+  char self[PATH_MAX];
+  if (getenv("OMP_WAIT_POLICY") || getenv("GOMP_SPINCOUNT")) return;
+  ssize_t n = readlink("/proc/self/exe", self, sizeof self);
+  if (n <= 0 || n >= (ssize_t)sizeof self || setenv("GOMP_SPINCOUNT", "1000", 1) != 0) return;
+  self[n] = 0;
+  execv(self, argv); /* on failure all goes on as it is */
+}
+
 int main(int argc, char **argv) {
   int exit_code = 0;
+  limit_spinning(argv);
   const char *word = argc > 1 ? argv[1] : "--help";
   signal(SIGPIPE, SIG_DFL); /* `cauchy ... | head` ends quietly */
   if (strcmp(word, "--help") == 0 || strcmp(word, "-h") == 0) word = "help";
