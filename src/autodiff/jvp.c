@@ -10,13 +10,28 @@ void *cy_node_array(cy_graph *graph, size_t item_size) {
   return array;
 }
 
-/* A push in progress: arrays over the nodes that existed when it began. */
+/* A push in progress: arrays over the nodes that existed when it began, from the first input on: no node before it can
+ * depend on an input. (A composite's body is pushed on its own; that must not cost a pass over the graph.) */
 typedef struct push {
   cy_graph *graph;
+  int32_t first, size;
   bool *needed;     /* the outputs depend on it */
   bool *cut;        /* it is an input: its tangent is given */
   int32_t *tangent; /* value id of its tangent, -1 for zero */
 } push;
+
+static int32_t tangent_of(const push *p, int32_t id) { return id < p->first ? -1 : p->tangent[id - p->first]; }
+
+static void mark_needed(push *p, const cy_value *outputs, int n) {
+  for (int i = 0; i < n; i++)
+    if (outputs[i].id >= p->first) p->needed[outputs[i].id - p->first] = true;
+  for (int32_t id = p->size - 1; id >= p->first; id--) {
+    const cy_node *node = cy_node_at(p->graph, id);
+    if (!p->needed[id - p->first]) continue;
+    for (int k = 0; k < node->n_inputs; k++)
+      if (node->inputs[k] >= p->first) p->needed[node->inputs[k] - p->first] = true;
+  }
+}
 
 enum { FEW = 16 };
 
@@ -34,7 +49,7 @@ static void push_node(push *p, int32_t id) {
   const cy_node *node = cy_node_at(p->graph, id);
   cy_value few[2 * FEW], *in = few;
   bool moving = false;
-  for (int k = 0; k < node->n_inputs; k++) moving = moving || p->tangent[node->inputs[k]] >= 0;
+  for (int k = 0; k < node->n_inputs; k++) moving = moving || tangent_of(p, node->inputs[k]) >= 0;
   if (!moving || !cy_dtype_is_float(node->dtype)) return;
   if (node->n_inputs > FEW && !(in = cy_calloc(2 * (size_t)node->n_inputs, sizeof *in))) {
     cy_graph_fail(p->graph, CY_NO_MEMORY, "out of memory");
@@ -43,34 +58,39 @@ static void push_node(push *p, int32_t id) {
   cy_value *tangent = in + node->n_inputs;
   for (int k = 0; k < node->n_inputs; k++) {
     in[k] = cy_value_at(p->graph, node->inputs[k]);
-    tangent[k] = cy_value_at(p->graph, p->tangent[node->inputs[k]]);
+    tangent[k] = cy_value_at(p->graph, tangent_of(p, node->inputs[k]));
   }
   /* The derivative belongs to the layer of the value: errors and listings name it. */
   const char *outer = cy_scope_set(p->graph, node->scope);
   cy_value t = push_through(&(cy_rule){.graph = p->graph, .node = node, .in = in, .out = cy_value_at(p->graph, id), .tangent = tangent});
   cy_scope_set(p->graph, outer);
-  p->tangent[id] = cy_is_value(t) ? t.id : -1;
+  p->tangent[id - p->first] = cy_is_value(t) ? t.id : -1;
   if (in != few) cy_free(in);
 }
 
 void cy_push_tangents(cy_graph *graph, const cy_value *outputs, int n_outputs, const cy_value *inputs,
                       const cy_value *tangents, int n_inputs, cy_value *out_tangents) {
-  int32_t size = cy_graph_size(graph), first = size;
-  push p = {.graph = graph, .needed = cy_node_array(graph, sizeof *p.needed), .cut = cy_node_array(graph, sizeof *p.cut),
-            .tangent = cy_node_array(graph, sizeof *p.tangent)};
-  if (!cy_graph_failed(graph)) {
-    memset(p.tangent, 0xff, (size_t)size * sizeof *p.tangent);
-    cy_mark_needed(graph, outputs, n_outputs, p.needed);
-    for (int i = 0; i < n_inputs; i++) {
-      p.cut[inputs[i].id] = true;
-      p.tangent[inputs[i].id] = cy_is_value(tangents[i]) ? tangents[i].id : -1;
-      if (inputs[i].id < first) first = inputs[i].id;
-    }
-    for (int32_t id = first; id < size && !cy_graph_failed(graph); id++)
-      if (p.needed[id] && !p.cut[id]) push_node(&p, id);
-    for (int i = 0; i < n_outputs; i++) out_tangents[i] = cy_value_at(graph, p.tangent[outputs[i].id]);
+  push p = {.graph = graph, .size = cy_graph_size(graph)};
+  p.first = p.size;
+  for (int i = 0; i < n_inputs; i++)
+    if (inputs[i].id < p.first) p.first = inputs[i].id;
+  size_t n = (size_t)(p.size - p.first);
+  p.needed = cy_calloc(n, sizeof *p.needed);
+  p.cut = cy_calloc(n, sizeof *p.cut);
+  p.tangent = cy_calloc(n, sizeof *p.tangent);
+  for (int i = 0; i < n_outputs; i++) out_tangents[i] = cy_none;
+  if (!p.needed || !p.cut || !p.tangent) {
+    cy_graph_fail(graph, CY_NO_MEMORY, "out of memory");
   } else {
-    for (int i = 0; i < n_outputs; i++) out_tangents[i] = cy_none;
+    memset(p.tangent, 0xff, n * sizeof *p.tangent);
+    mark_needed(&p, outputs, n_outputs);
+    for (int i = 0; i < n_inputs; i++) {
+      p.cut[inputs[i].id - p.first] = true;
+      p.tangent[inputs[i].id - p.first] = cy_is_value(tangents[i]) ? tangents[i].id : -1;
+    }
+    for (int32_t id = p.first; id < p.size && !cy_graph_failed(graph); id++)
+      if (p.needed[id - p.first] && !p.cut[id - p.first]) push_node(&p, id);
+    for (int i = 0; i < n_outputs; i++) out_tangents[i] = cy_value_at(graph, tangent_of(&p, outputs[i].id));
   }
   cy_free(p.needed);
   cy_free(p.cut);

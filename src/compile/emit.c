@@ -25,10 +25,9 @@ static int new_buffer(cy_emitter *e, cy_buffer buffer) {
   return p->n_buffers++;
 }
 
+/* Names are unique in a graph, so each leaf comes here once. */
 static int bind_leaf(cy_emitter *e, const cy_node *node) {
   cy_program *p = e->program;
-  for (int i = 0; i < p->n_bindings; i++)
-    if (strcmp(p->bindings[i].name, node->name) == 0) return i;
   p->bindings[p->n_bindings] = (cy_binding){.name = cy_arena_strdup(p->memory, node->name),
                                             .variable = node->op == &cy_op_variable,
                                             .dtype = node->dtype, .shape = node->shape};
@@ -132,7 +131,7 @@ static void emit_single(cy_emitter *e, int32_t id) {
 /* ---- order ---- */
 
 static bool is_ready(const cy_lowering *l, size_t unit, const uint64_t *done) {
-  for (size_t w = 0; w < l->words; w++)
+  for (size_t w = 0; w < (l->n_units + 63) / 64; w++)
     if (l->depends[unit * l->words + w] & ~done[w]) return false;
   return true;
 }
@@ -209,59 +208,107 @@ static cy_operand copied(cy_emitter *e, const char *label, cy_operand from) {
 
 /* ---- updates ---- */
 
-/* Can the value be written straight into the variable? w: the instruction that makes it. */
-static bool in_place(const cy_program *p, int variable, const cy_operand *value, int *w) {
-  *w = -1;
-  for (int i = 0; i < p->n_instructions; i++)
-    for (int k = 0; k < p->instructions[i].n_out; k++)
-      if (p->instructions[i].out[k].buffer == value->buffer) *w = i;
-  if (*w < 0) return false;
-  for (int i = 0; i < p->n_instructions; i++) {
-    const cy_instruction *instruction = &p->instructions[i];
-    for (int k = 0; k < instruction->n_out; k++)
-      if (instruction->out[k].buffer == variable) return false; /* another value is written there */
-    for (int k = 0; k < instruction->n_in; k++) {
-      if (instruction->in[k].buffer != variable || i < *w) continue;
-      if (i > *w) return false;
-      if (!instruction->fused) {
-        if (!instruction->op->overwrites || k != 0 || !is_whole(&instruction->in[k])) return false;
-        continue;
-      }
-      for (int o = 0; o < instruction->n_out; o++) {
-        if (instruction->out[o].buffer != value->buffer) continue;
-        const cy_fused_output *out = &instruction->fused->outputs[o];
-        if (out->accumulate || memcmp(out->stride, instruction->fused->inputs[k].stride, sizeof out->stride) != 0)
-          return false;
-      }
+static void add_mention(cy_emitter *e, int buffer, int instruction) {
+  if (!cy_grow(&e->mentions, e->n_mentions, &e->mention_capacity, sizeof *e->mentions)) {
+    e->failed = true;
+    return;
+  }
+  e->mentions[e->n_mentions] = (cy_mention){instruction, e->mentioned[buffer]};
+  e->mentioned[buffer] = (int)e->n_mentions++;
+}
+
+static void mention_operands(cy_emitter *e, int instruction) {
+  const cy_instruction *i = &e->program->instructions[instruction];
+  for (int k = 0; k < i->n_in && !e->failed; k++) add_mention(e, i->in[k].buffer, instruction);
+  for (int k = 0; k < i->n_out && !e->failed; k++) add_mention(e, i->out[k].buffer, instruction);
+}
+
+/* Does the instruction read what it needs of the variable's old content if the value is written straight into it? */
+static bool spares(const cy_instruction *instruction, bool makes_value, int variable, int value) {
+  for (int k = 0; k < instruction->n_in; k++) {
+    if (instruction->in[k].buffer != variable) continue;
+    if (!makes_value) return false; /* reads it later */
+    if (!instruction->fused) {
+      if (!instruction->op->overwrites || k != 0 || !is_whole(&instruction->in[k])) return false;
+      continue;
+    }
+    for (int o = 0; o < instruction->n_out; o++) {
+      if (instruction->out[o].buffer != value) continue;
+      const cy_fused_output *out = &instruction->fused->outputs[o];
+      if (out->accumulate || memcmp(out->stride, instruction->fused->inputs[k].stride, sizeof out->stride) != 0)
+        return false;
     }
   }
   return true;
 }
 
-static void redirect(cy_program *p, int from, int to) {
-  for (int i = 0; i < p->n_instructions; i++) {
-    for (int k = 0; k < p->instructions[i].n_in; k++)
-      if (p->instructions[i].in[k].buffer == from) p->instructions[i].in[k].buffer = to;
+/* Can the value be written straight into the variable? */
+static bool in_place(const cy_emitter *e, int variable, int value) {
+  const cy_program *p = e->program;
+  int w = -1;
+  for (int m = e->mentioned[value]; m >= 0; m = e->mentions[m].next) {
+    int i = e->mentions[m].instruction;
     for (int k = 0; k < p->instructions[i].n_out; k++)
-      if (p->instructions[i].out[k].buffer == from) p->instructions[i].out[k].buffer = to;
+      if (p->instructions[i].out[k].buffer == value && i > w) w = i;
+  }
+  if (w < 0) return false;
+  for (int m = e->mentioned[variable]; m >= 0; m = e->mentions[m].next) {
+    int i = e->mentions[m].instruction;
+    const cy_instruction *instruction = &p->instructions[i];
+    if (i >= w && !spares(instruction, i == w, variable, value)) return false;
+    for (int k = 0; k < instruction->n_out; k++)
+      if (instruction->out[k].buffer == variable) return false; /* another value is written there */
+  }
+  return true;
+}
+
+static void redirect(cy_emitter *e, int from, int to) {
+  cy_program *p = e->program;
+  int last = -1;
+  for (int m = e->mentioned[from]; m >= 0; last = m, m = e->mentions[m].next) {
+    cy_instruction *i = &p->instructions[e->mentions[m].instruction];
+    for (int k = 0; k < i->n_in; k++)
+      if (i->in[k].buffer == from) i->in[k].buffer = to;
+    for (int k = 0; k < i->n_out; k++)
+      if (i->out[k].buffer == from) i->out[k].buffer = to;
+  }
+  if (last >= 0) {
+    e->mentions[last].next = e->mentioned[to];
+    e->mentioned[to] = e->mentioned[from];
+    e->mentioned[from] = -1;
   }
   for (int i = 0; i < p->n_outputs; i++)
     if (p->outputs[i].buffer == from) p->outputs[i].buffer = to;
 }
 
-static void emit_update(cy_emitter *e, int32_t variable, cy_operand *values, int n_values, int which) {
+static void emit_update(cy_emitter *e, int target_buffer, int32_t variable, cy_operand *values, int n_values, int which) {
   cy_program *p = e->program;
-  cy_operand target = cy_emit_operand(e, variable), value = values[which];
-  int w;
-  if (e->failed) return;
+  cy_operand value = values[which];
   bool whole = is_whole(&value) && p->buffers[value.buffer].place == CY_PLACE_ARENA &&
-               p->buffers[value.buffer].bytes == p->buffers[target.buffer].bytes;
-  if (whole && in_place(p, target.buffer, &value, &w)) {
-    redirect(p, value.buffer, target.buffer);
+               p->buffers[value.buffer].bytes == p->buffers[target_buffer].bytes;
+  if (whole && in_place(e, target_buffer, value.buffer)) {
+    redirect(e, value.buffer, target_buffer);
     for (int i = 0; i < n_values; i++)
-      if (values[i].buffer == value.buffer) values[i].buffer = target.buffer;
+      if (values[i].buffer == value.buffer) values[i].buffer = target_buffer;
   } else {
-    emit_copy(e, cy_node_at(e->lowering->graph, variable)->name, value, target);
+    emit_copy(e, cy_node_at(e->lowering->graph, variable)->name, value, cy_emit_operand(e, variable));
+    if (!e->failed) mention_operands(e, p->n_instructions - 1);
+  }
+}
+
+static void emit_updates(cy_emitter *e, const cy_update *updates, cy_operand *values, int n) {
+  cy_program *p = e->program;
+  for (int i = 0; i < n && !e->failed; i++) cy_emit_operand(e, updates[i].variable.id); /* every buffer exists now */
+  e->mentioned = e->failed ? NULL : cy_calloc((size_t)p->n_buffers, sizeof *e->mentioned);
+  if (!e->mentioned) {
+    e->failed = true;
+    return;
+  }
+  memset(e->mentioned, 0xff, (size_t)p->n_buffers * sizeof *e->mentioned);
+  for (int i = 0; i < p->n_instructions && !e->failed; i++) mention_operands(e, i);
+  for (int i = 0; i < n && !e->failed; i++) {
+    int target = e->buffer_of[updates[i].variable.id];
+    emit_update(e, target, updates[i].variable.id, values, n, i);
   }
 }
 
@@ -290,7 +337,7 @@ static cy_status emit(cy_emitter *e, const cy_value *outputs, int n_outputs, con
     p->n_outputs = i + 1;
     if (!cy_view_is_contiguous(&p->outputs[i].layout)) p->outputs[i] = copied(e, "", p->outputs[i]);
   }
-  for (int i = 0; i < n_updates && !e->failed; i++) emit_update(e, updates[i].variable.id, values, n_updates, i);
+  if (n_updates && !e->failed) emit_updates(e, updates, values, n_updates);
   return e->failed ? cy_no_memory() : CY_OK;
 }
 
@@ -307,5 +354,7 @@ cy_status cy_emit(cy_lowering *lowering, const cy_value *outputs, int n_outputs,
     status = emit(&e, outputs, n_outputs, updates, n_updates);
   }
   cy_free(e.buffer_of);
+  cy_free(e.mentions);
+  cy_free(e.mentioned);
   return status;
 }

@@ -4,11 +4,19 @@
 
 #include "compile/lower.h"
 
+/* Where a buffer is used: a list per buffer, so that updates need not search the program. */
+typedef struct cy_mention {
+  int instruction, next;
+} cy_mention;
+
 typedef struct cy_emitter {
   cy_lowering *lowering;
   cy_program *program;
   int32_t *buffer_of;        /* per node: index of its buffer, -1 while it has none */
   size_t buffer_capacity, instruction_capacity;
+  cy_mention *mentions;
+  size_t n_mentions, mention_capacity;
+  int *mentioned;            /* per buffer: its first mention, -1 if none */
   bool failed;               /* memory ran out */
 } cy_emitter;
 

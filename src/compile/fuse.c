@@ -12,14 +12,19 @@ static bool depends_on(const cy_lowering *l, int32_t unit, int32_t on) {
   return l->depends[(size_t)unit * l->words + (size_t)on / 64] >> (on % 64) & 1;
 }
 
+/* Words of a row that can hold bits: those of the units made so far. */
+static size_t used_words(const cy_lowering *l) { return (l->n_units + 63) / 64; }
+
 static void add_dependence(cy_lowering *l, int32_t unit, int32_t on) {
   uint64_t *mine = l->depends + (size_t)unit * l->words, *theirs = l->depends + (size_t)on * l->words;
+  size_t words = used_words(l);
   if (unit == on || depends_on(l, unit, on)) return;
-  for (size_t w = 0; w < l->words; w++) mine[w] |= theirs[w];
+  for (size_t w = 0; w < words; w++) mine[w] |= theirs[w];
   mine[on / 64] |= (uint64_t)1 << (on % 64);
-  for (size_t u = 0; u < l->n_units; u++) /* what waits for this unit now waits for those too */
+  l->units[on].awaited = true;
+  for (size_t u = 0; l->units[unit].awaited && u < l->n_units; u++) /* what waits for this unit now waits for those too */
     if (depends_on(l, (int32_t)u, unit))
-      for (size_t w = 0; w < l->words; w++) l->depends[u * l->words + w] |= mine[w];
+      for (size_t w = 0; w < words; w++) l->depends[u * l->words + w] |= mine[w];
 }
 
 static cy_status new_unit(cy_lowering *l, bool fused, cy_shape domain, int32_t *unit) {
@@ -170,13 +175,15 @@ static cy_status merge(cy_lowering *l, int32_t into, int32_t from) {
   b->n_nodes = 0;
   b->dead = true;
   uint64_t *mine = l->depends + (size_t)into * l->words, *theirs = l->depends + (size_t)from * l->words;
-  for (size_t w = 0; w < l->words; w++) mine[w] |= theirs[w];
-  for (size_t u = 0; u < l->n_units; u++) {
+  size_t words = used_words(l);
+  for (size_t w = 0; w < words; w++) mine[w] |= theirs[w];
+  a->awaited = a->awaited || b->awaited;
+  for (size_t u = 0; a->awaited && u < l->n_units; u++) {
     uint64_t *row = l->depends + u * l->words;
     bool waits = depends_on(l, (int32_t)u, into) || depends_on(l, (int32_t)u, from);
     row[from / 64] &= ~((uint64_t)1 << (from % 64));
     if (!waits) continue;
-    for (size_t w = 0; w < l->words; w++) row[w] |= mine[w];
+    for (size_t w = 0; w < words; w++) row[w] |= mine[w];
     row[into / 64] |= (uint64_t)1 << (into % 64);
   }
   return CY_OK;

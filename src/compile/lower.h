@@ -19,6 +19,7 @@ typedef struct cy_unit {
   size_t n_nodes, capacity;
   cy_shape domain;
   bool ordered;     /* holds random numbers, which depend on the order of the domain's axes */
+  bool awaited;     /* some unit depends on it */
   bool split;       /* columns are decided */
   uint32_t columns; /* mask of domain axes */
 } cy_unit;

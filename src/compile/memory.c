@@ -82,21 +82,43 @@ static int by_size(const void *a, const void *b) {
   return (x->buffer > y->buffer) - (x->buffer < y->buffer);
 }
 
-static int by_offset(const void *a, const void *b) {
-  const cy_buffer *const *x = a, *const *y = b;
-  return ((*x)->offset > (*y)->offset) - ((*x)->offset < (*y)->offset);
+/* A buffer that has its place, in the list of those by increasing offset. */
+typedef struct resident {
+  size_t start, end;
+  int first, last;
+} resident;
+
+/* Gives b the lowest offset where it fits between the residents that live at the same time, and makes it one of them.
+ * False if its end cannot be counted. */
+static bool settle(cy_buffer *b, resident *residents, size_t n) {
+  size_t at = 0, end, i = 0;
+  if (__builtin_add_overflow(at, aligned(b->bytes), &end)) return false;
+  for (size_t k = 0; k < n && residents[k].start < end; k++) {
+    if (residents[k].first > b->last || b->first > residents[k].last || residents[k].end <= at) continue;
+    at = residents[k].end;
+    if (__builtin_add_overflow(at, aligned(b->bytes), &end)) return false;
+  }
+  while (i < n && residents[i].start < at) i++;
+  memmove(residents + i + 1, residents + i, (n - i) * sizeof *residents);
+  residents[i] = (resident){at, end, b->first, b->last};
+  b->offset = at;
+  return end <= PTRDIFF_MAX;
 }
 
-/* The lowest offset where b fits between the buffers that live at the same time. */
-static size_t fit(const cy_buffer *b, cy_buffer **neighbours, size_t n) {
-  size_t at = 0;
-  qsort(neighbours, n, sizeof *neighbours, by_offset);
-  for (size_t i = 0; i < n; i++) {
-    if (neighbours[i]->offset >= at + aligned(b->bytes)) break;
-    size_t end = neighbours[i]->offset + aligned(neighbours[i]->bytes);
-    if (end > at) at = end;
+/* Offsets for the buffers in order. */
+static cy_status place_buffers(cy_program *p, const placed *order, size_t n) {
+  resident *residents = cy_calloc(n, sizeof *residents);
+  cy_status status = residents ? CY_OK : cy_no_memory();
+  p->arena_bytes = 0;
+  for (size_t i = 0; i < n && status == CY_OK; i++) {
+    cy_buffer *b = &p->buffers[order[i].buffer];
+    if (!settle(b, residents, i))
+      status = cy_fail(CY_NO_MEMORY, "the program needs more memory for its values than a process can address");
+    else if (b->offset + aligned(b->bytes) > p->arena_bytes)
+      p->arena_bytes = b->offset + aligned(b->bytes);
   }
-  return at;
+  cy_free(residents);
+  return status;
 }
 
 cy_status cy_plan_memory(cy_program *p) {
@@ -104,8 +126,7 @@ cy_status cy_plan_memory(cy_program *p) {
   int *leader = cy_calloc(count, sizeof *leader);
   bool *taken = cy_calloc(count, sizeof *taken);
   placed *order = cy_calloc(count, sizeof *order);
-  cy_buffer **neighbours = cy_calloc(count, sizeof *neighbours);
-  cy_status status = leader && taken && order && neighbours ? CY_OK : cy_no_memory();
+  cy_status status = leader && taken && order ? CY_OK : cy_no_memory();
   if (status == CY_OK) {
     find_lives(p);
     for (int i = 0; i < p->n_buffers; i++) leader[i] = i;
@@ -114,23 +135,12 @@ cy_status cy_plan_memory(cy_program *p) {
       if (p->buffers[i].place == CY_PLACE_ARENA && leader[i] == i && p->buffers[i].first >= 0) /* is used */
         order[n++] = (placed){p->buffers[i].bytes, i};
     if (n) qsort(order, n, sizeof *order, by_size);
-    p->arena_bytes = 0;
-    for (size_t i = 0; i < n; i++) {
-      cy_buffer *b = &p->buffers[order[i].buffer];
-      size_t k = 0;
-      for (size_t j = 0; j < i; j++) {
-        cy_buffer *other = &p->buffers[order[j].buffer];
-        if (other->first <= b->last && b->first <= other->last) neighbours[k++] = other;
-      }
-      b->offset = fit(b, neighbours, k);
-      if (b->offset + aligned(b->bytes) > p->arena_bytes) p->arena_bytes = b->offset + aligned(b->bytes);
-    }
+    status = place_buffers(p, order, n);
     for (int i = 0; i < p->n_buffers; i++)
       if (p->buffers[i].place == CY_PLACE_ARENA) p->buffers[i].offset = p->buffers[leader[i]].offset;
   }
   cy_free(leader);
   cy_free(taken);
   cy_free(order);
-  cy_free(neighbours);
   return status;
 }
