@@ -325,9 +325,18 @@ static void recipe_keys_reach_the_training(void **state) {
                            "clip_norm: 1\nbatch: ~\nseed: 7\n");
   succeed("train sub/r.yaml --quiet --out r l1=0.25 learning_rate=0.004");
   read_back("r/recipe.yaml", text);
-  static const char *const expected[] = {"name: rmsprop\n", "momentum: 0.5\n", "kind: step\n", "every: 2\n",
-                                         "validation: 0\n", "l2: 0.001\n", "l1: 0.25\n", "clip_norm: 1\n", "batch: 32\n",
-                                         "seed: 7\n", "model: |\n  dense(8) -> tanh\n", "beta1"};
+  static const char *const expected[] = {"name: rmsprop\n",
+                                         "momentum: 0.5\n",
+                                         "kind: step\n",
+                                         "every: 2\n",
+                                         "validation: 0\n",
+                                         "l2: 0.001\n",
+                                         "l1: 0.25\n",
+                                         "clip_norm: 1\n",
+                                         "batch: 32\n",
+                                         "seed: 7\n",
+                                         "model: |\n  dense(8) -> tanh\n",
+                                         "beta1"};
   for (size_t i = 0; i < sizeof expected / sizeof *expected; i++)
     if (!!strstr(text, expected[i]) != (strcmp(expected[i], "beta1") != 0)) fail_msg("%s in:\n%s", expected[i], text);
   int lines;
@@ -439,7 +448,8 @@ static void run_in_terminal(const char *line, unsigned short columns) {
     become_command(line);
   }
   size_t n = 0;
-  for (ssize_t got; n < OUTPUT_SIZE - 1 && (got = read(terminal, last.out + n, OUTPUT_SIZE - 1 - n)) > 0;) n += (size_t)got;
+  for (ssize_t got; n < OUTPUT_SIZE - 1 && (got = read(terminal, last.out + n, OUTPUT_SIZE - 1 - n)) > 0;)
+    n += (size_t)got;
   last.out[n] = 0;
   close(terminal);
   last.exit_code = exit_code_of(child);
@@ -553,7 +563,8 @@ static void make_bad_files(void) {
   assert_int_equal(cy_tensor_create(CY_F32, CY_SHAPE(4, 2), &x), CY_OK);
   assert_int_equal(cy_tensor_create(CY_I64, CY_SHAPE(4), &targets), CY_OK);
   cy_tensor_set(targets, 2, -1);
-  if (cy_npz_save((const char *const[]){"x", "y"}, (const cy_tensor *const[]){x, targets}, 2, false, "label.npz") != CY_OK)
+  if (cy_npz_save((const char *const[]){"x", "y"}, (const cy_tensor *const[]){x, targets}, 2, false, "label.npz") !=
+      CY_OK)
     write_file("label.npz", "no libzip");
   cy_tensor_free(x);
   cy_tensor_free(targets);
@@ -693,7 +704,8 @@ static void mnist_in_one_epoch(void **state) {
     print_message("skipped: %s is not there\n", folder);
     skip();
   }
-  snprintf(line, sizeof line, "train " CAUCHY_SOURCE "/recipes/mnist-mlp.yaml epochs=1 --quiet --out m data=%s", folder);
+  snprintf(line, sizeof line, "train " CAUCHY_SOURCE "/recipes/mnist-mlp.yaml epochs=1 --quiet --out m data=%s",
+           folder);
   succeed(line);
   assert_true(test_accuracy("m") > 0.95);
   snprintf(line, sizeof line, "predict m %s/t10k-images-idx3-ubyte.gz --out p.npy", folder);

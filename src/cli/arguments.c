@@ -1,5 +1,5 @@
-/* Words and options of a command line, by the verb's own table. `--name VALUE` and `--name=VALUE` are the same; `--` ends
- * the options; `-` is a word (standard input). */
+/* Words and options of a command line, by the verb's own table. `--name VALUE` and `--name=VALUE` are the same; `--`
+ * ends the options; `-` is a word (standard input). */
 #include "cli/cli.h"
 
 #include <errno.h>

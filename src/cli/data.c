@@ -74,11 +74,15 @@ static void describe_features(const cy_dataset *d) {
 
 static void describe_content(const cy_dataset *d) {
   char shape[CLI_SHAPE_SIZE], a[CLI_NUMBER_SIZE], b[CLI_NUMBER_SIZE];
-  printf("samples  %s of %s", cli_count_text(cy_dataset_count(d), a), cli_shape_text(cy_dataset_sample_shape(d), shape));
-  if (cy_dataset_test_count(d)) printf(", of which the last %s are the test part", cli_count_text(cy_dataset_test_count(d), b));
+  printf("samples  %s of %s", cli_count_text(cy_dataset_count(d), a),
+         cli_shape_text(cy_dataset_sample_shape(d), shape));
+  if (cy_dataset_test_count(d))
+    printf(", of which the last %s are the test part", cli_count_text(cy_dataset_test_count(d), b));
   printf("\n");
   if (cy_dataset_classes(d) > 0) describe_classes(d);
-  else printf("target   %s: numbers of %s\n", cy_dataset_target_name(d), cli_shape_text(cy_dataset_target_shape(d), shape));
+  else
+    printf("target   %s: numbers of %s\n", cy_dataset_target_name(d),
+           cli_shape_text(cy_dataset_target_shape(d), shape));
   describe_features(d);
   const cy_tensor *inputs = cy_dataset_inputs(d);
   double low = INFINITY, high = -INFINITY;
@@ -130,8 +134,8 @@ static cy_status get(cli_arguments *a) {
   if (!progress.quiet && !progress.terminal.live) printf("fetching %s\n", set->name);
   fflush(stdout);
   cli_catch_signals();
-  cy_status status = cy_data_get(set, (cy_data_options){.base_url = cli_option_value(a, "--url"), .progress = on_progress,
-                                                        .user = &progress});
+  cy_status status = cy_data_get(
+      set, (cy_data_options){.base_url = cli_option_value(a, "--url"), .progress = on_progress, .user = &progress});
   cli_progress_clear(&progress);
   if (status == CY_CANCELLED)
     return cy_fail(status, "interrupted; what was fetched is kept: go on with cauchy data get %s", set->name);

@@ -50,7 +50,8 @@ static cy_status choose_part(evaluation *e, const char *wanted, const int64_t **
     return cy_fail(CY_INVALID, "--part is one of train, validation, test, all, not \"%.40s\"%s", wanted,
                    cli_hint(wanted, part_names, PARTS, hint));
   if (!own && part >= 0 && part < 2)
-    return cy_fail(CY_INVALID, "the model was not trained on \"%s\": --part is test or all", cy_dataset_name(e->dataset));
+    return cy_fail(CY_INVALID, "the model was not trained on \"%s\": --part is test or all",
+                   cy_dataset_name(e->dataset));
   cy_split_options options = cy_trained_split_options(e->trained);
   if (!own) options = (cy_split_options){.test = -1}; /* the fixed test part only */
   CY_TRY(cy_dataset_split(e->dataset, options, &e->split));
@@ -95,7 +96,8 @@ static cy_status print_json(const evaluation *e) {
     put_number(row, "precision", s.precision);
     put_number(row, "recall", s.recall);
     put_number(row, "f1", s.f1);
-    for (int64_t k = 0; k < m->classes; k++) json_array_append_new(counts, json_integer(m->confusion[c * m->classes + k]));
+    for (int64_t k = 0; k < m->classes; k++)
+      json_array_append_new(counts, json_integer(m->confusion[c * m->classes + k]));
     json_object_set_new(row, "predicted", counts);
     json_array_append_new(classes, row);
   }
@@ -114,7 +116,8 @@ static cy_status read_threshold(const cli_arguments *a, const evaluation *e, dou
   char *end;
   *threshold = -1;
   if (!text) return CY_OK;
-  if (cy_trained_classes(e->trained) == 0) return cy_fail(CY_INVALID, "--at-least: the model predicts numbers, not classes");
+  if (cy_trained_classes(e->trained) == 0)
+    return cy_fail(CY_INVALID, "--at-least: the model predicts numbers, not classes");
   *threshold = strtod(text, &end);
   if (end == text || *end || !(*threshold >= 0 && *threshold <= 1))
     return cy_fail(CY_INVALID, "--at-least takes an accuracy from 0 to 1, not \"%.40s\"", text);

@@ -11,7 +11,8 @@
 void cli_print_overview(void) {
   const cli_verb *verb;
   printf("cauchy trains neural networks, and uses what it trained.\n\n");
-  for (int i = 0; (verb = cli_verb_at(i)) != NULL; i++) printf("  %-8s %-30s %s\n", verb->name, verb->usage, verb->summary);
+  for (int i = 0; (verb = cli_verb_at(i)) != NULL; i++)
+    printf("  %-8s %-30s %s\n", verb->name, verb->usage, verb->summary);
   printf("\nFirst steps:\n\n"
          "  cauchy train digits          # handwritten digits, built in: seconds\n"
          "  cauchy eval runs/digits-1    # the run folder is named in the last line of train\n"
@@ -51,15 +52,16 @@ static void print_choices(const cli_key *key) {
 static void print_recipe_help(void) {
   const cli_key *key;
   const char *name;
-  printf("A recipe is a YAML file of keys; each can also be given as key=value after the recipe. In a file, keys with a\n"
-         "dot are groups:\n\n"
-         "  data: digits\n"
-         "  model: dense(64) -> relu -> dense(10)\n"
-         "  epochs: 40\n"
-         "  optimizer:\n"
-         "    name: adamw\n"
-         "    weight_decay: 0.05\n\n"
-         "Built-in recipes:");
+  printf(
+      "A recipe is a YAML file of keys; each can also be given as key=value after the recipe. In a file, keys with a\n"
+      "dot are groups:\n\n"
+      "  data: digits\n"
+      "  model: dense(64) -> relu -> dense(10)\n"
+      "  epochs: 40\n"
+      "  optimizer:\n"
+      "    name: adamw\n"
+      "    weight_decay: 0.05\n\n"
+      "Built-in recipes:");
   for (int i = 0; (name = cli_recipe_builtin_name(i)) != NULL; i++) printf("%s %s", i ? "," : "", name);
   printf(". Keys (usual value):\n\n");
   for (int i = 0; (key = cli_recipe_key(i)) != NULL; i++) {

@@ -92,7 +92,8 @@ static void print_data(const cy_trained *t) {
   }
   enum { MOST_SHOWN = 20 };
   printf("classes    ");
-  for (int64_t c = 0; c < cy_trained_classes(t) && c < MOST_SHOWN; c++) printf("%s %s", c ? "," : "", cy_trained_class_name(t, c));
+  for (int64_t c = 0; c < cy_trained_classes(t) && c < MOST_SHOWN; c++)
+    printf("%s %s", c ? "," : "", cy_trained_class_name(t, c));
   printf("%s\n", cy_trained_classes(t) > MOST_SHOWN ? ", ..." : "");
 }
 

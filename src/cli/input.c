@@ -121,7 +121,8 @@ static cy_status load_csv(const cy_trained *trained, const char *path, int64_t f
     }
     cy_csv_clear(&other);
   }
-  return status == CY_OK ? CY_OK : cy_csv_load(path, (cy_csv_options){0}, csv); /* the first complaint is the clearest */
+  return status == CY_OK ? CY_OK
+                         : cy_csv_load(path, (cy_csv_options){0}, csv); /* the first complaint is the clearest */
 }
 
 static cy_status read_csv(const cy_trained *trained, const char *path, const char *word, int64_t features,

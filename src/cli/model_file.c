@@ -58,10 +58,12 @@ cy_status cli_open_training_data(const char *path, cy_dataset **dataset) {
   cy_safetensors *file;
   *dataset = NULL;
   CY_TRY(cy_safetensors_open(path, &file));
-  const char *name = cy_safetensors_metadata(file, "dataset"), *origin = cy_safetensors_metadata(file, "dataset.origin");
+  const char *name = cy_safetensors_metadata(file, "dataset"),
+             *origin = cy_safetensors_metadata(file, "dataset.origin");
   const char *target = cy_safetensors_metadata(file, "target"), *classes = cy_safetensors_metadata(file, "classes");
   cy_status status;
-  if (!name || !origin) status = cy_fail(CY_INVALID, "%s: not a model trained with cauchy (its metadata name no data)", path);
+  if (!name || !origin)
+    status = cy_fail(CY_INVALID, "%s: not a model trained with cauchy (its metadata name no data)", path);
   else {
     cy_task task = classes && strtoll(classes, NULL, 10) > 0 ? CY_TASK_CLASSIFY : CY_TASK_REGRESS;
     status = open_named(name, origin, (cy_dataset_options){.target = target, .task = task}, dataset);

@@ -1,4 +1,5 @@
-/* From what the user calls a model (a run folder or a file) to the file, and from a file to the data it was trained on. */
+/* From what the user calls a model (a run folder or a file) to the file, and from a file to its training
+ * data. */
 #ifndef CY_CLI_MODEL_FILE_H
 #define CY_CLI_MODEL_FILE_H
 

@@ -16,7 +16,9 @@ typedef struct prediction {
   int64_t rows, width;                  /* of outputs */
 } prediction;
 
-static double output_at(const prediction *p, int64_t row, int64_t k) { return cy_tensor_at(p->outputs, row * p->width + k); }
+static double output_at(const prediction *p, int64_t row, int64_t k) {
+  return cy_tensor_at(p->outputs, row * p->width + k);
+}
 
 /* ---- for people ---- */
 

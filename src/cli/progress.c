@@ -51,7 +51,8 @@ static void describe(const cy_progress *now, char parts[PARTS][PART_SIZE]) {
   add_part(parts[1], !isnan(now->accuracy), "accuracy ", cli_percent_text(now->accuracy, a), 8, "");
   add_part(parts[2], !isnan(now->seconds_left), "", cli_seconds_text(now->seconds_left, a), 0, " left");
   add_part(parts[3], true, "", cli_rate_text(now->samples_per_second, a), 0, " samples/s");
-  add_part(parts[4], !isnan(now->validation_accuracy), "validation ", cli_percent_text(now->validation_accuracy, a), 0, "");
+  add_part(parts[4], !isnan(now->validation_accuracy), "validation ", cli_percent_text(now->validation_accuracy, a), 0,
+           "");
 }
 
 /* Of the whole training. */
@@ -91,7 +92,8 @@ static void print_epoch(const cy_progress *now) {
   add_part(parts[0], true, "  loss ", cli_loss_text(now->loss, a), 6, "");
   add_part(parts[1], !isnan(now->accuracy), "  accuracy ", cli_percent_text(now->accuracy, a), 8, "");
   add_part(parts[2], !isnan(now->validation_loss), "  validation loss ", cli_loss_text(now->validation_loss, a), 6, "");
-  add_part(parts[3], !isnan(now->validation_accuracy), "  accuracy ", cli_percent_text(now->validation_accuracy, a), 8, "");
+  add_part(parts[3], !isnan(now->validation_accuracy), "  accuracy ", cli_percent_text(now->validation_accuracy, a), 8,
+           "");
   add_part(parts[4], true, "  ", cli_rate_text(now->samples_per_second, a), 5, " samples/s");
   printf("epoch %*lld/%lld", digits, (long long)now->epoch, (long long)now->epochs);
   for (int i = 0; i < PARTS; i++) printf("%s", parts[i]);

@@ -46,7 +46,8 @@ static cy_status set_number(const cli_key *key, const char *text, void *field) {
   double value;
   if (!read_number(text, &value)) return bad_value(key, text, "a number");
   if (!in_range(key, value)) return out_of_range(key, text);
-  if (value == 0) value = key->flags & CLI_KEY_EXACT_ZERO ? CY_EXACT_ZERO : key->flags & CLI_KEY_ZERO_IS_NONE ? -1.0 : 0.0;
+  if (value == 0)
+    value = key->flags & CLI_KEY_EXACT_ZERO ? CY_EXACT_ZERO : key->flags & CLI_KEY_ZERO_IS_NONE ? -1.0 : 0.0;
   memcpy(field, &value, sizeof value);
   return CY_OK;
 }
@@ -133,7 +134,9 @@ cy_status cli_recipe_set(cli_recipe *recipe, const char *path, const char *value
 
 /* A model given in one way replaces one given in the other. */
 static void forget_other_model(cli_recipe *recipe, const char *path) {
-  char **other = strcmp(path, "model") == 0 ? &recipe->model_file : strcmp(path, "model.file") == 0 ? &recipe->model : NULL;
+  char **other = strcmp(path, "model") == 0        ? &recipe->model_file
+                 : strcmp(path, "model.file") == 0 ? &recipe->model
+                                                   : NULL;
   if (!other) return;
   cy_free(*other);
   *other = NULL;

@@ -1,5 +1,6 @@
 /* Recipes: everything that a training is made of, as keys and values. One table (recipe_keys.c) states each key with
- * its type, range and meaning; files, `key=value` words, the help page and the resolved recipe of a run all come from it. */
+ * its type, range and meaning; files, `key=value` words, the help page and the resolved recipe of a run all come from
+ * it. */
 #ifndef CY_CLI_RECIPE_H
 #define CY_CLI_RECIPE_H
 

@@ -29,20 +29,23 @@ static const char *optimizer_choice(int i) { return i < cy_optimizer_count() ? c
 #define IF_SET CLI_KEY_IF_SET
 
 static const cli_key keys[] = {
-    {"name", CLI_KEY_TEXT, AT(name), IF_SET, 0, 0, NULL, "the data set's", "name of the run folder: runs/<name>-1, ..."},
+    {"name", CLI_KEY_TEXT, AT(name), IF_SET, 0, 0, NULL, "the data set's",
+     "name of the run folder: runs/<name>-1, ..."},
     {"data", CLI_KEY_PATH, AT(data), IF_SET, 0, 0, NULL, "required",
      "data set: digits, iris, mnist, ... (cauchy data list), a folder of IDX files, a CSV or NPZ file"},
     {"target", CLI_KEY_TEXT, AT(target), IF_SET, 0, 0, NULL, "label, target, class, species, y, or the last",
      "CSV: the column to predict, by name or number"},
     {"task", CLI_KEY_CHOICE, AT(task), IF_SET, 0, 0, task_choice, "detect", "CSV, NPZ: predict classes or numbers"},
     {"scale", CLI_KEY_CHOICE, OPTION(scale), IF_SET, 0, 0, scale_choice, "default",
-     "inputs: unit (pixels to 0..1), standardise (mean 0, variance 1); default: unit for pixels, standardise for tables"},
+     "inputs: unit (pixels to 0..1), standardise (mean 0, variance 1); default: unit for pixels, standardise for "
+     "tables"},
     {"model", CLI_KEY_TEXT, AT(model), IF_SET, 0, 0, NULL, "dense(64) -> relu -> dense(classes)",
      "the network in the architecture language (cauchy layers)"},
     {"model.file", CLI_KEY_PATH, AT(model_file), IF_SET, 0, 0, NULL, "", "or a file that holds it"},
     {"loss", CLI_KEY_NAME, OPTION(loss), 0, 0, 0, cy_trainer_loss_name, "cross_entropy for classes, else mse",
      "what is minimised"},
-    {"optimizer", CLI_KEY_NAME, OPTION(optimizer.name), CLI_KEY_ALIAS, 0, 0, optimizer_choice, "adam", "short for optimizer.name"},
+    {"optimizer", CLI_KEY_NAME, OPTION(optimizer.name), CLI_KEY_ALIAS, 0, 0, optimizer_choice, "adam",
+     "short for optimizer.name"},
     {"optimizer.name", CLI_KEY_NAME, OPTION(optimizer.name), 0, 0, 0, optimizer_choice, "adam", "the update rule"},
     {"optimizer.momentum", CLI_KEY_NUMBER, OPTION(optimizer.momentum), EXACT | HIGH_OPEN, 0, 1, NULL, "0.9",
      "momentum, nesterov, rmsprop (0)"},

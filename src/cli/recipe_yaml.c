@@ -95,7 +95,8 @@ static cy_status read_document(reader *r, yaml_parser_t *parser) {
   cy_status status = CY_OK;
   if (!root) status = cy_fail(CY_INVALID, "%s: the recipe is empty", r->path);
   else if (root->type != YAML_MAPPING_NODE)
-    status = cy_fail(CY_INVALID, "%s:%zu: a recipe is lines of the form key: value", r->path, root->start_mark.line + 1);
+    status =
+        cy_fail(CY_INVALID, "%s:%zu: a recipe is lines of the form key: value", r->path, root->start_mark.line + 1);
   else status = read_mapping(r, root, "");
   if (status == CY_OK && r->recipe->model && r->recipe->model_file)
     status = cy_fail(CY_INVALID, "%s: gives both model and model.file", r->path);
@@ -109,7 +110,8 @@ cy_status cli_recipe_read(cli_recipe *recipe, const char *path) {
   yaml_parser_t parser;
   CY_TRY(cy_file_read(path, MAX_RECIPE_BYTES, &bytes, &length));
   const char *slash = strrchr(path, '/');
-  reader r = {.recipe = recipe, .path = path, .folder = slash ? cy_strndup(path, (size_t)(slash - path) + 1) : cy_strdup("")};
+  reader r = {
+      .recipe = recipe, .path = path, .folder = slash ? cy_strndup(path, (size_t)(slash - path) + 1) : cy_strdup("")};
   cy_status status = r.folder && yaml_parser_initialize(&parser) ? CY_OK : cy_no_memory();
   if (status == CY_OK) {
     if (strlen(r.folder) > 1) r.folder[strlen(r.folder) - 1] = 0;

@@ -28,7 +28,8 @@ static bool is_empty(const char *folder) {
 
 static cy_status create_given(const char *out, char **folder) {
   if (cli_is_folder(out) && !is_empty(out))
-    return cy_fail(CY_INVALID, "%s is not empty; --out takes a new folder (to go on with a run: --resume %s)", out, out);
+    return cy_fail(CY_INVALID, "%s is not empty; --out takes a new folder (to go on with a run: --resume %s)", out,
+                   out);
   CY_TRY(cy_make_folders(out));
   *folder = cy_strdup(out);
   return *folder ? CY_OK : cy_no_memory();
@@ -56,7 +57,8 @@ static cy_status create_numbered(const char *name, char **folder) {
 cy_status cli_run_folder_create(const char *name, const char *out, char **folder) {
   *folder = NULL;
   if (out) return create_given(out, folder);
-  if (strchr(name, '/')) return cy_fail(CY_INVALID, "the name of a run has no slash: \"%s\" (--out takes a folder)", name);
+  if (strchr(name, '/'))
+    return cy_fail(CY_INVALID, "the name of a run has no slash: \"%s\" (--out takes a folder)", name);
   return create_numbered(name, folder);
 }
 
@@ -163,7 +165,8 @@ static void add_line(cy_text *text, json_t *object) {
 
 cy_status cli_save_metrics(const cy_trainer *trainer, const cli_results *results, const char *folder) {
   cy_text text = {0};
-  for (int i = 0; i < cy_trainer_history_count(trainer); i++) add_line(&text, epoch_object(cy_trainer_history(trainer, i)));
+  for (int i = 0; i < cy_trainer_history_count(trainer); i++)
+    add_line(&text, epoch_object(cy_trainer_history(trainer, i)));
   if (results) add_line(&text, final_object(trainer, results));
   char *lines = cy_text_take(&text);
   if (!lines) return cy_no_memory();
@@ -210,21 +213,23 @@ static cy_status draw_curves(const cy_trainer *trainer, const cy_dataset *datase
                            {.name = "validation", .y = c.validation_loss, .n = c.n, .color = 2}};
   cy_plot_series accuracy[] = {{.name = "training", .y = c.accuracy, .n = c.n, .color = 1},
                                {.name = "validation", .y = c.validation_accuracy, .n = c.n, .color = 2}};
-  cy_plot_panel panels[] = {{.y_label = "loss", .series = loss, .n_series = validated ? 2 : 1},
-                            {.y_label = "accuracy", .series = accuracy, .n_series = validated ? 2 : 1, .percent = true}};
+  cy_plot_panel panels[] = {
+      {.y_label = "loss", .series = loss, .n_series = validated ? 2 : 1},
+      {.y_label = "accuracy", .series = accuracy, .n_series = validated ? 2 : 1, .percent = true}};
   char subtitle[160], a[CLI_NUMBER_SIZE], b[CLI_NUMBER_SIZE];
   const cy_metrics *shown = shown_part(results);
   if (classes) snprintf(subtitle, sizeof subtitle, "%s accuracy %s, loss %s", shown_name(results),
                         cli_percent_text(shown->accuracy, a), cli_loss_text(shown->loss, b));
   else snprintf(subtitle, sizeof subtitle, "%s loss %s", shown_name(results), cli_loss_text(shown->loss, a));
-  cy_status status = cy_plot_lines(panels, classes ? 2 : 1,
-                                   (cy_plot_options){.title = cy_dataset_name(dataset), .subtitle = subtitle, .x_label = "epoch"},
-                                   png, svg);
+  cy_status status = cy_plot_lines(
+      panels, classes ? 2 : 1,
+      (cy_plot_options){.title = cy_dataset_name(dataset), .subtitle = subtitle, .x_label = "epoch"}, png, svg);
   cy_free(c.loss);
   return status;
 }
 
-static cy_status draw_confusion(const cy_dataset *dataset, const cli_results *results, const char *png, const char *svg) {
+static cy_status draw_confusion(const cy_dataset *dataset, const cli_results *results, const char *png,
+                                const char *svg) {
   const cy_metrics *shown = shown_part(results);
   char title[160], subtitle[160], a[CLI_NUMBER_SIZE], b[CLI_NUMBER_SIZE];
   const char **names = cy_calloc((size_t)shown->classes, sizeof *names);

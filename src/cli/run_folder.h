@@ -4,7 +4,8 @@
 
 #include "cli/cli.h"
 
-/* runs/<name>-1, or the next free number; or exactly `out`, which must not hold anything yet. Free with cy_string_free. */
+/* runs/<name>-1, or the next free number; or exactly `out`, which must not hold anything yet. Free with
+ * cy_string_free. */
 CY_MUST_CHECK cy_status cli_run_folder_create(const char *name, const char *out, char **folder);
 
 /* What a finished run adds to its last line of metrics, its table and its charts. Parts without samples are empty. */
@@ -20,8 +21,9 @@ CY_MUST_CHECK cy_status cli_save_checkpoint(const cy_trainer *trainer, const cha
 CY_MUST_CHECK cy_status cli_save_model(cy_trainer *trainer, const char *folder);
 /* One JSON object per epoch; and a last one if results is not NULL. */
 CY_MUST_CHECK cy_status cli_save_metrics(const cy_trainer *trainer, const cli_results *results, const char *folder);
-/* curves.png, .svg and, for classes, confusion.png, .svg. Nothing, and CY_OK, in a build without cairo: *drawn tells. */
-CY_MUST_CHECK cy_status cli_save_charts(const cy_trainer *trainer, const cy_dataset *dataset, const cli_results *results,
-                                        const char *folder, bool *drawn);
+/* curves.png, .svg and, for classes, confusion.png, .svg. Nothing, and CY_OK, in a build without cairo: *drawn
+ * tells. */
+CY_MUST_CHECK cy_status cli_save_charts(const cy_trainer *trainer, const cy_dataset *dataset,
+                                        const cli_results *results, const char *folder, bool *drawn);
 
 #endif

@@ -80,7 +80,8 @@ const char *cli_percent_text(double share, char buffer[CLI_NUMBER_SIZE]) {
 
 const char *cli_loss_text(double loss, char buffer[CLI_NUMBER_SIZE]) {
   if (isnan(loss)) snprintf(buffer, CLI_NUMBER_SIZE, "-");
-  else snprintf(buffer, CLI_NUMBER_SIZE, fabs(loss) >= 1000 || (loss != 0 && fabs(loss) < 1e-4) ? "%.3e" : "%.4f", loss);
+  else
+    snprintf(buffer, CLI_NUMBER_SIZE, fabs(loss) >= 1000 || (loss != 0 && fabs(loss) < 1e-4) ? "%.3e" : "%.4f", loss);
   return buffer;
 }
 
@@ -92,7 +93,8 @@ const char *cli_bar(const cli_terminal *terminal, double share, int columns, cha
   size_t at = 0;
   at += (size_t)snprintf(buffer + at, CLI_BAR_SIZE - at, "%s", cli_style_on(terminal, CLI_ACCENT));
   for (int i = 0; i < done; i++) at += (size_t)snprintf(buffer + at, CLI_BAR_SIZE - at, "%s", full);
-  at += (size_t)snprintf(buffer + at, CLI_BAR_SIZE - at, "%s%s", cli_style_off(terminal), cli_style_on(terminal, CLI_DIM));
+  at += (size_t)snprintf(buffer + at, CLI_BAR_SIZE - at, "%s%s", cli_style_off(terminal),
+                         cli_style_on(terminal, CLI_DIM));
   for (int i = done; i < columns; i++) at += (size_t)snprintf(buffer + at, CLI_BAR_SIZE - at, "%s", empty);
   snprintf(buffer + at, CLI_BAR_SIZE - at, "%s", cli_style_off(terminal));
   return buffer;

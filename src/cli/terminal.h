@@ -1,5 +1,5 @@
-/* What the command knows about where its output goes: a terminal or not, how wide, colours, UTF-8; and how numbers, sizes
- * and times are written for people. */
+/* What the command knows about where its output goes: a terminal or not, how wide, colours, UTF-8; and how numbers,
+ * sizes and times are written for people. */
 #ifndef CY_CLI_TERMINAL_H
 #define CY_CLI_TERMINAL_H
 

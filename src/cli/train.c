@@ -1,5 +1,5 @@
-/* `cauchy train`: from a recipe, or the checkpoint of an earlier run, to a run folder with model, metrics and charts. Nothing
- * is written before the recipe, the data and the network have proved sound. */
+/* `cauchy train`: from a recipe, or the checkpoint of an earlier run, to a run folder with model, metrics and charts.
+ * Nothing is written before the recipe, the data and the network have proved sound. */
 #include "cli/model_file.h"
 #include "cli/progress.h"
 #include "cli/recipe.h"
@@ -60,8 +60,8 @@ static cy_status make_absolute(char **path) {
 
 static cy_status open_data(training *t) {
   CY_TRY(make_absolute(&t->recipe.data));
-  return cy_dataset_open(t->recipe.data, (cy_dataset_options){.target = t->recipe.target, .task = (cy_task)t->recipe.task},
-                         &t->dataset);
+  return cy_dataset_open(
+      t->recipe.data, (cy_dataset_options){.target = t->recipe.target, .task = (cy_task)t->recipe.task}, &t->dataset);
 }
 
 enum { MAX_MODEL_BYTES = 1 << 20 };
@@ -132,8 +132,8 @@ static void print_head(const training *t) {
   const cy_split *split = cy_trainer_split(t->trainer);
   const cli_terminal *terminal = &t->progress.terminal;
   char *text = NULL;
-  printf("%s%s%s: samples of %s", cli_style_on(terminal, CLI_BOLD), cy_dataset_name(t->dataset), cli_style_off(terminal),
-         cli_shape_text(cy_dataset_sample_shape(t->dataset), shape));
+  printf("%s%s%s: samples of %s", cli_style_on(terminal, CLI_BOLD), cy_dataset_name(t->dataset),
+         cli_style_off(terminal), cli_shape_text(cy_dataset_sample_shape(t->dataset), shape));
   if (cy_dataset_classes(t->dataset) > 0) printf(" in %lld classes", (long long)cy_dataset_classes(t->dataset));
   printf("; %s to train, %s to validate, %s to test\n", cli_count_text(split->n_train, a),
          cli_count_text(split->n_validation, b), cli_count_text(split->n_test, c));
@@ -174,7 +174,8 @@ static void print_results(const training *t) {
   cli_print_part(terminal, "validation", &r->validation, false);
   cli_print_part(terminal, "test", &r->test, true);
   printf("\n%lld epoch%s in %s (%s samples/s), %s parameters, %s of memory (state and one step)\n", (long long)epochs,
-         epochs == 1 ? "" : "s", cli_seconds_text(r->seconds, a), cli_rate_text(r->seconds > 0 ? seen / r->seconds : 0, b),
+         epochs == 1 ? "" : "s", cli_seconds_text(r->seconds, a),
+         cli_rate_text(r->seconds > 0 ? seen / r->seconds : 0, b),
          cli_count_text(cy_trainer_parameter_count(t->trainer), c),
          cli_bytes_text((double)(cy_trainer_state_bytes(t->trainer) + cy_trainer_arena_bytes(t->trainer)), d));
 }
@@ -264,7 +265,8 @@ static cy_status check_resumable(const cli_arguments *a) {
     const cli_key *key = cli_recipe_find(path);
     if (!key) return CY_INVALID;
     if (!(key->flags & CLI_KEY_RESUMABLE))
-      return cy_fail(CY_INVALID, "%s is fixed by the checkpoint; only epochs, patience, threads and backend may change", path);
+      return cy_fail(CY_INVALID, "%s is fixed by the checkpoint; only epochs, patience, threads and backend may change",
+                     path);
   }
   return CY_OK;
 }
@@ -273,7 +275,9 @@ static cy_status check_resumable(const cli_arguments *a) {
 static cy_status resume_folder(const char *word, const char *out, char **folder) {
   if (out) return cli_run_folder_create("", out, folder);
   const char *slash = strrchr(word, '/');
-  *folder = cli_is_folder(word) ? cy_strdup(word) : slash ? cy_strndup(word, (size_t)(slash - word) + (slash == word)) : cy_strdup(".");
+  *folder = cli_is_folder(word) ? cy_strdup(word)
+            : slash             ? cy_strndup(word, (size_t)(slash - word) + (slash == word))
+                                : cy_strdup(".");
   return *folder ? CY_OK : cy_no_memory();
 }
 
@@ -300,7 +304,8 @@ static cy_status resume(training *t, const cli_arguments *a, const char *word) {
   CY_TRY(status);
   if (cy_trainer_finished(t->trainer))
     return cy_fail(CY_INVALID, "%s: nothing is left to train: %lld epochs are done%s; add epochs=N to go on", word,
-                   (long long)cy_trainer_epoch(t->trainer), cy_trainer_stopped_early(t->trainer) ? " (stopped early)" : "");
+                   (long long)cy_trainer_epoch(t->trainer),
+                   cy_trainer_stopped_early(t->trainer) ? " (stopped early)" : "");
   CY_TRY(resume_folder(word, cli_option_value(a, "--out"), &t->folder));
   return run(t);
 }

@@ -37,12 +37,13 @@ static const cli_verb verbs[] = {
     {.name = "train",
      .usage = "RECIPE [key=value ...]",
      .summary = "train a network and report how well it does",
-     .help = "RECIPE is a YAML file, a built-in recipe (digits, iris, mnist-mlp, fashion-mnist), or data: the name of a data\n"
-             "set, a CSV or NPZ file, a folder of IDX files. key=value changes a key of the recipe: `cauchy help recipe`\n"
-             "lists them.\n\n"
-             "A run folder receives the model, a checkpoint, the recipe as used, metrics (one JSON object per line), curves\n"
-             "and a confusion matrix (PNG and SVG); the last line names it. Ctrl-C finishes the step, saves, and says how\n"
-             "to go on; a resumed run ends with the same bits as one that was never interrupted.",
+     .help = "RECIPE is a YAML file, a built-in recipe (digits, iris, mnist-mlp, fashion-mnist), or data: the\n"
+             "name of a data set, a CSV or NPZ file, a folder of IDX files. key=value changes a key of the\n"
+             "recipe: `cauchy help recipe` lists them.\n\n"
+             "A run folder receives the model, a checkpoint, the recipe as used, metrics (one JSON object per\n"
+             "line), curves and a confusion matrix (PNG and SVG); the last line names it. Ctrl-C finishes the\n"
+             "step, saves, and says how to go on; a resumed run ends with the same bits as one that was never\n"
+             "interrupted.",
      .examples = "cauchy train digits                            # built in; seconds\n"
                  "cauchy train digits 'model=dense(128) -> relu -> dropout(0.2) -> dense(10)'\n"
                  "cauchy train recipes/mnist-mlp.yaml epochs=5 optimizer.name=momentum learning_rate=0.05\n"
@@ -54,9 +55,9 @@ static const cli_verb verbs[] = {
     {.name = "eval",
      .usage = "MODEL [DATA]",
      .summary = "loss, accuracy and a table by class of a saved model",
-     .help = "MODEL is a run folder or a .safetensors file. Without DATA the test part of the data it was trained on is\n"
-             "used, split as it was then. DATA is a data set, as for train; of another than the model's own its test part,\n"
-             "or all if it has none.",
+     .help = "MODEL is a run folder or a .safetensors file. Without DATA the test part of the data it was\n"
+             "trained on is used, split as it was then. DATA is a data set, as for train; of another than the\n"
+             "model's own its test part, or all if it has none.",
      .examples = "cauchy eval runs/digits-1\n"
                  "cauchy eval runs/iris-1 --part all --json\n"
                  "cauchy eval runs/mnist-1/model.safetensors /data/mnist --at-least 0.98   # for scripts",
@@ -67,8 +68,9 @@ static const cli_verb verbs[] = {
     {.name = "predict",
      .usage = "MODEL INPUT",
      .summary = "classes and probabilities for new samples",
-     .help = "INPUT is a CSV, NPY or IDX file, gzipped or not, or - for standard input. One row is one sample, raw as in\n"
-             "training: the model scales it. A CSV file with a header may have other columns too, in any order.",
+     .help = "INPUT is a CSV, NPY or IDX file, gzipped or not, or - for standard input. One row is one sample,\n"
+             "raw as in training: the model scales it. A CSV file with a header may have other columns too, in\n"
+             "any order.",
      .examples = "cauchy predict runs/iris-1 flowers.csv\n"
                  "cauchy predict runs/mnist-1 t10k-images-idx3-ubyte.gz --out answers.csv\n"
                  "echo 5.1,3.5,1.4,0.2 | cauchy predict runs/iris-1 - --json",
@@ -79,8 +81,9 @@ static const cli_verb verbs[] = {
     {.name = "data",
      .usage = "list | info NAME | get NAME",
      .summary = "data sets: what there is, and fetching it",
-     .help = "Data sets live in $CAUCHY_DATA, else $XDG_DATA_HOME/cauchy, else ~/.local/share/cauchy. A fetch that breaks\n"
-             "off is continued by the next one, and every file is checked. info also takes the path of a data set.",
+     .help = "Data sets live in $CAUCHY_DATA, else $XDG_DATA_HOME/cauchy, else ~/.local/share/cauchy. A fetch\n"
+             "that breaks off is continued by the next one, and every file is checked. info also takes the\n"
+             "path of a data set.",
      .examples = "cauchy data list\n"
                  "cauchy data get mnist\n"
                  "cauchy data info wine.csv",
