@@ -129,7 +129,7 @@ NATIVE static void hand_adam(void *data) {
     float g = a->g[i], m = 0.9f * a->m[i] + 0.1f * g, v = 0.999f * a->v[i] + 0.001f * (g * g);
     a->m[i] = m;
     a->v[i] = v;
-    a->p[i] -= rate * (m * 1.5f) / (sqrtf(v * 2.5f) + 1e-8f);
+    a->p[i] -= rate * (m / (sqrtf(v) + 1e-8f));
   }
 }
 NATIVE static void hand_bias_relu(void *data) {
@@ -199,9 +199,8 @@ static void flat(arrays *a, int threads) {
   m = op(&adam, CY_SCALAR_add, op(&adam, CY_SCALAR_mul, constant(&adam, 0.9), m), op(&adam, CY_SCALAR_mul, constant(&adam, 0.1), g));
   v = op(&adam, CY_SCALAR_add, op(&adam, CY_SCALAR_mul, constant(&adam, 0.999), v),
          op(&adam, CY_SCALAR_mul, constant(&adam, 0.001), op(&adam, CY_SCALAR_mul, g, g)));
-  int root = op(&adam, CY_SCALAR_sqrt, op(&adam, CY_SCALAR_mul, v, constant(&adam, 2.5)), 0);
-  int step = op(&adam, CY_SCALAR_mul, rate, op(&adam, CY_SCALAR_mul, m, constant(&adam, 1.5)));
-  step = op(&adam, CY_SCALAR_div, step, op(&adam, CY_SCALAR_add, root, constant(&adam, 1e-8)));
+  int root = op(&adam, CY_SCALAR_add, op(&adam, CY_SCALAR_sqrt, v, 0), constant(&adam, 1e-8));
+  int step = op(&adam, CY_SCALAR_mul, rate, op(&adam, CY_SCALAR_div, m, root));
   output(&adam, m, false, 0, 1, a->m);
   output(&adam, v, false, 0, 1, a->v);
   output(&adam, op(&adam, CY_SCALAR_sub, p, step), false, 0, 1, a->p);

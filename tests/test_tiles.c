@@ -596,6 +596,79 @@ static void random_programs_agree(void **state) {
   assert_true(checked > 2000);
 }
 
+/* ---- expressions: several operations may share a kernel, and must not be seen to ---- */
+
+static void make_expression(program *p, cy_rng *rng) {
+  static const cy_scalar_op ops[] = {CY_SCALAR_add, CY_SCALAR_mul, CY_SCALAR_sub, CY_SCALAR_div, CY_SCALAR_sqrt, CY_SCALAR_max,
+                                     CY_SCALAR_gt, CY_SCALAR_select, CY_SCALAR_add, CY_SCALAR_mul};
+  memset(p, 0, sizeof *p);
+  p->g.steps = p->step, p->g.inputs = p->in, p->g.outputs = p->out;
+  p->g.n_axes = 2, p->g.row_axes = 1, p->g.n_inputs = 4;
+  p->g.dim[0] = 1 + cy_rng_below(rng, 5), p->g.dim[1] = 1 + cy_rng_below(rng, 150);
+  for (int i = 0; i < 4; i++) { /* all, rows, columns, one number */
+    p->in[i] = (cy_fused_input){.dtype = CY_F32, .stride = {i < 2 ? (i ? 1 : p->g.dim[1]) : 0, i == 0 || i == 2}};
+    p->in_bytes[i] = (size_t)(p->g.dim[0] * p->g.dim[1]) * 4;
+    p->in_memory[i] = cy_calloc(p->in_bytes[i], 1);
+    for (size_t e = 0; e < p->in_bytes[i] / 4; e++) ((float *)(void *)p->in_memory[i])[e] = (float)(4 * cy_rng_uniform(rng) - 1);
+    add_step(p, (cy_step){.kind = CY_STEP_INPUT, .level = i == 1 || i == 3 ? CY_ROW : CY_FULL, .dtype = CY_F32, .index = i});
+  }
+  while (p->g.n_steps < 18) {
+    cy_step s = {.kind = CY_STEP_SCALAR, .dtype = CY_F32, .op = ops[cy_rng_below(rng, 10)]};
+    int a = pick_step(p, rng, CY_FULL, CY_F32), b = pick_step(p, rng, CY_FULL, CY_F32), c = pick_step(p, rng, CY_FULL, CY_BOOL);
+    s.arg[0] = a, s.arg[1] = b;
+    if (s.op == CY_SCALAR_gt) s.dtype = CY_BOOL;
+    if (s.op == CY_SCALAR_select) {
+      if (c < 0) continue;
+      s.arg[0] = c, s.arg[1] = a, s.arg[2] = b;
+    }
+    add_step(p, s);
+  }
+  for (int o = 0; o < 2; o++) {
+    int s = p->g.n_steps - 1 - o;
+    p->out[p->g.n_outputs] = (cy_fused_output){.step = s, .dtype = p->step[s].dtype, .stride = {p->g.dim[1], 1}};
+    p->in_place[p->g.n_outputs] = o == 0 && p->step[s].dtype == CY_F32 && cy_rng_below(rng, 2) ? 0 : -1;
+    p->out_bytes[p->g.n_outputs++] = (size_t)(p->g.dim[0] * p->g.dim[1]) * cy_dtype_size(p->step[s].dtype);
+  }
+}
+
+/* What optimisers and activations come to, by number: see the templates in tile_kernels.c. */
+static void make_known_expression(program *p, cy_rng *rng, int which) {
+  enum { X, R, C, N };
+  static const struct { cy_scalar_op op; int a, b, c; } known[4][5] = {
+    {{CY_SCALAR_sqrt, X, 0, 0}, {CY_SCALAR_add, N, 4, 0}, {CY_SCALAR_div, C, 5, 0}, {CY_SCALAR_mul, 6, R, 0}, {CY_SCALAR_sub, X, 7, 0}},
+    {{CY_SCALAR_mul, X, X, 0}, {CY_SCALAR_mul, 4, N, 0}, {CY_SCALAR_mul, R, C, 0}, {CY_SCALAR_add, 5, 6, 0}, {CY_SCALAR_stop_gradient, 7, 0, 0}},
+    {{CY_SCALAR_add, X, C, 0}, {CY_SCALAR_gt, 4, N, 0}, {CY_SCALAR_select, 5, 4, N}, {CY_SCALAR_neg, 6, 0, 0}, {CY_SCALAR_add, 7, R, 0}},
+    {{CY_SCALAR_mul, X, C, 0}, {CY_SCALAR_mul, R, X, 0}, {CY_SCALAR_sub, 4, 5, 0}, {CY_SCALAR_le, 6, N, 0}, {CY_SCALAR_select, 7, X, 6}}};
+  make_expression(p, rng);
+  p->g.n_steps = 4;
+  for (int i = 0; i < 5; i++)
+    add_step(p, (cy_step){.kind = CY_STEP_SCALAR, .dtype = known[which][i].op == CY_SCALAR_gt || known[which][i].op == CY_SCALAR_le ? CY_BOOL : CY_F32,
+                          .op = known[which][i].op, .arg = {known[which][i].a, known[which][i].b, known[which][i].c}});
+  p->g.n_outputs = 1;
+  p->out[0].step = 8, p->out[0].dtype = CY_F32;
+  p->out_bytes[0] = (size_t)(p->g.dim[0] * p->g.dim[1]) * 4;
+}
+
+static void expressions_agree_to_the_bit(void **state) {
+  (void)state;
+  for (uint64_t seed = 0; seed < 6000; seed++) {
+    cy_rng rng = cy_rng_make(seed, 4);
+    program p;
+    if (seed < 400) make_known_expression(&p, &rng, (int)(seed % 4));
+    else make_expression(&p, &rng);
+    memory want = execute(&p, 0), got = execute(&p, 1);
+    for (int o = 0; o < p.g.n_outputs; o++)
+      for (size_t i = 0; i < p.out_bytes[o] / cy_dtype_size(p.out[o].dtype); i++) {
+        double x = cy_load(got.out[o], p.out[o].dtype, (int64_t)i), y = cy_load(want.out[o], p.out[o].dtype, (int64_t)i);
+        if ((x == y && signbit(x) == signbit(y)) || (isnan(x) && isnan(y))) continue;
+        print_program(&p);
+        fail_msg("expression %d, output %d, element %zu: %.9g, not %.9g", (int)seed, o, i, x, y);
+      }
+    forget(&p, &got), forget(&p, &want);
+    for (int i = 0; i < p.g.n_inputs || i < 4; i++) cy_free(p.in_memory[i]);
+  }
+}
+
 /* ---- long rows, in pieces ---- */
 
 /* softmax: five steps and two reductions; columns as given. */
@@ -669,7 +742,8 @@ static void sums_are_accurate(void **state) {
 int main(void) {
   const struct CMUnitTest tests[] = {
     cmocka_unit_test(every_operation_in_every_dtype), cmocka_unit_test(conversions_saturate),
-    cmocka_unit_test(random_programs_agree), cmocka_unit_test(long_rows_agree), cmocka_unit_test(sums_are_accurate),
+    cmocka_unit_test(random_programs_agree), cmocka_unit_test(expressions_agree_to_the_bit),
+    cmocka_unit_test(long_rows_agree), cmocka_unit_test(sums_are_accurate),
   };
   return cmocka_run_group_tests_name("tiles", tests, NULL, NULL);
 }

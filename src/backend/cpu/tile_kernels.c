@@ -87,73 +87,87 @@ EXPAND(expand_1, uint8_t)
 EXPAND(expand_4, uint32_t)
 EXPAND(expand_8, uint64_t)
 
-/* ---- two or three operations in one pass, f32: registers go through the first-level cache once, not twice ---- */
+/* ---- expressions in one pass, f32: what passes through the first-level cache is what costs ---- */
 
-#define FUSED(name, expression)                                                                 \
+#define FUSED(name, count, expression)                                                          \
   static void name(void *out, const void *const *x, const size_t *step, size_t n) {             \
     enum { W = 32 };                                                                            \
-    _Alignas(64) float same[4][W];                                                              \
+    _Alignas(64) float same[count][W]; /* operands that are one number, repeated */             \
     float *o = out;                                                                             \
-    const float *p[4];                                                                          \
-    size_t i = 0;                                                                               \
+    const float *p[CY_FUSED_OPERANDS];                                                          \
+    size_t s[CY_FUSED_OPERANDS], i = 0;                                                         \
     if (n == 0) return;                                                                         \
-    for (int k = 0; k < 4; k++) {                                                               \
-      p[k] = step[k] ? x[k] : same[k];                                                          \
-      if (step[k]) continue;                                                                    \
+    for (int k = 0; k < CY_FUSED_OPERANDS; k++) {                                               \
+      const int from = k < count ? k : 0;                                                       \
+      p[k] = step[from] ? x[from] : same[from];                                                 \
+      s[k] = step[from] * W;                                                                    \
+      if (k >= count || step[k]) continue;                                                      \
       const float v = *(const float *)x[k];                                                     \
       for (int l = 0; l < W; l++) same[k][l] = v;                                               \
     }                                                                                           \
-    const float *p0 = p[0], *p1 = p[1], *p2 = p[2], *p3 = p[3];                                 \
-    const size_t s0 = step[0] * W, s1 = step[1] * W, s2 = step[2] * W, s3 = step[3] * W;        \
-    for (; i + W <= n; i += W, p0 += s0, p1 += s1, p2 += s2, p3 += s3)                          \
+    const float *pa = p[0], *pb = p[1], *pc = p[2], *pd = p[3], *pe = p[4];                     \
+    for (; i + W <= n; i += W, pa += s[0], pb += s[1], pc += s[2], pd += s[3], pe += s[4])      \
       CY_SIMD for (int l = 0; l < W; l++) {                                                     \
-        const float a = p0[l], b = p1[l], c = p2[l], d = p3[l];                                 \
-        (void)a, (void)b, (void)c, (void)d;                                                     \
+        const float a = pa[l], b = pb[l], c = pc[l], d = pd[l], e = pe[l];                      \
+        (void)a, (void)b, (void)c, (void)d, (void)e;                                            \
         o[i + (size_t)l] = expression;                                                          \
       }                                                                                         \
     for (size_t l = 0; i + l < n; l++) {                                                        \
-      const float a = p0[l], b = p1[l], c = p2[l], d = p3[l];                                   \
-      (void)a, (void)b, (void)c, (void)d;                                                       \
+      const float a = pa[l], b = pb[l], c = pc[l], d = pd[l], e = pe[l];                        \
+      (void)a, (void)b, (void)c, (void)d, (void)e;                                              \
       o[i + l] = expression;                                                                    \
     }                                                                                           \
   }
+#define A CY_OPERAND(0)
+#define B CY_OPERAND(1)
+#define C CY_OPERAND(2)
+#define D CY_OPERAND(3)
+#define E CY_OPERAND(4)
+#define S(name) CY_SCALAR_##name
+
+/* Moving averages and what adaptive optimisers subtract (Adagrad, RMSprop, Adam); a rectified sum. */
+FUSED(adaptive_step, 5, a - b * (c / (sqrtf(d) + e)))
+FUSED(average_of_squares, 4, a * b + c * (d * d))
+FUSED(sum_of_products, 4, a * b + c * d)
+FUSED(difference_of_products, 4, a * b - c * d)
+FUSED(rectified_sum, 4, a + b > c ? a + b : d)
+
+/* Pairs: X(inner, outer) is outer(inner(a, b), c); R(inner, outer) is outer(c, inner(a, b)). */
 #define OF_add(a, b) ((a) + (b))
 #define OF_sub(a, b) ((a) - (b))
 #define OF_mul(a, b) ((a) * (b))
 #define OF_div(a, b) ((a) / (b))
-#define OF_max(a, b) CY_MAX(a, b)
-#define OF_sqrt(a, b) sqrtf(a)
-/* X(inner, outer, position) */
-#define OUTERS(X, inner)                                                                                     \
-  X(inner, add, 0) X(inner, add, 1) X(inner, sub, 0) X(inner, sub, 1) X(inner, mul, 0) X(inner, mul, 1)      \
-  X(inner, div, 0) X(inner, div, 1)
-#define PAIRS(X) \
-  OUTERS(X, add) OUTERS(X, sub) OUTERS(X, mul) OUTERS(X, div) OUTERS(X, sqrt) X(mul, sqrt, 0) X(add, sqrt, 0) X(add, max, 0)
-#define CHOICES(X) X(gt, >) X(ge, >=) X(lt, <) X(le, <=) X(eq, ==) X(ne, !=)
-/* A unary inner operation has no x1: the outer's other operand is x1 itself. */
-#define THIRD_add c
-#define THIRD_sub c
-#define THIRD_mul c
-#define THIRD_div c
-#define THIRD_sqrt b
-#define IN_ORDER_0(outer, t, z) OF_##outer(t, z)
-#define IN_ORDER_1(outer, t, z) OF_##outer(z, t)
-#define PAIR_KERNEL(inner, outer, position) \
-  FUSED(pair_##inner##_##outer##_##position, IN_ORDER_##position(outer, OF_##inner(a, b), THIRD_##inner))
-#define CHOICE_KERNEL(name, sign) FUSED(choose_##name, a sign b ? c : d)
-PAIRS(PAIR_KERNEL)
-CHOICES(CHOICE_KERNEL)
-FUSED(sum_of_products, a * b + c * d)
-FUSED(difference_of_products, a * b - c * d)
+#define OUTERS(X, R, inner) X(inner, add) X(inner, sub) R(inner, sub) X(inner, mul) X(inner, div) R(inner, div)
+#define PAIRS(X, R) OUTERS(X, R, add) OUTERS(X, R, sub) OUTERS(X, R, mul) OUTERS(X, R, div)
+#define PAIR(inner, outer) FUSED(inner##_##outer, 3, OF_##outer(OF_##inner(a, b), c))
+#define REVERSE(inner, outer) FUSED(inner##_##outer##_reverse, 3, OF_##outer(c, OF_##inner(a, b)))
+PAIRS(PAIR, REVERSE)
+FUSED(sqrt_add, 2, sqrtf(a) + b)
+FUSED(add_max, 3, CY_MAX(a + b, c))
 
-#define PAIR_ROW(inner, outer, position) \
-  {CY_SCALAR_##inner, CY_SCALAR_NONE, CY_SCALAR_##outer, position, pair_##inner##_##outer##_##position},
-#define CHOICE_ROW(name, sign) {CY_SCALAR_##name, CY_SCALAR_NONE, CY_SCALAR_select, 0, choose_##name},
-static const cy_tile_pair pairs[] = {
-  {CY_SCALAR_mul, CY_SCALAR_mul, CY_SCALAR_add, 0, sum_of_products},
-  {CY_SCALAR_mul, CY_SCALAR_mul, CY_SCALAR_sub, 0, difference_of_products},
-  PAIRS(PAIR_ROW) CHOICES(CHOICE_ROW)
+#define CHOICES(X) X(gt, >) X(ge, >=) X(lt, <) X(le, <=) X(eq, ==) X(ne, !=)
+#define CHOICE(name, sign) FUSED(choose_##name, 4, a sign b ? c : d)
+CHOICES(CHOICE)
+
+#define PAIR_ROW(inner, outer) {{S(outer), S(inner), A, B, C}, 3, inner##_##outer},
+#define REVERSE_ROW(inner, outer) {{S(outer), C, S(inner), A, B}, 3, inner##_##outer##_reverse},
+#define CHOICE_ROW(name, sign) {{S(select), S(name), A, B, C, D}, 4, choose_##name},
+static const cy_tile_template templates[] = {
+  {{S(sub), A, S(mul), B, S(div), C, S(add), S(sqrt), D, E}, 5, adaptive_step},
+  {{S(add), S(mul), A, B, S(mul), C, S(mul), D, D}, 4, average_of_squares},
+  {{S(select), S(gt), S(add), A, B, C, S(add), A, B, D}, 4, rectified_sum},
+  {{S(add), S(mul), A, B, S(mul), C, D}, 4, sum_of_products},
+  {{S(sub), S(mul), A, B, S(mul), C, D}, 4, difference_of_products},
+  CHOICES(CHOICE_ROW) PAIRS(PAIR_ROW, REVERSE_ROW)
+  {{S(add), S(sqrt), A, B}, 2, sqrt_add},
+  {{S(max), S(add), A, B, C}, 3, add_max},
 };
+#undef A
+#undef B
+#undef C
+#undef D
+#undef E
+#undef S
 
 /* ---- conversions, as cy_view_copy does them: out of range saturates, NaN gives 0, only i64 to i32 wraps ---- */
 
@@ -279,8 +293,8 @@ const cy_tile_kernels CY_JOIN(cy_tile_kernels, CY_TILE_SET) = {
     [CY_U8] = {convert_u8_f32, convert_u8_f64, convert_u8_i32, convert_u8_i64, stop_gradient_u8, convert_u8_bool},
     [CY_BOOL] = {convert_u8_f32, convert_u8_f64, convert_u8_i32, convert_u8_i64, stop_gradient_u8, stop_gradient_u8},
   },
-  .pairs = pairs,
-  .n_pairs = sizeof pairs / sizeof *pairs,
+  .templates = templates,
+  .n_templates = sizeof templates / sizeof *templates,
   .expand = {expand_1, expand_4, expand_8},
   .reduce = {ALL_TYPES(reduce_sum), ALL_TYPES(reduce_max)},
   .accumulate = {ALL_TYPES(accumulate_sum), ALL_TYPES(accumulate_max)},

@@ -21,13 +21,15 @@ typedef void (*cy_tile_random)(void *out, uint64_t seed, uint64_t step, uint32_t
 /* Several operations at once: operand k of element i is x[k][i * step[k]], step 0 (one number) or 1. */
 typedef void (*cy_tile_fused)(void *out, const void *const *x, const size_t *step, size_t n);
 
-/* outer(.., inner(x0, x1), ..): the inner result is operand number `position` of the outer operation, whose other operands
- * follow in order. If second is not CY_SCALAR_NONE, outer(inner(x0, x1), second(x2, x3)). f32. */
-typedef struct cy_tile_pair {
-  cy_scalar_op inner, second, outer;
-  int position;
+/* An f32 expression that has a kernel of its own, written operation first: {sub, C, mul, A, B} is c - a * b. Operands are
+ * negative, CY_OPERAND(0) and on; one that appears twice is the same value. The order of sums and products is free. */
+#define CY_OPERAND(k) (-2 - (k))
+enum { CY_TEMPLATE_LENGTH = 12, CY_FUSED_OPERANDS = 5 };
+typedef struct cy_tile_template {
+  int code[CY_TEMPLATE_LENGTH];
+  int n_operands;
   cy_tile_fused kernel;
-} cy_tile_pair;
+} cy_tile_template;
 
 /* Which operands are one number for the whole register: bits 0, 1, 2 for a, b, c. Binary kernels exist with at most
  * one, select with any of b and c. */
@@ -41,8 +43,8 @@ typedef struct cy_tile_kernels {
   cy_tile_kernel math[CY_SCALAR_COUNT][2];                          /* f32, f64: go before those in scalar */
   cy_tile_kernel select[CY_ELEMENT_SIZES][CY_FORMS];
   cy_tile_kernel convert[CY_DTYPE_COUNT][CY_DTYPE_COUNT]; /* from, to */
-  const cy_tile_pair *pairs; /* best first */
-  int n_pairs;
+  const cy_tile_template *templates; /* longest first */
+  int n_templates;
   cy_tile_reduction expand[CY_ELEMENT_SIZES]; /* out[r][0..columns) = x[r] */
   cy_tile_reduction reduce[CY_COMBINES][CY_DTYPE_COUNT];
   cy_tile_accumulation accumulate[CY_COMBINES][CY_DTYPE_COUNT];

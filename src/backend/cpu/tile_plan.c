@@ -22,7 +22,8 @@ typedef struct plan {
   int *row_slot;        /* the same value, one element per row */
   bool *wanted;         /* per step: in the pass being emitted */
   int *uses;            /* per step: by steps and outputs */
-  const cy_tile_pair **pair; /* per step: computed together with the operand(s) that it absorbs */
+  const cy_tile_template **template; /* per step: the kernel that computes it together with what it absorbs */
+  int (*operands)[CY_FUSED_OPERANDS]; /* of that kernel: steps */
   bool *absorbed;
   int pass, n_stages;
   size_t slots_capacity, sums_capacity, columns_capacity, inputs_capacity, outputs_capacity, accesses_capacity;
@@ -401,72 +402,88 @@ static bool emit_choice(plan *p, int step) {
   return true;
 }
 
-/* ---- pairs ---- */
+/* ---- expressions that have a kernel of their own ---- */
 
-/* Used here alone, and by a step of its own level: nobody misses the result. */
-static bool can_absorb(const plan *p, int outer, int inner, cy_scalar_op op) {
-  const cy_step *s = &p->g->steps[inner];
-  return s->kind == CY_STEP_SCALAR && s->op == op && p->uses[inner] == 1 && p->level[inner] == p->level[outer] &&
-         !p->absorbed[inner] && !p->pair[inner] && p->g->steps[s->arg[0]].dtype == CY_F32;
+typedef struct match {
+  int operand[CY_FUSED_OPERANDS];   /* steps; -1 while open */
+  int inner[CY_TEMPLATE_LENGTH];    /* steps that are absorbed; repeated if used several times */
+  int n_inner;
+} match;
+
+/* Matches the expression at *code, and moves *code behind it. */
+static bool match_at(const plan *p, const int **code, int step, int root, match *m) {
+  const cy_step *s = &p->g->steps[step];
+  int op = *(*code)++, n = count_args(s);
+  if (op < 0) {
+    int *operand = &m->operand[CY_OPERAND(0) - op];
+    bool fits = s->dtype == CY_F32 && (*operand < 0 || *operand == step);
+    *operand = step;
+    return fits;
+  }
+  if (s->kind != CY_STEP_SCALAR || (int)s->op != op || p->level[step] != CY_LEVEL_FULL || p->absorbed[step]) return false;
+  if (p->g->steps[s->arg[0]].dtype != CY_F32 && op != CY_SCALAR_select) return false;
+  if (step != root) m->inner[m->n_inner++] = step;
+  const int *start = *code;
+  match before = *m;
+  bool fits = true;
+  for (int k = 0; k < n && fits; k++) fits = match_at(p, code, s->arg[k], root, m);
+  if (fits || (op != CY_SCALAR_add && op != CY_SCALAR_mul)) return fits;
+  *m = before;
+  *code = start;
+  return match_at(p, code, s->arg[1], root, m) && match_at(p, code, s->arg[0], root, m);
 }
 
-static const cy_tile_pair *find_pair(const plan *p, int step) {
-  const cy_step *s = &p->g->steps[step];
+/* What is absorbed must be used here alone, and not as an operand: nobody misses it. */
+static bool nobody_else_uses(const plan *p, const match *m) {
+  for (int i = 0; i < m->n_inner; i++) {
+    int seen = 0;
+    for (int k = 0; k < m->n_inner; k++) seen += m->inner[k] == m->inner[i];
+    if (seen != p->uses[m->inner[i]]) return false;
+    for (int k = 0; k < CY_FUSED_OPERANDS; k++)
+      if (m->operand[k] == m->inner[i]) return false;
+  }
+  return true;
+}
+
+static const cy_tile_template *find_template(const plan *p, int step, match *m) {
   const cy_tile_kernels *k = p->t->kernels;
-  for (int i = 0; i < k->n_pairs; i++) {
-    const cy_tile_pair *pair = &k->pairs[i];
-    if (pair->outer != s->op || !can_absorb(p, step, s->arg[pair->position], pair->inner)) continue;
-    if (pair->second == CY_SCALAR_NONE || (s->arg[0] != s->arg[1] && can_absorb(p, step, s->arg[1], pair->second)))
-      return pair;
+  for (int i = 0; i < k->n_templates; i++) {
+    const int *code = k->templates[i].code;
+    *m = (match){.operand = {-1, -1, -1, -1, -1}};
+    if (match_at(p, &code, step, step, m) && nobody_else_uses(p, m)) return &k->templates[i];
   }
   return NULL;
 }
 
-static void find_pairs(plan *p) {
+/* From the results backwards, so that the longest expressions win. */
+static void find_templates(plan *p) {
   const cy_fused *g = p->g;
-  for (int i = 0; i < g->n_outputs; i++) p->uses[g->outputs[i].step] += 2;
+  for (int i = 0; i < g->n_outputs; i++) p->uses[g->outputs[i].step] += CY_TEMPLATE_LENGTH;
   for (int i = 0; i < g->n_steps; i++)
     for (int k = 0; k < count_args(&g->steps[i]); k++)
       if (p->needed[i]) p->uses[g->steps[i].arg[k]]++;
   for (int i = g->n_steps - 1; i >= 0; i--) {
     const cy_step *s = &g->steps[i];
+    match m;
     if (!p->needed[i] || p->absorbed[i] || s->kind != CY_STEP_SCALAR || s->dtype != CY_F32 || p->level[i] != CY_LEVEL_FULL)
       continue;
-    p->pair[i] = find_pair(p, i);
-    if (!p->pair[i]) continue;
-    p->absorbed[s->arg[p->pair[i]->position]] = true;
-    if (p->pair[i]->second != CY_SCALAR_NONE) p->absorbed[s->arg[1]] = true;
+    p->template[i] = find_template(p, i, &m);
+    if (!p->template[i]) continue;
+    memcpy(p->operands[i], m.operand, sizeof m.operand);
+    for (int k = 0; k < m.n_inner; k++) p->absorbed[m.inner[k]] = true;
   }
 }
 
-/* The steps whose values a pair needs, in the order of its kernel's operands. */
-static int pair_operands(const plan *p, int step, int operand[4]) {
-  const cy_tile_pair *pair = p->pair[step];
-  const cy_step *s = &p->g->steps[step];
-  int n = 0;
-  for (int i = -1; i < count_args(s); i++) {
-    bool first = i < 0, second = i == 1 && pair->second != CY_SCALAR_NONE;
-    if (!first && i == pair->position) continue;
-    if (first || second) {
-      const cy_step *inner = &p->g->steps[s->arg[first ? pair->position : 1]];
-      for (int k = 0; k < count_args(inner); k++) operand[n++] = inner->arg[k];
-    } else {
-      operand[n++] = s->arg[i];
-    }
-  }
-  return n;
-}
-
-static void emit_pair(plan *p, int step) {
-  int operand[4], slot[4], n = pair_operands(p, step, operand);
-  cy_instruction in = {.kind = CY_DO_FUSED, .level = CY_LEVEL_FULL, .dtype = CY_F32, .fused = p->pair[step]->kernel};
-  for (int k = 0; k < 4; k++) {
-    int from = operand[k < n ? k : 0];
+static void emit_fused(plan *p, int step) {
+  const cy_tile_template *template = p->template[step];
+  cy_instruction in = {.kind = CY_DO_FUSED, .level = CY_LEVEL_FULL, .dtype = CY_F32, .fused = template->kernel};
+  for (int k = 0; k < CY_FUSED_OPERANDS; k++) {
+    int from = p->operands[step][k < template->n_operands ? k : 0];
     in.step[k] = !is_one_number(p, from, CY_LEVEL_FULL);
-    slot[k] = in.step[k] ? as_full(p, from) : p->slot[from];
+    in.operand[k] = in.step[k] ? as_full(p, from) : p->slot[from];
   }
-  in.a = slot[0], in.b = slot[1], in.c = slot[2], in.d = slot[3];
   in.dst = result_slot(p, step, true);
+  in.a = in.b = in.c = in.operand[0];
   emit(p, list_for(p, CY_LEVEL_FULL), in);
 }
 
@@ -478,8 +495,8 @@ static cy_status emit_scalar(plan *p, int step) {
   cy_dtype from = p->g->steps[s->arg[0]].dtype;
   cy_tile_level level = p->level[step];
   int n = count_args(s), arg[3] = {0}, form = 0;
-  if (p->pair[step]) {
-    emit_pair(p, step);
+  if (p->template[step]) {
+    emit_fused(p, step);
     return CY_OK;
   }
   if (emit_choice(p, step)) return CY_OK;
@@ -710,7 +727,7 @@ static void find_lifetimes(cy_tiles *t) {
       if (t->slots[in->dst].first < 0 && makes_a_value(in)) t->slots[in->dst].first = position;
       note_use(t, in->dst, position), note_use(t, in->a, position), note_use(t, in->b, position);
       note_use(t, in->c, position);
-      if (in->kind == CY_DO_FUSED) note_use(t, in->d, position);
+      for (int k = 0; k < CY_FUSED_OPERANDS && in->kind == CY_DO_FUSED; k++) note_use(t, in->operand[k], position);
     }
   for (int b = t->passes - 1; b >= 0; b--)
     for (size_t i = t->body[b].count; i-- > 0;) {
@@ -850,7 +867,7 @@ static cy_status make_plan(plan *p, int threads) {
   find_levels(p);
   choose_tile(p, threads);
   find_levels(p); /* in pieces, columns are FULL */
-  find_pairs(p);
+  find_templates(p);
   for (int i = 0; i < p->g->n_steps; i++) p->slot[i] = p->full_slot[i] = p->row_slot[i] = -1;
   for (int i = 0; i < p->g->n_outputs; i++) p->direct[i] = -1;
   CY_TRY(t->in_pieces ? emit_pieces(p) : emit_whole(p));
@@ -891,11 +908,12 @@ cy_status cy_tiles_create(const cy_fused *group, int threads, cy_tiles **tiles) 
     p.row_slot = cy_arena_alloc(arena, n * sizeof *p.row_slot);
     p.wanted = cy_arena_alloc(arena, n * sizeof *p.wanted);
     p.uses = cy_arena_alloc(arena, n * sizeof *p.uses);
-    p.pair = cy_arena_alloc(arena, n * sizeof *p.pair);
+    p.template = cy_arena_alloc(arena, n * sizeof *p.template);
+    p.operands = cy_arena_alloc(arena, n * sizeof *p.operands);
     p.absorbed = cy_arena_alloc(arena, n * sizeof *p.absorbed);
   }
   if (!p.level || !p.needed || !p.access || !p.output_access || !p.output_slot || !p.direct || !p.stage || !p.slot || !p.full_slot || !p.row_slot ||
-      !p.wanted || !p.uses || !p.pair || !p.absorbed)
+      !p.wanted || !p.uses || !p.template || !p.operands || !p.absorbed)
     status = cy_no_memory();
   else
     status = make_plan(&p, threads < 1 ? 1 : threads);

@@ -27,7 +27,7 @@ typedef struct cy_tile_access {
 
 typedef enum cy_instruction_kind {
   CY_DO_KERNEL,
-  CY_DO_FUSED,              /* several operations on a, b, c, d */
+  CY_DO_FUSED,              /* several operations on the operands */
   CY_DO_CONSTANT,           /* number -> dst */
   CY_DO_LOAD,               /* access -> dst */
   CY_DO_SPLAT,              /* the number at a -> all of dst */
@@ -47,12 +47,13 @@ typedef struct cy_instruction {
   cy_tile_level level; /* of the elements worked on */
   cy_dtype dtype;      /* of a for reductions and accumulations, else of dst */
   cy_combine combine;
-  int dst, a, b, c, d; /* slots; d of CY_DO_FUSED only */
+  int dst, a, b, c;    /* slots */
   int access, sum;
   int direct;          /* STORE: skip if this direct output was written to memory; -1: always store */
   cy_tile_kernel kernel;
   cy_tile_fused fused;
-  size_t step[4];      /* of fused operands: 0 for one number */
+  int operand[CY_FUSED_OPERANDS];  /* slots of CY_DO_FUSED, */
+  size_t step[CY_FUSED_OPERANDS];  /* and 0 for one number, else 1 */
   double number;
 } cy_instruction;
 

@@ -251,6 +251,12 @@ static void expand(const run *r, const cy_instruction *in) {
                                                               (size_t)r->n_columns);
 }
 
+static void fused(const run *r, const cy_instruction *in, size_t n) {
+  const void *x[CY_FUSED_OPERANDS];
+  for (int k = 0; k < CY_FUSED_OPERANDS; k++) x[k] = r->slot[in->operand[k]];
+  in->fused(r->slot[in->dst], x, in->step, n);
+}
+
 static void accumulate_columns(const run *r, const cy_instruction *in) {
   const cy_tile_columns *s = &r->tiles->column_sums[in->sum];
   char *sums = r->mine + s->offset + (size_t)r->column * cy_dtype_size(s->dtype);
@@ -267,9 +273,7 @@ static void execute(const run *r, const cy_instruction_list *list) {
     size_t n = r->elements[in->level];
     switch (in->kind) {
       case CY_DO_KERNEL: in->kernel(slot[in->dst], slot[in->a], slot[in->b], slot[in->c], n); break;
-      case CY_DO_FUSED:
-        in->fused(slot[in->dst], (const void *[]){slot[in->a], slot[in->b], slot[in->c], slot[in->d]}, in->step, n);
-        break;
+      case CY_DO_FUSED: fused(r, in, n); break;
       case CY_DO_CONSTANT: cy_store(slot[in->dst], in->dtype, 0, in->number); break;
       case CY_DO_LOAD: load(r, in); break;
       case CY_DO_SPLAT: splat(slot[in->dst], slot[in->a], (int64_t)n, in->dtype); break;
