@@ -4,9 +4,9 @@
 # Where there is no apt it prints the list and goes on: Meson then says what is really missing.
 set -eu
 
-build='gcc libc6-dev meson ninja-build pkg-config libdnnl-dev libopenblas-dev libsleef-dev zlib1g-dev libjansson-dev
+build='gcc libc6-dev meson ninja-build pkg-config libdnnl-dev libsleef-dev zlib1g-dev libjansson-dev
 libyaml-dev libcairo2-dev fonts-dejavu-core libcurl4-openssl-dev nettle-dev libzip-dev'
-bench='python3'
+bench='python3 libopenblas-dev'
 check='libcmocka-dev g++ valgrind'
 ci='clang libomp-dev git'
 

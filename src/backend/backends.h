@@ -5,6 +5,6 @@
 #include "compile/plan.h"
 
 extern const cy_backend cy_reference_backend; /* plain C loops, one operation at a time: the oracle */
-extern const cy_backend cy_cpu_backend;       /* fused tiles, oneDNN, OpenBLAS */
+extern const cy_backend cy_cpu_backend;       /* fused tiles, contractions, oneDNN */
 
 #endif

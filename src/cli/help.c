@@ -101,7 +101,7 @@ cy_status cli_version(cli_arguments *a) {
   static const struct {
     const char *name;
     int have;
-  } parts[] = {{"oneDNN", CY_HAVE_ONEDNN}, {"OpenBLAS", CY_HAVE_OPENBLAS}, {"SLEEF", CY_HAVE_SLEEF},
+  } parts[] = {{"oneDNN", CY_HAVE_ONEDNN}, {"SLEEF", CY_HAVE_SLEEF},
                {"libyaml", CY_HAVE_YAML},  {"cairo", CY_HAVE_CAIRO},       {"libcurl", CY_HAVE_CURL},
                {"nettle", CY_HAVE_NETTLE}, {"libzip", CY_HAVE_ZIP}};
   printf("cauchy %s\n", CY_VERSION);
