@@ -1,5 +1,5 @@
-/* State: named tensors laid out in flat buffers, one per role and dtype, so that saving, an optimiser update or a
- * norm over all parameters is one pass over contiguous memory. */
+/* State: named tensors laid out in flat buffers, one per role and dtype, in the order of declaration: what a training
+ * step touches lies together, and names, not addresses, are what programs and files know. */
 #include "tensor/tensor.h"
 
 #include "base/error.h"
