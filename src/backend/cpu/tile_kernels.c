@@ -182,7 +182,8 @@ static const cy_tile_template templates[] = {
     }                                                                                                 \
   }
 /* Comparisons with NaN are false: it ends in 0. high is exact in F or the next number above the largest. */
-#define CLAMP(a, F, R, low, high, most) ((a) <= (F)(low) ? (low) : (a) < (F)(high) ? (R)(a) : (a) >= (F)(high) ? (most) : 0)
+#define CLAMP(a, F, R, low, high, most) \
+  ((a) <= (F)(low) ? (low) : (a) < (F)(high) ? (R)(a) : (a) >= (F)(high) ? (most) : 0)
 #define FROM_FLOAT(from, F)                                                                       \
   CONVERT(from, F, i32, int32_t, CLAMP((double)a, double, int32_t, INT32_MIN, 2147483648.0, INT32_MAX)) \
   CONVERT(from, F, i64, int64_t, CLAMP(a, F, int64_t, INT64_MIN, 0x1p63, INT64_MAX))                \

@@ -21,8 +21,9 @@ typedef void (*cy_tile_random)(void *out, uint64_t seed, uint64_t step, uint32_t
 /* Several operations at once: operand k of element i is x[k][i * step[k]], step 0 (one number) or 1. */
 typedef void (*cy_tile_fused)(void *out, const void *const *x, const size_t *step, size_t n);
 
-/* An f32 expression that has a kernel of its own, written operation first: {sub, C, mul, A, B} is c - a * b. Operands are
- * negative, CY_OPERAND(0) and on; one that appears twice is the same value. The order of sums and products is free. */
+/* An f32 expression that has a kernel of its own, written operation first: {sub, C, mul, A, B} is c - a * b. Operands
+ * are negative, CY_OPERAND(0) and on; one that appears twice is the same value. The order of sums and products is
+ * free. */
 #define CY_OPERAND(k) (-2 - (k))
 enum { CY_TEMPLATE_LENGTH = 12, CY_FUSED_OPERANDS = 5 };
 typedef struct cy_tile_template {

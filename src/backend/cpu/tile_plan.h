@@ -13,16 +13,16 @@ typedef enum cy_tile_level { CY_LEVEL_UNIFORM, CY_LEVEL_COLUMN, CY_LEVEL_ROW, CY
 
 typedef enum cy_source { CY_SOURCE_MEMORY, CY_SOURCE_IOTA, CY_SOURCE_RANDOM } cy_source;
 
-/* How the elements of a tensor lie over the collapsed domain. The "offset" of an iota is the coordinate itself, that of a
- * random number its position: they collapse like memory. */
+/* How the elements of a tensor lie over the collapsed domain. The "offset" of an iota is the coordinate itself, that
+ * of a random number its position: they collapse like memory. */
 typedef struct cy_tile_access {
   cy_source source;
   cy_dtype dtype;
-  int tensor;                   /* number of the input or output */
-  uint32_t stream;              /* of a random source */
-  int64_t stride[CY_MAX_RANK];  /* per collapsed axis, elements */
-  bool flat;                    /* offset = row * columns + column */
-  bool runs;                    /* within a row, consecutive columns are consecutive elements */
+  int tensor;                  /* number of the input or output */
+  uint32_t stream;             /* of a random source */
+  int64_t stride[CY_MAX_RANK]; /* per collapsed axis, elements */
+  bool flat;                   /* offset = row * columns + column */
+  bool runs;                   /* within a row, consecutive columns are consecutive elements */
 } cy_tile_access;
 
 typedef enum cy_instruction_kind {
@@ -47,13 +47,13 @@ typedef struct cy_instruction {
   cy_tile_level level; /* of the elements worked on */
   cy_dtype dtype;      /* of a for reductions and accumulations, else of dst */
   cy_combine combine;
-  int dst, a, b, c;    /* slots */
+  int dst, a, b, c; /* slots */
   int access, sum;
-  int direct;          /* STORE: skip if this direct output was written to memory; -1: always store */
+  int direct; /* STORE: skip if this direct output was written to memory; -1: always store */
   cy_tile_kernel kernel;
   cy_tile_fused fused;
-  int operand[CY_FUSED_OPERANDS];  /* slots of CY_DO_FUSED, */
-  size_t step[CY_FUSED_OPERANDS];  /* and 0 for one number, else 1 */
+  int operand[CY_FUSED_OPERANDS]; /* slots of CY_DO_FUSED, */
+  size_t step[CY_FUSED_OPERANDS]; /* and 0 for one number, else 1 */
   double number;
 } cy_instruction;
 
@@ -65,20 +65,20 @@ typedef struct cy_instruction_list {
 typedef struct cy_tile_slot {
   cy_tile_level level;
   cy_dtype dtype;
-  bool shared;       /* one for all workers */
-  bool owned;        /* has a place in scratch */
-  bool reusable;     /* the place may serve others outside first..last */
-  int first, last;   /* instruction numbers in the bodies, one behind the other */
-  size_t offset;     /* bytes into the worker's (or the shared) scratch */
+  bool shared;     /* one for all workers */
+  bool owned;      /* has a place in scratch */
+  bool reusable;   /* the place may serve others outside first..last */
+  int first, last; /* instruction numbers in the bodies, one behind the other */
+  size_t offset;   /* bytes into the worker's (or the shared) scratch */
 } cy_tile_slot;
 
-/* A slot that points into a tensor: an input read in place, or an output written in place. Inputs that are copied (their
- * slots own a place) are listed too: what counts is when memory is read. */
+/* A slot that points into a tensor: an input read in place, or an output written in place. Inputs that are copied
+ * (their slots own a place) are listed too: what counts is when memory is read. */
 typedef struct cy_tile_binding {
   int slot, access;
   cy_tile_level level;
-  int last_read;     /* inputs: last instruction that reads it */
-  int written;       /* outputs: instruction that writes it */
+  int last_read; /* inputs: last instruction that reads it */
+  int written;   /* outputs: instruction that writes it */
 } cy_tile_binding;
 
 /* A running sum or maximum: of row reductions done in pieces, and of accumulated outputs that are one number. */
@@ -100,16 +100,16 @@ enum { CY_MOST_PASSES = 16 };
 
 struct cy_tiles {
   const cy_tile_kernels *kernels;
-  int n_axes, row_axes;         /* collapsed */
+  int n_axes, row_axes; /* collapsed */
   int64_t dim[CY_MAX_RANK];
-  int64_t rows, columns;        /* elements */
+  int64_t rows, columns; /* elements */
   int64_t tile_rows, tile_columns;
   int64_t row_blocks, column_blocks;
-  bool in_pieces;               /* rows do not fit in a tile and there are row reductions */
-  bool columns_outside;         /* loop over blocks of columns outside that over rows */
-  bool split_columns;           /* workers share out the columns, not the rows */
+  bool in_pieces;       /* rows do not fit in a tile and there are row reductions */
+  bool columns_outside; /* loop over blocks of columns outside that over rows */
+  bool split_columns;   /* workers share out the columns, not the rows */
   int workers;
-  int passes;                   /* bodies; more than one only if in_pieces */
+  int passes; /* bodies; more than one only if in_pieces */
 
   int n_slots, n_accesses, n_sums, n_column_sums, n_inputs_bound, n_outputs_bound;
   cy_tile_slot *slots;
@@ -117,9 +117,9 @@ struct cy_tiles {
   cy_tile_sum *sums;
   cy_tile_columns *column_sums;
   cy_tile_binding *inputs_bound, *outputs_bound;
-  cy_instruction_list uniform;                /* once per run */
-  cy_instruction_list prologue;               /* once per worker */
-  cy_instruction_list hoisted;                /* once per block of columns */
+  cy_instruction_list uniform;                 /* once per run */
+  cy_instruction_list prologue;                /* once per worker */
+  cy_instruction_list hoisted;                 /* once per block of columns */
   cy_instruction_list row[CY_MOST_PASSES + 1]; /* in pieces: before pass p, and after the last */
   cy_instruction_list body[CY_MOST_PASSES];
 

@@ -9,12 +9,12 @@
 typedef struct run {
   const cy_tiles *tiles;
   void *const *inputs, *const *outputs;
-  char *shared, *mine;     /* scratch */
-  void **slot;             /* the table of pointers, at the start of mine */
+  char *shared, *mine; /* scratch */
+  void **slot;         /* the table of pointers, at the start of mine */
   cy_tile_number *sum;
-  bool *direct;            /* per bound output: written in place in this run */
+  bool *direct;                           /* per bound output: written in place in this run */
   int64_t row, n_rows, column, n_columns; /* the tile */
-  size_t elements[4];      /* of it, by level */
+  size_t elements[4];                     /* of it, by level */
 } run;
 
 /* ---- walking memory ---- */
@@ -61,17 +61,17 @@ static bool runs_next(runs *w, int64_t *offset, int64_t *length) {
   return true;
 }
 
-#define STRIDED(T, out_step, in_step)                                                      \
-  {                                                                                        \
-    T *o = (T *)out;                                                                       \
-    const T *x = (const T *)in;                                                            \
-    for (int64_t i = 0; i < n; i++) o[i * (out_step)] = x[i * (in_step)];                  \
+#define STRIDED(T, out_step, in_step)                                                                                  \
+  {                                                                                                                    \
+    T *o = (T *)out;                                                                                                   \
+    const T *x = (const T *)in;                                                                                        \
+    for (int64_t i = 0; i < n; i++) o[i * (out_step)] = x[i * (in_step)];                                              \
   }
-#define BY_SIZE(size, out_step, in_step)                       \
-  switch (size) {                                              \
-    case 1: STRIDED(uint8_t, out_step, in_step) break;         \
-    case 4: STRIDED(uint32_t, out_step, in_step) break;        \
-    default: STRIDED(uint64_t, out_step, in_step) break;       \
+#define BY_SIZE(size, out_step, in_step)                                                                               \
+  switch (size) {                                                                                                      \
+    case 1: STRIDED(uint8_t, out_step, in_step) break;                                                                 \
+    case 4: STRIDED(uint32_t, out_step, in_step) break;                                                                \
+    default: STRIDED(uint64_t, out_step, in_step) break;                                                               \
   }
 
 static void gather(void *out, const void *in, int64_t stride, int64_t n, size_t size) {
@@ -87,12 +87,24 @@ static void scatter(void *out, const void *in, int64_t stride, int64_t n, size_t
 
 static void count_up(void *out, cy_dtype dtype, int64_t from, int64_t stride, int64_t n) {
   switch (dtype) {
-    case CY_F32: for (int64_t i = 0; i < n; i++) ((float *)out)[i] = (float)(from + i * stride); break;
-    case CY_F64: for (int64_t i = 0; i < n; i++) ((double *)out)[i] = (double)(from + i * stride); break;
-    case CY_I32: for (int64_t i = 0; i < n; i++) ((int32_t *)out)[i] = (int32_t)(from + i * stride); break;
-    case CY_I64: for (int64_t i = 0; i < n; i++) ((int64_t *)out)[i] = from + i * stride; break;
-    case CY_U8: for (int64_t i = 0; i < n; i++) ((uint8_t *)out)[i] = (uint8_t)(from + i * stride); break;
-    case CY_BOOL: for (int64_t i = 0; i < n; i++) ((uint8_t *)out)[i] = from + i * stride != 0; break;
+    case CY_F32:
+      for (int64_t i = 0; i < n; i++) ((float *)out)[i] = (float)(from + i * stride);
+      break;
+    case CY_F64:
+      for (int64_t i = 0; i < n; i++) ((double *)out)[i] = (double)(from + i * stride);
+      break;
+    case CY_I32:
+      for (int64_t i = 0; i < n; i++) ((int32_t *)out)[i] = (int32_t)(from + i * stride);
+      break;
+    case CY_I64:
+      for (int64_t i = 0; i < n; i++) ((int64_t *)out)[i] = from + i * stride;
+      break;
+    case CY_U8:
+      for (int64_t i = 0; i < n; i++) ((uint8_t *)out)[i] = (uint8_t)(from + i * stride);
+      break;
+    case CY_BOOL:
+      for (int64_t i = 0; i < n; i++) ((uint8_t *)out)[i] = from + i * stride != 0;
+      break;
   }
 }
 
@@ -100,7 +112,7 @@ static void count_up(void *out, cy_dtype dtype, int64_t from, int64_t stride, in
 static uint64_t key_at(const run *r, int slot) {
   const cy_tile_slot *s = &r->tiles->slots[slot];
   const void *p = r->slot[slot];
-  return s->dtype == CY_I64 ? (uint64_t)*(const int64_t *)p : (uint64_t)(int64_t)cy_load(p, s->dtype, 0);
+  return s->dtype == CY_I64 ? (uint64_t) * (const int64_t *)p : (uint64_t)(int64_t)cy_load(p, s->dtype, 0);
 }
 
 static void load_run(const run *r, const cy_instruction *in, char *out, int64_t offset, int64_t stride, int64_t n) {
@@ -129,35 +141,35 @@ static void store_run(const run *r, const cy_tile_access *access, const char *in
 }
 
 /* Calls move(offset, stride, n, position in the register) for every run of a value's part of the tile. */
-#define FOR_RUNS(r, access, level, move)                                                                   \
-  do {                                                                                                     \
-    const cy_tiles *t_ = (r)->tiles;                                                                       \
-    int64_t offset, n, at = 0, stride, base;                                                               \
-    int column_axes = t_->n_axes - t_->row_axes;                                                           \
-    bool by_columns = column_axes && (level) != CY_LEVEL_ROW && (level) != CY_LEVEL_UNIFORM;               \
-    int64_t n_rows = (level) == CY_LEVEL_UNIFORM || (level) == CY_LEVEL_COLUMN ? 1 : (r)->n_rows;          \
-    runs rows_ = runs_start(t_->dim, (access)->stride, (level) == CY_LEVEL_UNIFORM ? 0 : t_->row_axes,     \
-                            (level) == CY_LEVEL_COLUMN ? 0 : (r)->row, n_rows);                            \
-    while (runs_next(&rows_, &base, &n)) {                                                                 \
-      stride = rows_.axes ? (access)->stride[rows_.axes - 1] : 0;                                          \
-      if (!by_columns) {                                                                                   \
-        offset = base;                                                                                     \
-        move;                                                                                              \
-        at += n;                                                                                           \
-        continue;                                                                                          \
-      }                                                                                                    \
-      int64_t row_stride = stride, in_run = n;                                                             \
-      for (int64_t k = 0; k < in_run; k++, base += row_stride) {                                           \
-        runs columns_ = runs_start(t_->dim + t_->row_axes, (access)->stride + t_->row_axes, column_axes,   \
-                                   (r)->column, (r)->n_columns);                                           \
-        stride = (access)->stride[t_->n_axes - 1];                                                         \
-        while (runs_next(&columns_, &offset, &n)) {                                                        \
-          offset += base;                                                                                  \
-          move;                                                                                            \
-          at += n;                                                                                         \
-        }                                                                                                  \
-      }                                                                                                    \
-    }                                                                                                      \
+#define FOR_RUNS(r, access, level, move)                                                                               \
+  do {                                                                                                                 \
+    const cy_tiles *t_ = (r)->tiles;                                                                                   \
+    int64_t offset, n, at = 0, stride, base;                                                                           \
+    int column_axes = t_->n_axes - t_->row_axes;                                                                       \
+    bool by_columns = column_axes && (level) != CY_LEVEL_ROW && (level) != CY_LEVEL_UNIFORM;                           \
+    int64_t n_rows = (level) == CY_LEVEL_UNIFORM || (level) == CY_LEVEL_COLUMN ? 1 : (r)->n_rows;                      \
+    runs rows_ = runs_start(t_->dim, (access)->stride, (level) == CY_LEVEL_UNIFORM ? 0 : t_->row_axes,                 \
+                            (level) == CY_LEVEL_COLUMN ? 0 : (r)->row, n_rows);                                        \
+    while (runs_next(&rows_, &base, &n)) {                                                                             \
+      stride = rows_.axes ? (access)->stride[rows_.axes - 1] : 0;                                                      \
+      if (!by_columns) {                                                                                               \
+        offset = base;                                                                                                 \
+        move;                                                                                                          \
+        at += n;                                                                                                       \
+        continue;                                                                                                      \
+      }                                                                                                                \
+      int64_t row_stride = stride, in_run = n;                                                                         \
+      for (int64_t k = 0; k < in_run; k++, base += row_stride) {                                                       \
+        runs columns_ = runs_start(t_->dim + t_->row_axes, (access)->stride + t_->row_axes, column_axes, (r)->column,  \
+                                   (r)->n_columns);                                                                    \
+        stride = (access)->stride[t_->n_axes - 1];                                                                     \
+        while (runs_next(&columns_, &offset, &n)) {                                                                    \
+          offset += base;                                                                                              \
+          move;                                                                                                        \
+          at += n;                                                                                                     \
+        }                                                                                                              \
+      }                                                                                                                \
+    }                                                                                                                  \
   } while (0)
 
 static void load(const run *r, const cy_instruction *in) {
@@ -185,10 +197,12 @@ static cy_tile_number sum_identity(const cy_tile_sum *s) {
   cy_tile_number zero = {0};
   if (s->combine == CY_COMBINE_SUM) return zero;
   switch (s->dtype) {
-    case CY_F32: case CY_F64: zero.real = -INFINITY; break;
+    case CY_F32:
+    case CY_F64: zero.real = -INFINITY; break;
     case CY_I32: zero.integer = INT32_MIN; break;
     case CY_I64: zero.integer = INT64_MIN; break;
-    case CY_U8: case CY_BOOL: break;
+    case CY_U8:
+    case CY_BOOL: break;
   }
   return zero;
 }
@@ -209,15 +223,14 @@ static void put_number(void *p, cy_dtype dtype, cy_tile_number v) {
     case CY_F64: *(double *)p = v.real; break;
     case CY_I32: *(int32_t *)p = (int32_t)v.integer; break;
     case CY_I64: *(int64_t *)p = v.integer; break;
-    case CY_U8: case CY_BOOL: *(uint8_t *)p = (uint8_t)v.integer; break;
+    case CY_U8:
+    case CY_BOOL: *(uint8_t *)p = (uint8_t)v.integer; break;
   }
 }
 
 static cy_tile_number combined(const cy_tile_sum *s, cy_tile_number a, cy_tile_number b) {
-  if (cy_dtype_is_float(s->dtype))
-    a.real = s->combine == CY_COMBINE_SUM ? a.real + b.real : CY_MAX(a.real, b.real);
-  else
-    a.integer = s->combine == CY_COMBINE_SUM ? a.integer + b.integer : CY_MAX(a.integer, b.integer);
+  if (cy_dtype_is_float(s->dtype)) a.real = s->combine == CY_COMBINE_SUM ? a.real + b.real : CY_MAX(a.real, b.real);
+  else a.integer = s->combine == CY_COMBINE_SUM ? a.integer + b.integer : CY_MAX(a.integer, b.integer);
   return a;
 }
 
@@ -304,7 +317,8 @@ static void execute(const run *r, const cy_instruction_list *list) {
 
 static int64_t smaller(int64_t a, int64_t b) { return a < b ? a : b; }
 
-static int64_t offset_at(const cy_tiles *t, const cy_tile_access *access, int64_t row, int64_t column, cy_tile_level level) {
+static int64_t offset_at(const cy_tiles *t, const cy_tile_access *access, int64_t row, int64_t column,
+                         cy_tile_level level) {
   if (access->flat && level == CY_LEVEL_FULL) return row * t->columns + column;
   int64_t offset = 0;
   if (level != CY_LEVEL_COLUMN && row) offset = runs_start(t->dim, access->stride, t->row_axes, row, 0).offset;
@@ -366,7 +380,8 @@ static void one_tile(const run *r) {
   execute(r, &r->tiles->body[0]);
 }
 
-static void worker_start(run *r, const cy_tiles *t, void *const *inputs, void *const *outputs, char *shared, int worker) {
+static void worker_start(run *r, const cy_tiles *t, void *const *inputs, void *const *outputs, char *shared,
+                         int worker) {
   *r = (run){.tiles = t, .inputs = inputs, .outputs = outputs, .shared = shared};
   r->mine = worker_scratch(t, shared, worker);
   r->slot = (void **)(void *)r->mine;

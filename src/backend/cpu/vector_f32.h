@@ -1,6 +1,6 @@
 /* Single-precision exp, log, tanh and their like on one vector register, for AVX-512 and for AVX2 with FMA; empty
- * elsewhere. Each is at most 2 units in the last place off (tests walk them), quiet about NaN, and right at 0, at the ends of
- * the range and among denormals. Inlined into loops they take a third to a tenth of SLEEF's time.
+ * elsewhere. Each is at most 2 units in the last place off (tests walk them), quiet about NaN, and right at 0, at the
+ * ends of the range and among denormals. Inlined into loops they take a third to a tenth of SLEEF's time.
  * Polynomials: weighted minimax fits (Chebyshev nodes, Lawson's reweighting) on the reduced ranges stated. */
 #ifndef CY_BACKEND_CPU_VECTOR_F32_H
 #define CY_BACKEND_CPU_VECTOR_F32_H

@@ -1,6 +1,7 @@
-/* Vector mathematics for tile_kernels.c: which functions over arrays go before the C library's loops on the instruction set
- * that is being compiled. Our own in single precision (vector_f32.h); for the rest SLEEF's variants of at most 1 ulp, where
- * the build has it. Measured per 16 floats: exp 5.1 ns with SLEEF, 3.8 with glibc's libmvec (up to 4 ulp off: too far). */
+/* Vector mathematics for tile_kernels.c: which functions over arrays go before the C library's loops on the
+ * instruction set that is being compiled. Our own in single precision (vector_f32.h); for the rest SLEEF's variants
+ * of at most 1 ulp, where the build has it. Measured per 16 floats: exp 5.1 ns with SLEEF, 3.8 with glibc's libmvec
+ * (up to 4 ulp off: too far). */
 #ifndef CY_BACKEND_CPU_VECTOR_MATH_H
 #define CY_BACKEND_CPU_VECTOR_MATH_H
 
