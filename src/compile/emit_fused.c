@@ -101,7 +101,8 @@ static void add_reduction(builder *b, int32_t id, const cy_node *node) {
   const cy_lowering *l = b->e->lowering;
   int combine = node->op->combine - 1;
   int32_t inside = cy_resolve(l, b->unit, node->inputs[0]);
-  int arg = operand_step(b, node->inputs[0], inside >= 0 ? l->lane[inside] : CY_LANE_FULL);
+  /* A number is read as an input with strides 0: as a constant step it would count as one value per row. */
+  int arg = inside >= 0 ? operand_step(b, node->inputs[0], l->lane[inside]) : input_step(b, node->inputs[0], CY_LANE_FULL);
   uint32_t all = (1u << b->u->domain.rank) - 1;
   bool everything = l->layout[id].shape.rank == 0 && l->layout[node->inputs[0]].shape.rank == b->u->domain.rank;
   bool within_rows = l->lane[id] == CY_LANE_ROW;

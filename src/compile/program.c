@@ -121,7 +121,8 @@ cy_status cy_compile_for(const cy_backend *backend, const cy_value *outputs, int
       values[n_outputs + 2 * i + 1] = updates[i].value;
     }
     cy_graph *graph = cy_common_graph(values, n);
-    status = graph ? cy_graph_status(graph) : cy_fail(CY_INVALID, "there is nothing to compile");
+    status = graph ? cy_graph_status(graph)
+                   : cy_fail(CY_INVALID, "there is nothing to compile: the values are missing or of different graphs");
     for (int i = 0; i < n_outputs && status == CY_OK; i++)
       if (!cy_is_value(outputs[i])) status = cy_fail(CY_INVALID, "output %d is missing", i + 1);
     if (status == CY_OK) status = check_updates(updates, n_updates);

@@ -182,6 +182,12 @@ static bool describe_bad(const cy_session *s, const cy_operand *operand, const c
   return true;
 }
 
+static bool is_written(const cy_program *p, int buffer) {
+  for (int i = 0; i < p->n_instructions; i++)
+    if (p->instructions[i].out[0].buffer == buffer) return true;
+  return false;
+}
+
 cy_status cy_session_first_bad(const cy_session *s, char **out) {
   const cy_program *p = s->program;
   cy_text text = {0};
@@ -189,7 +195,7 @@ cy_status cy_session_first_bad(const cy_session *s, char **out) {
   *out = NULL;
   if (!p->unfused) return cy_fail(CY_INVALID, "only an unfused program keeps every value");
   for (int i = 0; i < p->n_buffers && !found; i++) {
-    if (p->buffers[i].place != CY_PLACE_BOUND) continue;
+    if (p->buffers[i].place != CY_PLACE_BOUND || is_written(p, i)) continue; /* what was there before is gone */
     const cy_binding *b = &p->bindings[p->buffers[i].binding];
     cy_operand whole = {.buffer = i, .layout = cy_view_row_major(NULL, b->dtype, b->shape)};
     found = describe_bad(s, &whole, b->variable ? "variable" : "input", b->name, &text);

@@ -127,13 +127,13 @@ cy_type cy_type_of(cy_value value) { return (cy_type){cy_node_of(value)->dtype, 
 
 cy_list cy_list_of(cy_shape shape) {
   cy_list list = {.n = shape.rank};
-  for (int i = 0; i < shape.rank; i++) list.at[i] = shape.dim[i];
+  for (int i = 0; i < shape.rank && i < CY_MAX_RANK; i++) list.at[i] = shape.dim[i]; /* a wrong rank is found later */
   return list;
 }
 
 cy_shape cy_shape_of(const cy_list *list) {
   cy_shape shape = {.rank = (int)list->n};
-  for (int i = 0; i < shape.rank; i++) shape.dim[i] = list->at[i];
+  for (int i = 0; i < shape.rank && i < CY_MAX_RANK; i++) shape.dim[i] = list->at[i];
   return shape;
 }
 
@@ -172,7 +172,13 @@ cy_graph *cy_common_graph(const cy_value *values, int n) {
 
 static uint64_t mix(uint64_t hash, const void *data, size_t bytes) {
   const unsigned char *p = data;
-  for (size_t i = 0; i < bytes; i++) hash = (hash ^ p[i]) * 0x100000001b3u; /* FNV-1a */
+  for (; bytes >= 8; bytes -= 8, p += 8) { /* FNV-1a, by words where there are many */
+    uint64_t word;
+    memcpy(&word, p, 8);
+    hash = (hash ^ word) * 0x9E3779B97F4A7C15u;
+    hash ^= hash >> 32;
+  }
+  for (size_t i = 0; i < bytes; i++) hash = (hash ^ p[i]) * 0x100000001b3u;
   return hash;
 }
 
@@ -407,8 +413,9 @@ bool cy_is_full(cy_value value, double *number) {
     return true;
   }
   if (node->op == &cy_op_constant && cy_count(node->shape) == 1) {
+    int64_t integer = node->dtype == CY_I64 ? *(const int64_t *)node->data : 0;
     *number = cy_load(node->data, node->dtype, 0);
-    return true;
+    return integer <= 1LL << 53 && integer >= -(1LL << 53); /* beyond, a double is not the number */
   }
   return false;
 }

@@ -48,16 +48,11 @@ static cy_value simplify_pad(const cy_rule *r) {
   return cy_none;
 }
 
-static void clear(const cy_view *view) {
-  for (cy_walk w = cy_walk_start(view->shape); w.more; cy_walk_next(&w))
-    cy_store(view->data, view->dtype, cy_walk_offset(&w, view->stride), 0);
-}
-
 static void kernel_pad(const cy_call *call) {
   const pad_attrs *a = call->attrs;
   cy_view window = *call->out;
   int64_t offset = 0;
-  clear(call->out);
+  cy_view_clear(call->out);
   window.shape = call->in[0].shape;
   for (int i = 0; i < window.shape.rank; i++) {
     offset += a->low.at[i] * call->out->stride[i];
@@ -196,13 +191,22 @@ typedef struct iota_attrs {
 } iota_attrs;
 static const cy_field iota_fields[] = {CY_INT_FIELD(iota_attrs, axis), CY_END_FIELDS};
 
+/* How many numbers 0, 1, 2, ... an integer dtype holds. */
+static int64_t most_counted(cy_dtype dtype) {
+  return dtype == CY_BOOL ? 2 : dtype == CY_U8 ? 256 : dtype == CY_I32 ? 1LL << 31 : INT64_MAX;
+}
+
 static cy_status infer_iota(const void *attrs, const cy_type *in, int n, cy_type *out) {
   const iota_attrs *a = attrs;
   (void)in, (void)n;
   *out = (cy_type){(cy_dtype)a->dtype, cy_shape_of(&a->shape)};
-  return a->axis >= 0 && a->axis < a->shape.n
-             ? CY_OK
-             : cy_fail(CY_INVALID, "axis %lld is outside the %lld axes", (long long)a->axis, (long long)a->shape.n);
+  if (a->axis < 0 || a->axis >= a->shape.n)
+    return cy_fail(CY_INVALID, "axis %lld is outside the %lld axes", (long long)a->axis, (long long)a->shape.n);
+  int64_t most = most_counted(out->dtype);
+  if (out->shape.dim[a->axis] > most)
+    return cy_fail(CY_INVALID, "%s counts to %lld only, axis %lld has extent %lld", cy_dtype_name(out->dtype),
+                   (long long)most - 1, (long long)a->axis, (long long)out->shape.dim[a->axis]);
+  return CY_OK;
 }
 
 static void kernel_iota(const cy_call *call) {
@@ -243,6 +247,7 @@ cy_value cy_one_hot(cy_value labels, int64_t classes, cy_dtype dtype) {
     cy_graph_fail(labels.graph, CY_INVALID, "one_hot: %lld classes of labels with %d axes", (long long)classes, shape.rank);
     return cy_failed(labels.graph);
   }
+  if (classes > most_counted(cy_value_dtype(labels))) labels = cy_convert(labels, CY_I64);
   shape.dim[shape.rank++] = classes;
   column.dim[column.rank++] = 1;
   cy_value numbers = cy_iota(labels.graph, cy_value_dtype(labels), shape, -1);

@@ -63,8 +63,9 @@ static cy_status infer_scatter(const void *attrs, const cy_type *in, int n, cy_t
   return CY_OK;
 }
 
-/* Where the element of the small side (gather's result, scatter's updates) at walk position w lies on the large side,
- * in elements (strides may be negative); inside is false if its index is out of range. */
+/* Where the block of the small side (gather's result, scatter's updates) at walk position w starts on the large side,
+ * in elements (strides may be negative); inside is false if its index is out of range. A block holds the axes after the
+ * one that is indexed. */
 static int64_t large_offset(const cy_walk *w, const cy_view *index, const cy_view *large, int64_t axis, int64_t batch,
                             bool *inside) {
   int64_t at = 0, offset = 0, inner = index->shape.rank - batch;
@@ -74,41 +75,78 @@ static int64_t large_offset(const cy_walk *w, const cy_view *index, const cy_vie
   *inside = false;
   if (k < 0 || k >= large->shape.dim[axis]) return 0;
   for (int64_t i = 0; i < axis; i++) offset += w->index[i] * large->stride[i];
-  for (int64_t i = axis + 1; i < large->shape.rank; i++) offset += w->index[i + inner - 1] * large->stride[i];
   *inside = true;
   return offset + k * large->stride[axis];
 }
 
+/* The window onto the view's last n axes. */
+static cy_view last_axes(const cy_view *v, int n) {
+  cy_view block = {.data = v->data, .dtype = v->dtype, .shape.rank = n};
+  for (int i = 0; i < n; i++) {
+    block.shape.dim[i] = v->shape.dim[v->shape.rank - n + i];
+    block.stride[i] = v->stride[v->shape.rank - n + i];
+  }
+  return block;
+}
+
+static cy_walk walk_blocks(cy_shape small, int block_axes) {
+  bool empty = cy_count(small) == 0;
+  small.rank -= block_axes;
+  cy_walk walk = cy_walk_start(small);
+  walk.more = !empty;
+  return walk;
+}
+
 static void kernel_gather(const cy_call *call) {
   const gather_attrs *g = call->attrs;
-  size_t size = cy_dtype_size(call->out->dtype);
-  for (cy_walk w = cy_walk_start(call->out->shape); w.more; cy_walk_next(&w)) {
-    char *to = (char *)call->out->data + cy_walk_offset(&w, call->out->stride) * (int64_t)size;
+  const cy_view *large = &call->in[0], *small = call->out;
+  int64_t size = (int64_t)cy_dtype_size(small->dtype);
+  int axes = large->shape.rank - 1 - (int)g->axis;
+  cy_view from = last_axes(large, axes), to = last_axes(small, axes);
+  bool joined = cy_view_is_contiguous(&from) && cy_view_is_contiguous(&to);
+  size_t bytes = (size_t)(cy_count(to.shape) * size);
+  for (cy_walk w = walk_blocks(small->shape, axes); w.more; cy_walk_next(&w)) {
     bool inside;
-    int64_t from = large_offset(&w, &call->in[1], &call->in[0], g->axis, g->batch, &inside);
-    if (inside)
-      memcpy(to, (const char *)call->in[0].data + from * (int64_t)size, size);
+    int64_t start = large_offset(&w, &call->in[1], large, g->axis, g->batch, &inside);
+    to.data = (char *)small->data + cy_walk_offset(&w, small->stride) * size;
+    from.data = inside ? (char *)large->data + start * size : NULL;
+    if (inside && joined)
+      memcpy(to.data, from.data, bytes);
+    else if (inside)
+      cy_view_copy(&from, &to);
     else
-      memset(to, 0, size);
+      cy_view_clear(&to);
   }
 }
 
+#define ADD_BLOCK(T)                                                                              \
+  if (joined)                                                                                     \
+    for (int64_t i = 0; i < n; i++) ((T *)to.data)[i] += ((const T *)from.data)[i];               \
+  else                                                                                            \
+    for (cy_walk k = cy_walk_start(to.shape); k.more; cy_walk_next(&k))                           \
+      ((T *)to.data)[cy_walk_offset(&k, to.stride)] += ((const T *)from.data)[cy_walk_offset(&k, from.stride)]
+
 static void kernel_scatter(const cy_call *call) {
   const scatter_attrs *s = call->attrs;
-  const cy_view *updates = &call->in[0];
-  for (cy_walk w = cy_walk_start(call->out->shape); w.more; cy_walk_next(&w))
-    cy_store(call->out->data, call->out->dtype, cy_walk_offset(&w, call->out->stride), 0);
-  for (cy_walk w = cy_walk_start(updates->shape); w.more; cy_walk_next(&w)) {
+  const cy_view *small = &call->in[0], *large = call->out;
+  int64_t size = (int64_t)cy_dtype_size(small->dtype);
+  int axes = large->shape.rank - 1 - (int)s->axis;
+  cy_view from = last_axes(small, axes), to = last_axes(large, axes);
+  bool joined = cy_view_is_contiguous(&from) && cy_view_is_contiguous(&to);
+  int64_t n = cy_count(to.shape);
+  cy_view_clear(large);
+  for (cy_walk w = walk_blocks(small->shape, axes); w.more; cy_walk_next(&w)) {
     bool inside;
-    int64_t to = large_offset(&w, &call->in[1], call->out, s->axis, s->batch, &inside);
-    int64_t from = cy_walk_offset(&w, updates->stride);
+    int64_t start = large_offset(&w, &call->in[1], large, s->axis, s->batch, &inside);
     if (!inside) continue;
-    switch (updates->dtype) {
-      case CY_F32: ((float *)call->out->data)[to] += ((const float *)updates->data)[from]; break;
-      case CY_F64: ((double *)call->out->data)[to] += ((const double *)updates->data)[from]; break;
-      case CY_I32: ((int32_t *)call->out->data)[to] += ((const int32_t *)updates->data)[from]; break;
-      case CY_I64: ((int64_t *)call->out->data)[to] += ((const int64_t *)updates->data)[from]; break;
-      case CY_U8: case CY_BOOL: ((uint8_t *)call->out->data)[to] += ((const uint8_t *)updates->data)[from]; break;
+    from.data = (char *)small->data + cy_walk_offset(&w, small->stride) * size;
+    to.data = (char *)large->data + start * size;
+    switch (small->dtype) {
+      case CY_F32: ADD_BLOCK(float); break;
+      case CY_F64: ADD_BLOCK(double); break;
+      case CY_I32: ADD_BLOCK(int32_t); break;
+      case CY_I64: ADD_BLOCK(int64_t); break;
+      case CY_U8: case CY_BOOL: ADD_BLOCK(uint8_t); break;
     }
   }
 }
@@ -180,6 +218,9 @@ cy_value cy_gather(cy_value a, cy_value index, int axis, int batch) {
 }
 
 cy_value cy_scatter_add(cy_value updates, cy_value index, int axis, int batch, int64_t size) {
+  /* Negative axes count from the end of the result, whose rank the index decides. */
+  if (axis < 0 && cy_is_value(updates) && cy_is_value(index))
+    axis += cy_value_shape(updates).rank - (cy_value_shape(index).rank - batch) + 1;
   scatter_attrs attrs = {axis, batch, size};
   cy_value in[2] = {updates, index};
   return cy_make(updates.graph, &cy_op_scatter_add, in, 2, &attrs);

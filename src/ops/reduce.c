@@ -124,6 +124,7 @@ static cy_value simplify_one_hot_sum(const cy_rule *r, uint32_t mask) {
   const cy_node *places = operand_of(equal, 0, r->graph, &cy_op_iota);
   const cy_node *labels = operand_of(equal, 1, r->graph, &cy_op_broadcast);
   if (!places || !labels || places->op->iota_axis(places->attrs) != axis) return cy_none;
+  if (labels->dtype == CY_U8 || labels->dtype == CY_BOOL) return cy_none; /* may not hold the number of classes */
   cy_view source = cy_view_row_major(&c, labels->dtype, cy_node_at(r->graph, labels->inputs[0])->shape);
   cy_view spread_out = {.dtype = labels->dtype, .shape = labels->shape};
   if (!labels->op->view(labels->attrs, &source, &spread_out) || spread_out.stride[axis] != 0) return cy_none;
@@ -145,7 +146,8 @@ static cy_value simplify_sum(const cy_rule *r) {
   for (int i = 0; i < from.rank; i++)
     if (mask >> i & 1) summed *= from.dim[i];
   if (cy_count(from) && summed == 1) return cy_reshape(r->in[0], r->node->shape);
-  if (cy_is_full(r->in[0], &number) && (number == 0 || number == 1) && summed < 1 << 24)
+  int64_t most = r->node->dtype == CY_U8 ? 255 : 1 << 24; /* u8 wraps around, numbers saturate */
+  if (cy_is_full(r->in[0], &number) && (number == 0 || number == 1) && summed <= most)
     return cy_full(r->graph, r->node->dtype, r->node->shape, number * (double)summed);
   const cy_node *inner = cy_node_of(r->in[0]);
   if (inner->op == &cy_op_sum) { /* a sum of sums: map the outer axes back to the inner operand's */
@@ -284,8 +286,9 @@ static cy_status infer_argmax(const void *attrs, const cy_type *in, int n, cy_ty
   for (; g.outer.more; cy_walk_next(&g.outer)) {                                              \
     int64_t base = cy_walk_offset(&g.outer, g.outer_stride), best = 0;                        \
     const T *x = (const T *)call->in[0].data + base;                                          \
-    for (int64_t i = 1; i < n && x[best * step] == x[best * step]; i++)                       \
-      if (x[i * step] > x[best * step] || x[i * step] != x[i * step]) best = i;               \
+    T top = n ? x[0] : 0;                                                                     \
+    for (int64_t i = 1; i < n && top == top; i++)                                             \
+      if (!(x[i * step] <= top)) best = i, top = x[i * step]; /* larger, or NaN */            \
     ((int64_t *)call->out->data)[cy_walk_offset(&g.outer, call->out->stride)] = best;         \
   }
 
@@ -397,12 +400,18 @@ cy_value cy_sum(cy_value a, const int *axes, int n, bool keep) { return reduce(&
 cy_value cy_reduce_max(cy_value a, const int *axes, int n, bool keep) {
   return reduce(&cy_op_reduce_max, a, axes, n, keep);
 }
+/* -max(-a); of integers ~max(~a), as the lowest has no negative. */
 cy_value cy_reduce_min(cy_value a, const int *axes, int n, bool keep) {
-  return cy_neg(reduce(&cy_op_reduce_max, cy_neg(a), axes, n, keep));
+  if (!cy_is_value(a) || cy_dtype_is_float(cy_value_dtype(a)))
+    return cy_neg(reduce(&cy_op_reduce_max, cy_neg(a), axes, n, keep));
+  double ones = cy_value_dtype(a) == CY_U8 ? 255 : -1;
+  return cy_rsub_scalar(ones, reduce(&cy_op_reduce_max, cy_rsub_scalar(ones, a), axes, n, keep));
 }
 cy_value cy_prod(cy_value a, const int *axes, int n, bool keep) { return reduce(&cy_op_prod, a, axes, n, keep); }
 
 cy_value cy_mean(cy_value a, const int *axes, int n, bool keep) {
+  if (cy_is_value(a) && !cy_dtype_is_float(cy_value_dtype(a)))
+    cy_graph_fail(a.graph, CY_INVALID, "mean: the operand is %s; convert it to f32 or f64 first", cy_dtype_name(cy_value_dtype(a)));
   cy_value total = cy_sum(a, axes, n, keep);
   if (!cy_is_value(total)) return total;
   int64_t all = cy_count(cy_value_shape(a)), left = cy_count(cy_value_shape(total));

@@ -21,7 +21,7 @@ bool cy_dtype_is_float(cy_dtype dtype) { return dtype == CY_F32 || dtype == CY_F
 
 bool cy_shape_equal(cy_shape a, cy_shape b) {
   if (a.rank != b.rank) return false;
-  for (int i = 0; i < a.rank; i++)
+  for (int i = 0; i < a.rank && i < CY_MAX_RANK; i++)
     if (a.dim[i] != b.dim[i]) return false;
   return true;
 }
@@ -128,22 +128,82 @@ int64_t cy_walk_offset(const cy_walk *walk, const int64_t stride[CY_MAX_RANK]) {
   return offset;
 }
 
+/* Two views of one shape with as few axes as their strides allow: extents of 1 are left out, neighbours that lie one
+ * inside the other in both views are joined. */
+typedef struct pair {
+  int rank;
+  int64_t dim[CY_MAX_RANK], from[CY_MAX_RANK], to[CY_MAX_RANK];
+} pair;
+
+static pair joined(const cy_view *src, const cy_view *dst) {
+  pair p = {0};
+  for (int i = 0; i < src->shape.rank; i++) {
+    int64_t dim = src->shape.dim[i], from = src->stride[i], to = dst->stride[i];
+    if (dim == 1) continue;
+    int last = p.rank - 1;
+    if (last >= 0 && p.from[last] == from * dim && p.to[last] == to * dim) {
+      p.dim[last] *= dim;
+      p.from[last] = from;
+      p.to[last] = to;
+    } else {
+      p.dim[p.rank] = dim;
+      p.from[p.rank] = from;
+      p.to[p.rank++] = to;
+    }
+  }
+  return p;
+}
+
+#define STRIDED_COPY(T) \
+  for (int64_t i = 0; i < n; i++) ((T *)to)[i * to_step] = ((const T *)from)[i * from_step]
+
+/* n elements along one axis, of one dtype. */
+static void copy_line(const void *from, int64_t from_step, void *to, int64_t to_step, int64_t n, size_t size) {
+  if (from_step == 1 && to_step == 1)
+    memmove(to, from, (size_t)n * size);
+  else if (size == 4)
+    STRIDED_COPY(uint32_t);
+  else if (size == 8)
+    STRIDED_COPY(uint64_t);
+  else
+    STRIDED_COPY(uint8_t);
+}
+
+static void convert_line(const void *from, cy_dtype from_type, int64_t from_step, void *to, cy_dtype to_type,
+                         int64_t to_step, int64_t n) {
+  for (int64_t i = 0; i < n; i++)
+    if (from_type == CY_I64 && to_type == CY_I32) /* the low bits, not through double */
+      ((int32_t *)to)[i * to_step] = (int32_t)((const int64_t *)from)[i * from_step];
+    else
+      cy_store(to, to_type, i * to_step, cy_load(from, from_type, i * from_step));
+}
+
 void cy_view_copy(const cy_view *src, const cy_view *dst) {
-  size_t size = cy_dtype_size(src->dtype);
-  if (src->dtype == dst->dtype && cy_view_is_contiguous(src) && cy_view_is_contiguous(dst)) {
-    size_t bytes = (size_t)cy_count(src->shape) * size;
-    if (bytes) memmove(dst->data, src->data, bytes);
+  int64_t from_size = (int64_t)cy_dtype_size(src->dtype), to_size = (int64_t)cy_dtype_size(dst->dtype);
+  if (cy_count(src->shape) == 0) return;
+  pair p = joined(src, dst);
+  if (p.rank == 0) p = (pair){.rank = 1, .dim = {1}, .from = {1}, .to = {1}};
+  int inner = p.rank - 1;
+  cy_shape outer = {.rank = inner};
+  for (int i = 0; i < inner; i++) outer.dim[i] = p.dim[i];
+  for (cy_walk w = cy_walk_start(outer); w.more; cy_walk_next(&w)) {
+    const char *from = (const char *)src->data + cy_walk_offset(&w, p.from) * from_size;
+    char *to = (char *)dst->data + cy_walk_offset(&w, p.to) * to_size;
+    if (src->dtype == dst->dtype)
+      copy_line(from, p.from[inner], to, p.to[inner], p.dim[inner], (size_t)from_size);
+    else
+      convert_line(from, src->dtype, p.from[inner], to, dst->dtype, p.to[inner], p.dim[inner]);
+  }
+}
+
+void cy_view_clear(const cy_view *view) {
+  size_t bytes = (size_t)cy_count(view->shape) * cy_dtype_size(view->dtype);
+  if (cy_view_is_contiguous(view)) { /* zero is all bits zero in every dtype */
+    if (bytes) memset(view->data, 0, bytes);
     return;
   }
-  for (cy_walk w = cy_walk_start(src->shape); w.more; cy_walk_next(&w)) {
-    int64_t from = cy_walk_offset(&w, src->stride), to = cy_walk_offset(&w, dst->stride);
-    if (src->dtype == dst->dtype)
-      memcpy((char *)dst->data + to * (int64_t)size, (const char *)src->data + from * (int64_t)size, size);
-    else if (src->dtype == CY_I64 && dst->dtype == CY_I32) /* exact: not through double */
-      ((int32_t *)dst->data)[to] = (int32_t)((const int64_t *)src->data)[from];
-    else
-      cy_store(dst->data, dst->dtype, to, cy_load(src->data, src->dtype, from));
-  }
+  for (cy_walk w = cy_walk_start(view->shape); w.more; cy_walk_next(&w))
+    cy_store(view->data, view->dtype, cy_walk_offset(&w, view->stride), 0);
 }
 
 /* ---- tensors ---- */

@@ -34,6 +34,8 @@ void cy_store(void *data, cy_dtype dtype, int64_t index, double value);
 
 /* dst = src, any strides, converting dtype. Same shapes. */
 void cy_view_copy(const cy_view *src, const cy_view *dst);
+/* Every element zero. */
+void cy_view_clear(const cy_view *view);
 
 /* Walks the row-major index space of a shape: for (cy_walk w = cy_walk_start(s); w.more; cy_walk_next(&w)).
  * offset() gives where a view's element lies. */
