@@ -308,7 +308,11 @@ static cy_value made(world *w) {
   switch (below(w, 5)) {
     case 0: return cy_random_uniform(seed, step, below(w, 3), w->real, shape);
     case 1: return cy_scalar(w->graph, w->real, 0.5);
-    case 2: return shape.rank ? cy_iota(w->graph, below(w, 2) || cy_count(shape) > 256 ? CY_I64 : CY_U8, shape, below(w, shape.rank)) : seed;
+    case 2: {
+      int axis = shape.rank ? below(w, shape.rank) : 0;
+      if (!shape.rank) return seed;
+      return cy_iota(w->graph, below(w, 2) || shape.dim[axis] > 256 ? CY_I64 : CY_U8, shape, axis);
+    }
     case 3: return cy_full(w->graph, below(w, 2) ? w->real : CY_I32, shape, 1 - below(w, 3));
     default: return shape.rank < 4 && cy_count(shape) < 2000
                         ? cy_one_hot(cy_convert(cy_full(w->graph, CY_I64, shape, 1), CY_I32), 3, below(w, 2) ? w->real : CY_BOOL)

@@ -26,9 +26,9 @@ enum {
 
 /* erf' = 2/sqrt(pi) exp(-a^2) */
 #define GAUSS(a) cy_mul_scalar(cy_exp(cy_neg(cy_mul(a, a))), 1.12837916709551257390)
-/* d a^b / da = b a^(b-1), and 0 for b = 0 also where a = 0; d a^b / db = a^b log a, taken as 0 where a = 0 (its limit for b > 0) */
+/* d a^b / da = b a^(b-1), where b = 0 taken as 0 a^0: 0 also where a = 0, and so are its derivatives; d a^b / db = a^b log a, taken as 0 where a = 0 (its limit for b > 0) */
 #define POW_BASE(a, b) \
-  cy_select(cy_eq(b, cy_zeros_like(b)), cy_zeros_like(b), cy_mul(b, cy_pow(a, cy_add_scalar(b, -1))))
+  cy_mul(b, cy_pow(a, cy_add_scalar(cy_select(cy_eq(b, cy_zeros_like(b)), cy_ones_like(b), b), -1)))
 #define POW_EXPONENT(a, y) cy_mul(y, cy_log(cy_select(cy_eq(a, cy_zeros_like(a)), cy_ones_like(a), a)))
 
 #define CY_UNARY(name, kinds, result, expression, derivative, ...)        \
