@@ -195,7 +195,7 @@ static uint64_t hash_node(const cy_node *node, size_t data_bytes) {
 static bool same_node(const cy_node *a, const cy_node *b, size_t data_bytes) {
   return a->hash == b->hash && a->op == b->op && a->n_inputs == b->n_inputs && a->dtype == b->dtype &&
          cy_shape_equal(a->shape, b->shape) && strcmp(a->name, b->name) == 0 &&
-         memcmp(a->inputs, b->inputs, (size_t)a->n_inputs * sizeof *a->inputs) == 0 &&
+         (!a->n_inputs || memcmp(a->inputs, b->inputs, (size_t)a->n_inputs * sizeof *a->inputs) == 0) &&
          (!a->op->attr_size || memcmp(a->attrs, b->attrs, a->op->attr_size) == 0) &&
          (!data_bytes || memcmp(a->data, b->data, data_bytes) == 0);
 }
