@@ -267,6 +267,13 @@ static void predictions_of_tables(void **state) {
   assert_non_null(strstr(expected, "2  virginica"));
   assert_string_equal(succeed("predict runs/iris-1 named.csv")->out, expected);
   assert_string_equal(succeed("predict runs/iris-1 labelled.csv")->out, expected);
+  write_file("described.csv", "who,petal width (cm),petal length (cm),sepal width (cm),sepal length (cm)\n"
+                              "Ann,0.2,1.4,3.5,5.1\n,2.5,6.0,3.3,6.3\n");
+  assert_string_equal(succeed("predict runs/iris-1 described.csv")->out, expected);
+  write_file("other.csv", "who,petal width (cm)\nAnn,0.2\n");
+  assert_non_null(strstr(run("predict runs/iris-1 other.csv")->err, "other.csv: has no column \"sepal length (cm)\""));
+  write_file("nothing.csv", "");
+  assert_non_null(strstr(run_with_input("predict runs/iris-1 -", "nothing.csv")->err, "standard input: holds no rows"));
   assert_string_equal(run_with_input("predict runs/iris-1 -", "plain.csv")->out, expected);
   succeed("predict runs/iris-1 plain.csv --out answers.csv");
   static char text[OUTPUT_SIZE];
@@ -417,6 +424,10 @@ static void an_interrupted_run_resumes_to_the_same_bits(void **state) {
   assert_non_null(strstr(run("train --resume parts")->err, "nothing is left to train"));
   assert_int_equal(last.exit_code, 2);
   assert_string_equal(last_line(succeed("train --resume parts epochs=152 --quiet")->out), "parts");
+  succeed("train --resume parts epochs=153 --quiet --out more");
+  read_back("more/recipe.yaml", last.out);
+  assert_non_null(strstr(last.out, "data: \"digits\"\n"));
+  assert_non_null(strstr(last.out, "epochs: 153\n"));
 }
 
 static void a_second_interruption_ends_at_once(void **state) {

@@ -367,7 +367,7 @@ static void idx_folders_name_files_and_numbers(void **state) {
         "holds no train-labels-idx1-ubyte[.gz]");
   save_idx(file("pics/train-labels-idx1-ubyte"), CY_U8, CY_SHAPE(5), 2);
   FAILS(cy_dataset_open(file("pics"), (cy_dataset_options){0}, &d), CY_INVALID,
-        "pics: train-images has 6 images but train-labels has 5 labels");
+        "pics: train-images-idx3-ubyte has 6 images but train-labels-idx1-ubyte has 5 labels");
   save_idx(file("pics/train-labels-idx1-ubyte"), CY_U8, CY_SHAPE(6), 2);
   OK(cy_dataset_open(file("pics"), (cy_dataset_options){0}, &d));
   assert_int_equal(cy_dataset_classes(d), 3);
@@ -461,6 +461,8 @@ static void npz_files_are_data_sets(void **state) {
   cy_dataset_free(d);
   OK(cy_npz_save(names, (const cy_tensor *const *)t, 3, true, file("m.npz")));
   FAILS(cy_dataset_open(file("m.npz"), (cy_dataset_options){0}, &d), CY_INVALID, "holds no array \"y_test\"");
+  OK(cy_npz_save((const char *const[]){"x", "y"}, (const cy_tensor *const[]){t[0], t[3]}, 2, false, file("q.npz")));
+  FAILS(cy_dataset_open(file("q.npz"), (cy_dataset_options){0}, &d), CY_INVALID, "q.npz: 4 samples but 2 targets");
   for (int i = 0; i < 4; i++) cy_tensor_free(t[i]);
   const char *plain[] = {"x", "y"};
   cy_tensor *u[] = {tensor(CY_F64, CY_SHAPE(4, 3)), tensor(CY_F64, CY_SHAPE(4, 2))};

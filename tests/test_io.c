@@ -422,6 +422,25 @@ static void csv_with_header_and_text_labels(void **state) {
   cy_csv_clear(&csv);
 }
 
+static void csv_reads_only_the_columns_asked_for(void **state) {
+  (void)state;
+  const char *const wanted[] = {"c", "a"}, *const absent[] = {"a", "z"};
+  cy_csv csv;
+  write_text(file("o.csv"), "a,note,c,kind\n1,\"x,y\",2,pear\n3,,4,fig\n");
+  OK(cy_csv_load(file("o.csv"), (cy_csv_options){.only = wanted, .n_only = 2}, &csv));
+  assert_int_equal(csv.n_columns, 2);
+  assert_string_equal(csv.columns[0], "a");
+  assert_string_equal(csv.columns[1], "c");
+  assert_float_equal(cy_tensor_at(csv.values, 3), 4, 0);
+  cy_csv_clear(&csv);
+  OK(cy_csv_load(file("o.csv"), (cy_csv_options){.only = wanted, .n_only = 1, .label = "kind"}, &csv));
+  assert_int_equal(csv.n_columns, 1);
+  assert_string_equal(csv.classes[0], "fig");
+  cy_csv_clear(&csv);
+  FAILS(cy_csv_load(file("o.csv"), (cy_csv_options){.only = absent, .n_only = 2}, &csv), CY_INVALID,
+        "o.csv: has no column \"z\"");
+}
+
 static void csv_without_header_and_numeric_labels_in_numeric_order(void **state) {
   (void)state;
   cy_csv csv;
@@ -702,6 +721,7 @@ int main(void) {
       cmocka_unit_test(idx_refuses_hostile_headers),
       cmocka_unit_test(damaged_files_are_refused),
       cmocka_unit_test(csv_with_header_and_text_labels),
+      cmocka_unit_test(csv_reads_only_the_columns_asked_for),
       cmocka_unit_test(csv_without_header_and_numeric_labels_in_numeric_order),
       cmocka_unit_test(csv_reads_the_summary_line_of_scikit_learn),
       cmocka_unit_test(csv_complaints_name_line_and_column),

@@ -50,6 +50,9 @@ typedef struct cy_csv_options {
   char separator;    /* 0: whichever of , ; tab the first line holds most of */
   const char *label; /* the column of class labels: its name, or its number from 0, or "-1" for the last; NULL: none */
   cy_header header;
+  const char *const *only; /* the columns to read besides the label, by name; the others may hold anything. NULL: all. A
+                            * file without a header is read whole */
+  int n_only;
 } cy_csv_options;
 
 typedef struct cy_csv {

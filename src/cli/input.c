@@ -4,6 +4,7 @@
 
 #include <errno.h>
 #include <inttypes.h>
+#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -103,26 +104,38 @@ static cy_status pick_columns(const cy_trained *trained, const char *word, const
   return status;
 }
 
-/* The file may still have the column of targets, which may be text: it is tried as the label. */
+/* By name, where the model and the file have names: then other columns may hold anything. */
+static cy_status load_named(const cy_trained *trained, const char *path, int64_t features, cy_csv *csv) {
+  const char **names = cy_calloc((size_t)features + 1, sizeof *names);
+  if (!names) return cy_no_memory();
+  for (int64_t f = 0; f < features; f++)
+    if (!(names[f] = feature_name(trained, f))) names[f] = "?";
+  cy_status status = cy_csv_load(path, (cy_csv_options){.only = names, .n_only = (int)features}, csv);
+  cy_free(names);
+  return status;
+}
+
+/* In order: the file may still have the column of targets, which may be text. It is tried as the label. */
 static cy_status load_csv(const cy_trained *trained, const char *path, int64_t features, cy_csv *csv) {
-  const char *target = cy_trained_metadata(trained, "target");
+  const char *target = cy_trained_metadata(trained, "target"), *first = feature_name(trained, 0);
   const char *labels[] = {target, "-1"};
-  cy_status status = cy_csv_load(path, (cy_csv_options){0}, csv);
+  cy_status status = first && !unnamed(first) && features < INT_MAX ? load_named(trained, path, features, csv)
+                                                                    : cy_csv_load(path, (cy_csv_options){0}, csv);
   if (status == CY_OK && csv->n_columns == features) return CY_OK;
-  if (status == CY_OK && feature_name(trained, 0) && !unnamed(csv->columns[0]) && !unnamed(feature_name(trained, 0)))
-    return CY_OK; /* columns are found by name */
   for (int i = 0; i < 2; i++) {
     cy_csv other;
     if (!labels[i] || cy_csv_load(path, (cy_csv_options){.label = labels[i]}, &other) != CY_OK) continue;
-    if (other.n_columns == features || i == 0) {
+    if (other.n_columns == features && (unnamed(other.columns[0]) || !first || unnamed(first))) {
       if (status == CY_OK) cy_csv_clear(csv);
       *csv = other;
       return CY_OK;
     }
     cy_csv_clear(&other);
   }
-  return status == CY_OK ? CY_OK
-                         : cy_csv_load(path, (cy_csv_options){0}, csv); /* the first complaint is the clearest */
+  if (status == CY_OK) return CY_OK;
+  return first && !unnamed(first) && features < INT_MAX
+             ? load_named(trained, path, features, csv) /* the first complaint is the clearest */
+             : cy_csv_load(path, (cy_csv_options){0}, csv);
 }
 
 static cy_status read_csv(const cy_trained *trained, const char *path, const char *word, int64_t features,
@@ -171,6 +184,15 @@ static cy_status read_file(const cy_trained *trained, const char *path, const ch
   return as_samples(word, sample, inputs);
 }
 
+/* In the message, instead of the name of the temporary file. */
+static cy_status call_it_standard_input(cy_status status, const char *path) {
+  char rest[512];
+  size_t n = strlen(path);
+  if (strncmp(cy_error_message(), path, n) != 0) return status;
+  snprintf(rest, sizeof rest, "%s", cy_error_message() + n);
+  return cy_fail(status, "standard input%s", rest);
+}
+
 cy_status cli_read_inputs(const cy_trained *trained, const char *word, cy_tensor **inputs) {
   char path[32];
   int fd = -1;
@@ -182,6 +204,7 @@ cy_status cli_read_inputs(const cy_trained *trained, const char *word, cy_tensor
   } else {
     status = keep_standard_input(path, &fd);
     if (status == CY_OK) status = read_file(trained, path, "standard input", inputs);
+    if (status != CY_OK) status = call_it_standard_input(status, path);
     if (fd >= 0) close(fd);
   }
   if (status != CY_OK) {

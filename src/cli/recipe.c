@@ -22,9 +22,9 @@ static cy_status bad_value(const cli_key *key, const char *value, const char *wa
 
 static cy_status out_of_range(const cli_key *key, const char *value) {
   char low[64] = "", high[64] = "";
-  bool both = isfinite(key->high) && key->high < 0x1p40;
+  bool both = isfinite(key->high) && (key->high < 0x1p40 || strtod(value, NULL) > key->high);
   snprintf(low, sizeof low, "%s %g", key->flags & CLI_KEY_LOW_OPEN ? ">" : ">=", key->low);
-  if (both) snprintf(high, sizeof high, " and %s %g", key->flags & CLI_KEY_HIGH_OPEN ? "<" : "<=", key->high);
+  if (both) snprintf(high, sizeof high, " and %s %.15g", key->flags & CLI_KEY_HIGH_OPEN ? "<" : "<=", key->high);
   return cy_fail(CY_INVALID, "%s is %.60s; it must be %s%s", key->path, value, low, high);
 }
 

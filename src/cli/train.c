@@ -291,6 +291,34 @@ static cy_status check_is_checkpoint(const char *path) {
                                     CLI_CHECKPOINT_NAME, path);
 }
 
+/* A new folder gets its recipe too: what the checkpoint says. Its schedule counts steps, a recipe epochs. */
+static cy_status save_resumed_recipe(training *t) {
+  cli_recipe *r = &t->recipe;
+  char *text;
+  cy_schedule *s = &r->options.schedule;
+  const cy_split *split = cy_trainer_split(t->trainer);
+  cy_trainer_options o = cy_trainer_options_of(t->trainer);
+  double steps = ceil((double)split->n_train / (double)o.batch_size);
+  const char *origin = cy_dataset_origin(t->dataset), *name = cy_dataset_name(t->dataset);
+  const char *data = strcmp(origin, "embedded") == 0 ? name : origin;
+  *s = o.schedule;
+  s->warmup /= steps;
+  s->every /= steps;
+  s->total /= steps;
+  s->in_epochs = true;
+  CY_TRY(cy_model_text(cy_trainer_model(t->trainer), &text));
+  r->model = cy_strdup(text);
+  cy_string_free(text);
+  r->data = cy_strdup(data);
+  if (!r->model || !r->data) return cy_no_memory();
+  if (cy_dataset_feature_name(t->dataset, 0) && strcmp(data, name) != 0) {
+    r->target = cy_strdup(cy_dataset_target_name(t->dataset));
+    if (!r->target) return cy_no_memory();
+    r->task = cy_dataset_classes(t->dataset) > 0 ? CY_TASK_CLASSIFY : CY_TASK_REGRESS;
+  }
+  return save_recipe(t);
+}
+
 static cy_status resume(training *t, const cli_arguments *a, const char *word) {
   char *path;
   CY_TRY(check_resumable(a));
@@ -307,6 +335,7 @@ static cy_status resume(training *t, const cli_arguments *a, const char *word) {
                    (long long)cy_trainer_epoch(t->trainer),
                    cy_trainer_stopped_early(t->trainer) ? " (stopped early)" : "");
   CY_TRY(resume_folder(word, cli_option_value(a, "--out"), &t->folder));
+  if (cli_option_value(a, "--out")) CY_TRY(save_resumed_recipe(t));
   return run(t);
 }
 

@@ -19,15 +19,17 @@ static cy_status convert(cy_tensor **tensor, cy_dtype dtype) {
   return CY_OK;
 }
 
-/* Checked in the source's dtype, where a value that f32 cannot hold is still visible. */
-static cy_status check_finite(const char *name, const cy_tensor *t, const char *what) {
+/* Checked in the source's dtype, where a value that f32 cannot hold is still visible. names: of the columns, or NULL. */
+static cy_status check_finite(const char *place, const cy_tensor *t, const char *what, const char *const *names) {
   int64_t row_size = t->view.shape.dim[0] ? t->count / t->view.shape.dim[0] : 1;
   if (!cy_dtype_is_float(t->view.dtype)) return CY_OK;
   for (int64_t i = 0; i < t->count; i++) {
     double v = cy_tensor_at(t, i);
+    const char *name = names ? names[i % row_size] : NULL;
     if (!isfinite((float)v))
-      return cy_fail(isfinite(v) ? CY_INVALID : CY_NOT_FINITE, "%s: row %lld: %s %lld is %g", name,
-                     (long long)(i / row_size), what, (long long)(i % row_size), v);
+      return cy_fail(isfinite(v) ? CY_INVALID : CY_NOT_FINITE, "%s: row %lld: %s %lld%s%s%s is %g%s", place,
+                     (long long)(i / row_size), what, (long long)(i % row_size), name ? " (" : "", name ? name : "",
+                     name ? ")" : "", v, isfinite(v) ? ", which is too large for f32" : "");
   }
   return CY_OK;
 }
@@ -67,21 +69,25 @@ static cy_status copy_names(const char *const *names, int64_t n, char ***out) {
   return CY_OK;
 }
 
+/* What messages call it. */
+static const char *place_of(const cy_dataset_parts *p) { return p->place ? p->place : p->name; }
+
 static cy_status check_parts(const cy_dataset_parts *p) {
   char a[CY_SHAPE_TEXT], b[CY_SHAPE_TEXT];
   const cy_shape x = p->inputs->view.shape, y = p->targets->view.shape;
   if (x.rank < 2 || y.rank < 1)
     return cy_fail(CY_INVALID, "%s: inputs must have shape [samples, ...] and targets [samples, ...], not %s and %s",
-                   p->name, cy_shape_text(x, a), cy_shape_text(y, b));
+                   place_of(p), cy_shape_text(x, a), cy_shape_text(y, b));
   if (x.dim[0] != y.dim[0])
-    return cy_fail(CY_INVALID, "%s: %lld samples but %lld targets", p->name, (long long)x.dim[0], (long long)y.dim[0]);
+    return cy_fail(CY_INVALID, "%s: %lld samples but %lld targets", place_of(p), (long long)x.dim[0],
+                   (long long)y.dim[0]);
   if (p->inputs->count == 0)
-    return cy_fail(CY_INVALID, "%s: inputs of shape %s are empty", p->name, cy_shape_text(x, a));
+    return cy_fail(CY_INVALID, "%s: inputs of shape %s are empty", place_of(p), cy_shape_text(x, a));
   if (p->classes != 0 && p->targets->count != y.dim[0])
-    return cy_fail(CY_INVALID, "%s: class labels must have shape [%lld], not %s", p->name, (long long)x.dim[0],
+    return cy_fail(CY_INVALID, "%s: class labels must have shape [%lld], not %s", place_of(p), (long long)x.dim[0],
                    cy_shape_text(y, a));
   if (p->test_count < 0 || p->test_count >= x.dim[0])
-    return cy_fail(CY_INVALID, "%s: a test part of %lld of %lld samples leaves none to train on", p->name,
+    return cy_fail(CY_INVALID, "%s: a test part of %lld of %lld samples leaves none to train on", place_of(p),
                    (long long)p->test_count, (long long)x.dim[0]);
   return CY_OK;
 }
@@ -94,13 +100,13 @@ static cy_status fill(cy_dataset *d, const cy_dataset_parts *p) {
   d->largest = p->largest > 0 ? p->largest : 255;
   if (!p->inputs || !p->targets) return cy_fail(CY_INVALID, "%s: inputs or targets are missing", p->name);
   CY_TRY(check_parts(p));
-  CY_TRY(check_finite(p->name, d->inputs, "feature"));
+  CY_TRY(check_finite(place_of(p), d->inputs, "feature", p->feature_names));
   CY_TRY(convert(&d->inputs, d->inputs->view.dtype == CY_U8 ? CY_U8 : CY_F32));
   if (d->classes == 0) {
-    CY_TRY(check_finite(p->name, d->targets, "target"));
+    CY_TRY(check_finite(place_of(p), d->targets, "target", NULL));
     CY_TRY(convert(&d->targets, CY_F32));
   } else {
-    CY_TRY(take_labels(p->name, &d->targets, &d->classes));
+    CY_TRY(take_labels(place_of(p), &d->targets, &d->classes));
     CY_TRY(copy_names(p->class_names, d->classes, &d->class_names));
   }
   d->count = d->inputs->view.shape.dim[0];

@@ -26,6 +26,7 @@ struct cy_dataset {
 
 typedef struct cy_dataset_parts {
   const char *name, *origin;
+  const char *place;  /* what messages call it: the file; NULL: name */
   cy_tensor *inputs;  /* any dtype; taken over, also on failure */
   cy_tensor *targets; /* any dtype; taken over, also on failure */
   int64_t classes;    /* 0: regression; -1: one more than the largest label */

@@ -23,25 +23,31 @@ static cy_status find_file(const char *folder, const char *part, const char *con
   return CY_OK;
 }
 
-static cy_status check_pair(const char *name, const char *part, const cy_tensor *images, const cy_tensor *labels) {
+static const char *base_name(const char *path) {
+  const char *slash = strrchr(path, '/');
+  return slash ? slash + 1 : path;
+}
+
+static cy_status check_pair(const char *name, const char *images_path, const char *labels_path, const cy_tensor *images,
+                            const cy_tensor *labels) {
   char text[CY_SHAPE_TEXT];
   cy_shape x = images->view.shape, y = labels->view.shape;
-  if (x.rank < 2) return cy_fail(CY_INVALID, "%s: %s-images has shape %s, not [images, ...]", name, part,
-                                 cy_shape_text(x, text));
-  if (y.rank != 1) return cy_fail(CY_INVALID, "%s: %s-labels has shape %s, not [labels]", name, part,
-                                  cy_shape_text(y, text));
+  if (x.rank < 2) return cy_fail(CY_INVALID, "%s: %s has shape %s, not [images, ...]", name,
+                                 base_name(images_path), cy_shape_text(x, text));
+  if (y.rank != 1) return cy_fail(CY_INVALID, "%s: %s has shape %s, not [labels]", name,
+                                  base_name(labels_path), cy_shape_text(y, text));
   if (x.dim[0] != y.dim[0])
-    return cy_fail(CY_INVALID, "%s: %s-images has %lld images but %s-labels has %lld labels", name, part,
-                   (long long)x.dim[0], part, (long long)y.dim[0]);
+    return cy_fail(CY_INVALID, "%s: %s has %lld images but %s has %lld labels", name, base_name(images_path),
+                   (long long)x.dim[0], base_name(labels_path), (long long)y.dim[0]);
   return CY_OK;
 }
 
-static cy_status load_pair(const char *name, const char *part, const char *images_path, const char *labels_path,
-                           cy_tensor **images, cy_tensor **labels) {
+static cy_status load_pair(const char *name, const char *images_path, const char *labels_path, cy_tensor **images,
+                           cy_tensor **labels) {
   *images = *labels = NULL;
   cy_status status = cy_idx_load(images_path, images);
   if (status == CY_OK) status = cy_idx_load(labels_path, labels);
-  if (status == CY_OK) status = check_pair(name, part, *images, *labels);
+  if (status == CY_OK) status = check_pair(name, images_path, labels_path, *images, *labels);
   if (status == CY_OK) status = cy_add_channel(images);
   if (status == CY_OK) return CY_OK;
   cy_tensor_free(*images);
@@ -57,7 +63,7 @@ static cy_status load_part(const char *name, const char *folder, const char *par
   *images = *labels = NULL;
   cy_status status = find_file(folder, part, "images", 3, &x);
   if (status == CY_OK) status = find_file(folder, part, "labels", 1, &y);
-  if (status == CY_OK && x && y) status = load_pair(name, part, x, y, images, labels);
+  if (status == CY_OK && x && y) status = load_pair(name, x, y, images, labels);
   else if (status == CY_OK && (needed || x || y))
     status = cy_fail(CY_INVALID, "%s: the folder %s holds no %s-%s-idx%d-ubyte[.gz]", name, folder, part,
                      x ? "labels" : "images", x ? 1 : 3);
@@ -108,11 +114,11 @@ static char *labels_beside(const char *images_path) {
 }
 
 cy_status cy_open_idx_pair(const char *name, const char *images_path, cy_dataset **dataset) {
-  cy_dataset_parts parts = {.name = name, .origin = images_path, .classes = -1};
+  cy_dataset_parts parts = {.name = name, .origin = images_path, .place = images_path, .classes = -1};
   char *labels_path = labels_beside(images_path);
   *dataset = NULL;
   if (!labels_path) return cy_no_memory();
-  cy_status status = load_pair(name, name, images_path, labels_path, &parts.inputs, &parts.targets);
+  cy_status status = load_pair(name, images_path, labels_path, &parts.inputs, &parts.targets);
   cy_free(labels_path);
   return status == CY_OK ? cy_dataset_build(parts, dataset) : status;
 }

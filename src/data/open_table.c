@@ -39,8 +39,8 @@ static cy_status numeric_targets(const char *path, const cy_csv *csv, cy_tensor 
 }
 
 static cy_status from_csv(const char *name, const char *path, cy_task task, cy_csv *csv, cy_dataset **dataset) {
-  cy_dataset_parts parts = {.name = name, .origin = path, .feature_names = (const char *const *)csv->columns,
-                            .target_name = csv->label_name};
+  cy_dataset_parts parts = {.name = name, .origin = path, .place = path,
+                            .feature_names = (const char *const *)csv->columns, .target_name = csv->label_name};
   if (csv->n_columns == 0) return cy_fail(CY_INVALID, "%s: holds no column besides \"%s\"", path, csv->label_name);
   if (task == CY_TASK_DETECT) task = looks_like_classes(csv) ? CY_TASK_CLASSIFY : CY_TASK_REGRESS;
   if (task == CY_TASK_CLASSIFY) {
@@ -108,7 +108,7 @@ static cy_status load_arrays(cy_npz *npz, cy_dataset_parts *parts) {
 }
 
 cy_status cy_open_npz(const char *name, const char *path, cy_dataset_options options, cy_dataset **dataset) {
-  cy_dataset_parts parts = {.name = name, .origin = path};
+  cy_dataset_parts parts = {.name = name, .origin = path, .place = path};
   cy_npz *npz;
   *dataset = NULL;
   CY_TRY(cy_npz_open(path, &npz));

@@ -134,6 +134,8 @@ typedef struct table {
   size_t width;
   int64_t rows;
   int64_t label;     /* its column; -1: none */
+  bool *skipped;     /* [width]; NULL: no column is */
+  size_t n_skipped;
   bool header;       /* the first record names the columns */
   bool summary;      /* the first record is "rows,columns,class,class,..." */
   char **names;      /* of all columns, [width] */
@@ -257,6 +259,22 @@ static cy_status choose_label(const char *path, table *t, const char *const *can
                  t->names[0], t->names[t->width - 1]);
 }
 
+/* With a header, every column but the label that the options do not name is skipped. */
+static cy_status choose_columns(const char *path, table *t, cy_csv_options options) {
+  if (!options.only || !t->header) return CY_OK;
+  t->skipped = cy_calloc(t->width, sizeof *t->skipped);
+  if (!t->skipped) return cy_no_memory();
+  for (size_t i = 0; i < t->width; i++) t->skipped[i] = (int64_t)i != t->label;
+  for (int k = 0; k < options.n_only; k++) {
+    size_t i = 0;
+    while (i < t->width && strcmp(t->names[i], options.only[k]) != 0) i++;
+    if (i == t->width) return cy_fail(CY_INVALID, "%s: has no column \"%s\"", path, options.only[k]);
+    t->skipped[i] = false;
+  }
+  for (size_t i = 0; i < t->width; i++) t->n_skipped += t->skipped[i];
+  return CY_OK;
+}
+
 /* ---- labels: from texts to 0..classes-1 in sorted order ---- */
 
 typedef struct label {
@@ -319,6 +337,7 @@ static cy_status convert_row(const reader *r, const table *t, int64_t row, doubl
   size_t k = 0;
   for (size_t i = 0; i < t->width; i++) {
     cell c = r->cells[i];
+    if (t->skipped && t->skipped[i]) continue;
     if ((int64_t)i == t->label) {
       if (!c.length) return bad_cell(r, i, t->names[i], c);
       labels[row] = (label){.text = c, .row = row};
@@ -331,7 +350,7 @@ static cy_status convert_row(const reader *r, const table *t, int64_t row, doubl
 
 static cy_status convert(reader *r, table *t, cy_csv *csv) {
   bool more;
-  int64_t columns = (int64_t)t->width - (t->label >= 0);
+  int64_t columns = (int64_t)(t->width - t->n_skipped) - (t->label >= 0);
   label *labels = NULL;
   CY_TRY(cy_tensor_create(CY_F64, CY_SHAPE(t->rows, columns), &csv->values));
   if (t->label >= 0 && !(labels = cy_calloc((size_t)t->rows, sizeof *labels))) return cy_no_memory();
@@ -352,6 +371,7 @@ static cy_status hand_over_names(table *t, cy_csv *csv) {
   csv->columns = cy_calloc(t->width, sizeof *csv->columns);
   if (!csv->columns) return cy_no_memory();
   for (size_t i = 0; i < t->width; i++) {
+    if (t->skipped && t->skipped[i]) continue;
     if ((int64_t)i == t->label) csv->label_name = t->names[i];
     else csv->columns[csv->n_columns++] = t->names[i];
     t->names[i] = NULL;
@@ -359,18 +379,20 @@ static cy_status hand_over_names(table *t, cy_csv *csv) {
   return CY_OK;
 }
 
-static cy_status parse(reader *r, cy_header header, const char *const *candidates, int n, cy_csv *csv) {
+static cy_status parse(reader *r, cy_csv_options options, const char *const *candidates, int n, cy_csv *csv) {
   table t = {0};
   reader start = *r;
   cy_status status;
-  CY_TRY_GOTO(status, survey(r, header, &t), done);
+  CY_TRY_GOTO(status, survey(r, options.header, &t), done);
   if (!t.names) CY_TRY_GOTO(status, invent_names(&t), done);
   CY_TRY_GOTO(status, choose_label(r->path, &t, candidates, n), done);
+  CY_TRY_GOTO(status, choose_columns(r->path, &t, options), done);
   r->at = start.at;
   r->line = start.line;
   CY_TRY_GOTO(status, convert(r, &t, csv), done);
   status = hand_over_names(&t, csv);
 done:
+  cy_free(t.skipped);
   free_strings(t.names, t.width);
   free_strings(t.class_names, t.n_class_names);
   return status;
@@ -394,7 +416,7 @@ cy_status cy_csv_load_labelled(const char *path, cy_csv_options options, const c
   if (length >= 3 && memcmp(text, "\xef\xbb\xbf", 3) == 0) r.at += 3; /* byte order mark */
   r.separator = options.separator ? options.separator : detect_separator(r.at, (size_t)(r.end - r.at));
   cy_status status = check_text(path, text, length);
-  if (status == CY_OK) status = parse(&r, options.header, candidates, n, csv);
+  if (status == CY_OK) status = parse(&r, options, candidates, n, csv);
   cy_free(r.cells);
   cy_free(text);
   if (status != CY_OK) cy_csv_clear(csv);
