@@ -24,6 +24,7 @@ bench: deps-bench
 
 install: deps-build
 	@test -f $(BUILD)/build.ninja || $(MESON) setup $(BUILD) --prefix=$(PREFIX)
+	$(if $(filter command environment,$(firstword $(origin PREFIX))),@$(MESON) configure $(BUILD) --prefix=$(PREFIX))
 	$(MESON) install -C $(BUILD)
 	@if [ -z "$(DESTDIR)" ] && [ "$$(id -u)" = 0 ]; then ldconfig; fi
 
