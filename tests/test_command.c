@@ -296,6 +296,8 @@ static void regression_from_a_table(void **state) {
   double value = 0;
   assert_int_equal(sscanf(succeed("predict runs/line-1 x.csv")->out, "%*s %*s %*d %lf", &value), 1);
   assert_float_equal(value, 2, 0.2);
+  write_file("alone.csv", "x,kind\n1,fig\n2,fig\n");
+  assert_non_null(strstr(run("train alone.csv")->err, "every kind is fig: there is nothing to tell apart"));
   assert_non_null(strstr(succeed("eval runs/line-1")->out, "test"));
 }
 

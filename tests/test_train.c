@@ -178,6 +178,35 @@ static void numbers_are_learnt_in_single_and_double_precision(void **unused) {
   cy_dataset_free(linear);
 }
 
+/* Prices in hundreds of thousands: only standardised are they within reach. Predictions are in their unit again, also
+ * from a training that was saved and resumed. */
+static void numbers_in_any_unit_are_learnt(void **unused) {
+  (void)unused;
+  cy_dataset *prices = linear_data(200, 3e5);
+  cy_trainer *t = trainer_of("dense(2)", prices, (cy_trainer_options){.epochs = 30, .learning_rate = 0.05}), *resumed;
+  cy_metrics m;
+  cy_tensor *x, *y;
+  cy_trained *trained;
+  OK(cy_trainer_run(t));
+  OK(cy_trainer_save(t, file("prices.safetensors")));
+  OK(cy_trainer_resume(file("prices.safetensors"), prices, (cy_trainer_options){.epochs = 60}, &resumed));
+  OK(cy_trainer_run(resumed));
+  OK(cy_trainer_evaluate(resumed, CY_PART_TEST, &m));
+  assert_true(m.loss < 1e-4);
+  OK(cy_trainer_save(resumed, file("prices.safetensors")));
+  OK(cy_trained_load(file("prices.safetensors"), 0, NULL, &trained));
+  OK(cy_tensor_create(CY_F64, CY_SHAPE(3), &x));
+  cy_tensor_set(x, 0, 0.5);
+  OK(cy_trained_predict(trained, x, &y, NULL));
+  assert_true(fabs(cy_tensor_at(y, 0) - 3e5) < 5e3 && fabs(cy_tensor_at(y, 1) - 0.75e5) < 5e3);
+  cy_tensor_free(x);
+  cy_tensor_free(y);
+  cy_trained_free(trained);
+  cy_trainer_free(t);
+  cy_trainer_free(resumed);
+  cy_dataset_free(prices);
+}
+
 static void every_loss_goes_down(void **unused) {
   (void)unused;
   cy_dataset *iris = data("iris");
@@ -602,6 +631,7 @@ int main(void) {
     cmocka_unit_test(iris_is_learnt),
     cmocka_unit_test(digits_are_learnt_and_counted),
     cmocka_unit_test(numbers_are_learnt_in_single_and_double_precision),
+    cmocka_unit_test(numbers_in_any_unit_are_learnt),
     cmocka_unit_test(every_loss_goes_down),
     cmocka_unit_test(interrupted_and_resumed_is_not_interrupted),
     cmocka_unit_test(two_equal_runs_give_equal_bits),

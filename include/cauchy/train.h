@@ -55,7 +55,9 @@ typedef struct cy_trainer_options {
   uint64_t seed;           /* of initial values, split, shuffling, dropout */
   double validation;       /* fraction of what is not test; [0.1]; CY_EXACT_ZERO: none */
   double test;             /* fraction, for data without a fixed test part; [0.2]; negative: none */
-  cy_scale scale;          /* of the inputs */
+  cy_scale scale;          /* of the inputs. With DEFAULT and STANDARDISE, numbers to predict (mse, mae, huber;
+                              of at most one axis each) are standardised too: losses count in their deviations, so
+                              that an mse of 1 is as good as answering the mean; predictions are in their unit */
   int64_t patience;        /* > 0: stop after so many epochs in a row without improvement [never] */
   double min_delta;        /* smaller improvements of the watched number do not count [any counts] */
   bool watch_accuracy;     /* the watched number, which tells the best epoch, is 1 - accuracy; otherwise the loss. Of the

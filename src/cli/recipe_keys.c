@@ -38,7 +38,7 @@ static const cli_key keys[] = {
     {"task", CLI_KEY_CHOICE, AT(task), IF_SET, 0, 0, task_choice, "detect", "CSV, NPZ: predict classes or numbers"},
     {"scale", CLI_KEY_CHOICE, OPTION(scale), IF_SET, 0, 0, scale_choice, "default",
      "inputs: unit (pixels to 0..1), standardise (mean 0, variance 1); default: unit for pixels, standardise for "
-     "tables"},
+     "tables; numbers to predict are standardised too, but for none and unit"},
     {"model", CLI_KEY_TEXT, AT(model), IF_SET, 0, 0, NULL, "dense(64) -> relu -> dense(classes)",
      "the network in the architecture language (cauchy layers)"},
     {"model.file", CLI_KEY_PATH, AT(model_file), IF_SET, 0, 0, NULL, "", "or a file that holds it"},

@@ -60,8 +60,12 @@ static cy_status make_absolute(char **path) {
 
 static cy_status open_data(training *t) {
   CY_TRY(make_absolute(&t->recipe.data));
-  return cy_dataset_open(
-      t->recipe.data, (cy_dataset_options){.target = t->recipe.target, .task = (cy_task)t->recipe.task}, &t->dataset);
+  CY_TRY(cy_dataset_open(
+      t->recipe.data, (cy_dataset_options){.target = t->recipe.target, .task = (cy_task)t->recipe.task}, &t->dataset));
+  if (cy_dataset_classes(t->dataset) == 1)
+    return cy_fail(CY_INVALID, "%s: every %s is %s: there is nothing to tell apart", t->recipe.data,
+                   cy_dataset_target_name(t->dataset), cy_dataset_class_name(t->dataset, 0));
+  return CY_OK;
 }
 
 enum { MAX_MODEL_BYTES = 1 << 20 };
@@ -135,6 +139,7 @@ static void print_head(const training *t) {
   printf("%s%s%s: samples of %s", cli_style_on(terminal, CLI_BOLD), cy_dataset_name(t->dataset),
          cli_style_off(terminal), cli_shape_text(cy_dataset_sample_shape(t->dataset), shape));
   if (cy_dataset_classes(t->dataset) > 0) printf(" in %lld classes", (long long)cy_dataset_classes(t->dataset));
+  if (cy_dataset_feature_name(t->dataset, 0)) printf(", target %s", cy_dataset_target_name(t->dataset));
   printf("; %s to train, %s to validate, %s to test\n", cli_count_text(split->n_train, a),
          cli_count_text(split->n_validation, b), cli_count_text(split->n_test, c));
   if (cy_model_text(cy_trainer_model(t->trainer), &text) == CY_OK)
@@ -143,6 +148,9 @@ static void print_head(const training *t) {
   printf("%s parameters; %s, %s, learning rate %g, batches of %lld\n",
          cli_count_text(cy_trainer_parameter_count(t->trainer), d), o.loss, o.optimizer.name, o.learning_rate,
          (long long)o.batch_size);
+  if (cy_state_find(cy_trainer_state(t->trainer), "target.offset"))
+    printf("%s standardised for training: a loss of 1 is about as good as always answering the mean\n",
+           cy_dataset_feature_name(t->dataset, 0) ? cy_dataset_target_name(t->dataset) : "targets");
   fflush(stdout);
 }
 

@@ -91,7 +91,7 @@ const cy_data_set *cy_data_find(const char *name) {
   }
   const char *near = cy_nearest_name(name, names, SETS);
   cy_status status = cy_fail(CY_INVALID, "no data set is named \"%s\"%s%s%s", name, near ? "; did you mean \"" : "",
-                             near ? near : "", near ? "\"?" : "");
+                             near ? near : "", near ? "\"?" : " (cauchy data list shows them)");
   (void)status; /* recorded for the caller */
   return NULL;
 }

@@ -33,12 +33,12 @@ static cy_value binary(cy_value output, cy_value labels, cy_value targets) {
 static cy_value softmax_of_last(cy_value output) { return cy_softmax(output, -1); }
 
 static const cy_loss_row rows[] = {
-  {"cross_entropy", true, cross_entropy, softmax_of_last},
-  {"mse", false, squared, NULL},
-  {"mae", false, absolute, NULL},
-  {"huber", false, huber, NULL},
-  {"binary_cross_entropy", false, binary, cy_logistic},
-  {"hinge", true, hinge, NULL},
+  {"cross_entropy", true, cross_entropy, softmax_of_last, false},
+  {"mse", false, squared, NULL, true},
+  {"mae", false, absolute, NULL, true},
+  {"huber", false, huber, NULL, true},
+  {"binary_cross_entropy", false, binary, cy_logistic, false},
+  {"hinge", true, hinge, NULL, false},
 };
 enum { ROWS = (int)(sizeof rows / sizeof rows[0]) };
 

@@ -36,6 +36,35 @@ static void store_scaling(cy_scaling scaling, cy_state *state) {
   memcpy(cy_tensor_data(cy_state_find(state, CY_SCALING_FACTOR)), scaling.factor, bytes);
 }
 
+/* Numbers to predict come in any unit: without this a price of 200000 is out of reach of small steps. */
+static bool standardises(const cy_trainer *t) {
+  bool usual = t->options.scale == CY_SCALE_DEFAULT || t->options.scale == CY_SCALE_STANDARDISE;
+  return t->objective.classes == 0 && t->objective.loss->measures && usual && t->objective.target.rank <= 1;
+}
+
+cy_status cy_target_declare(const cy_objective *o, cy_state *state) {
+  if (!o->standardised) return CY_OK;
+  CY_TRY(cy_state_declare(state, CY_TARGET_OFFSET, CY_BUFFER, CY_F32, o->target));
+  return cy_state_declare(state, CY_TARGET_FACTOR, CY_BUFFER, CY_F32, o->target);
+}
+
+/* Mean 0 and variance 1 over the training part; a constant is only centred. */
+static void store_target(const cy_trainer *t) {
+  const cy_tensor *targets = cy_dataset_targets(t->dataset);
+  cy_tensor *offset = cy_state_find(t->state, CY_TARGET_OFFSET), *factor = cy_state_find(t->state, CY_TARGET_FACTOR);
+  for (int64_t k = 0, size = cy_tensor_count(offset); k < size; k++) {
+    double mean = 0, square = 0, n = (double)t->split.n_train;
+    for (int64_t i = 0; i < t->split.n_train; i++) mean += cy_tensor_at(targets, t->split.train[i] * size + k) / n;
+    for (int64_t i = 0; i < t->split.n_train; i++) {
+      double from_mean = cy_tensor_at(targets, t->split.train[i] * size + k) - mean;
+      square += from_mean * from_mean / n;
+    }
+    double deviation = sqrt(square);
+    cy_tensor_set(offset, k, mean);
+    cy_tensor_set(factor, k, deviation > 1e-6 * fabs(mean) && deviation > 1e-30 ? 1 / deviation : 1);
+  }
+}
+
 /* 64-bit FNV-1a (G. Fowler, L. C. Noll, K.-P. Vo) by words of eight bytes, folded so that high bits come down again. */
 static uint64_t mix(uint64_t hash, const cy_tensor *tensor) {
   const unsigned char *bytes = cy_tensor_data(tensor);
@@ -97,6 +126,7 @@ static cy_status make_state(cy_trainer *t, int64_t batch) {
   CY_TRY(cy_runner_build(&t->objective, CY_RUN_TRAIN, batch, t->state, &built));
   t->parameters = cy_network_parameter_elements(built.network);
   cy_status status = cy_scaling_declare(t->state, scaling.channels);
+  if (status == CY_OK) status = cy_target_declare(&t->objective, t->state);
   if (status == CY_OK && t->split.n_validation > 0 && !t->options.keep_last)
     status = declare_held(built.network, t->state);
   if (status == CY_OK) status = cy_state_allocate(t->state);
@@ -104,6 +134,7 @@ static cy_status make_state(cy_trainer *t, int64_t batch) {
   cy_runner_graph_clear(&built);
   CY_TRY(status);
   store_scaling(scaling, t->state);
+  if (t->objective.standardised) store_target(t);
   return pair_held(t);
 }
 
@@ -147,6 +178,7 @@ static cy_status prepare(cy_trainer *t, const cy_model *model, bool scale) {
     .sample = cy_dataset_sample_shape(t->dataset), .target = cy_dataset_target_shape(t->dataset),
     .classes = cy_dataset_classes(t->dataset), .l1 = o->l1, .l2 = o->l2, .optimizer = o->optimizer,
     .program = {.backend = t->backend, .threads = o->threads}};
+  t->objective.standardised = standardises(t);
   t->at.best_value = INFINITY;
   CY_TRY(make_state(t, t->split.n_train < o->batch_size ? t->split.n_train : o->batch_size));
   return make_runners(t);

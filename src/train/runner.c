@@ -29,6 +29,19 @@ static cy_status check_output(const cy_objective *o, cy_value output, cy_shape t
   return CY_OK;
 }
 
+static cy_value target_number(const cy_objective *o, cy_graph *graph, const char *name) {
+  return cy_convert(cy_variable(graph, name, CY_F32, o->target), o->dtype);
+}
+
+/* Back to the unit of the targets. */
+static cy_value in_unit(const cy_objective *o, int64_t n, cy_value output) {
+  if (!o->standardised) return output;
+  cy_value numbers = cy_reshape(output, batch_of(n, o->target));
+  numbers = cy_add(cy_div(numbers, target_number(o, output.graph, CY_TARGET_FACTOR)),
+                   target_number(o, output.graph, CY_TARGET_OFFSET));
+  return cy_reshape(numbers, cy_value_shape(output));
+}
+
 /* The loss and the number of samples whose largest output is the right class, in the objective's dtype. */
 static cy_value loss_of(const cy_objective *o, cy_graph *graph, int64_t n, cy_value output, cy_value *correct,
                         cy_value *predicted) {
@@ -40,6 +53,9 @@ static cy_value loss_of(const cy_objective *o, cy_graph *graph, int64_t n, cy_va
     *correct = cy_sum(cy_convert(cy_eq(*predicted, labels), o->dtype), NULL, 0, false);
   } else {
     targets = cy_convert(cy_input(graph, "y", CY_F32, batch_of(n, o->target)), o->dtype);
+    if (o->standardised)
+      targets = cy_mul(cy_sub(targets, target_number(o, graph, CY_TARGET_OFFSET)),
+                       target_number(o, graph, CY_TARGET_FACTOR));
     targets = cy_reshape(targets, cy_value_shape(output));
     *correct = cy_scalar(graph, o->dtype, 0);
     *predicted = *correct;
@@ -110,7 +126,7 @@ static cy_status build(const cy_objective *o, cy_runner_kind kind, int64_t n, cy
   CY_TRY(check_output(o, output, batch_of(n, o->target)));
   if (declare) CY_TRY(cy_network_declare(built->network, declare));
   if (kind == CY_RUN_PREDICT) {
-    add_output(built, o->loss->answer ? o->loss->answer(output) : output);
+    add_output(built, o->loss->answer ? o->loss->answer(output) : in_unit(o, n, output));
     if (o->classes > 0) add_output(built, cy_argmax(output, 1, false));
     return cy_graph_status(built->graph);
   }

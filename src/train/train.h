@@ -18,6 +18,7 @@ typedef struct cy_loss_row {
   bool classes_only;
   cy_loss_rule loss;               /* mean over the batch */
   cy_value (*answer)(cy_value output); /* what prediction shows: probabilities; NULL: the output itself */
+  bool measures;                   /* of numbers in any unit, which are then standardised */
 } cy_loss_row;
 /* NULL with a message if the name is unknown or does not fit. name NULL: the usual one. */
 const cy_loss_row *cy_loss_find(const char *name, int64_t classes);
@@ -31,6 +32,7 @@ typedef struct cy_objective {
   cy_dtype dtype;
   cy_shape sample, target; /* without the batch axis */
   int64_t classes;         /* 0: regression */
+  bool standardised;       /* numbers to predict have been: the state holds offset and factor of each */
   double l1, l2;
   cy_optimizer_options optimizer;
   cy_program_options program;
@@ -225,6 +227,9 @@ CY_MUST_CHECK cy_status cy_checkpoint_fit(const cy_checkpoint *checkpoint, cy_da
 CY_MUST_CHECK cy_status cy_trainer_diagnose(const cy_trainer *trainer, const cy_runner *runner, double loss);
 
 /* Names of the state's tensors that hold the scaling of the inputs, f32 [channels]. */
+#define CY_TARGET_OFFSET "target.offset" /* standardised = (target - offset) * factor; f32, a target's shape */
+#define CY_TARGET_FACTOR "target.factor"
+CY_MUST_CHECK cy_status cy_target_declare(const cy_objective *objective, cy_state *state);
 #define CY_SCALING_OFFSET "scaling.offset"
 #define CY_SCALING_FACTOR "scaling.factor"
 CY_MUST_CHECK cy_status cy_scaling_declare(cy_state *state, int64_t channels);

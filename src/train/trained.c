@@ -29,6 +29,7 @@ static cy_status make_state(cy_trained *t) {
   t->output = (cy_shape){.rank = shape.rank - 1};
   for (int i = 1; i < shape.rank; i++) t->output.dim[i - 1] = shape.dim[i];
   CY_TRY(cy_scaling_declare(t->state, cy_tensor_count(t->checkpoint.offset)));
+  CY_TRY(cy_target_declare(&t->objective, t->state));
   CY_TRY(cy_state_allocate(t->state));
   return cy_state_load_from(t->checkpoint.file, t->state, CY_MODEL_ROLES, CY_LOAD_ALLOW_EXTRA);
 }
@@ -41,6 +42,7 @@ static cy_status load(cy_trained *t, const char *path, int threads, const char *
     .model = c->model, .loss = cy_loss_find(c->options.loss, c->classes), .dtype = c->options.dtype,
     .sample = c->sample, .target = c->target, .classes = c->classes, .l1 = c->options.l1, .l2 = c->options.l2,
     .optimizer = c->options.optimizer, .program = {.backend = t->backend, .threads = threads}};
+  t->objective.standardised = cy_safetensors_find(c->file, CY_TARGET_OFFSET) >= 0;
   cy_status status = make_state(t);
   return status == CY_OK ? CY_OK : cy_fail_in(status, "%s", path);
 }
