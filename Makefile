@@ -36,7 +36,7 @@ sanitize: deps-check
 
 valgrind: deps-check
 	@test -f $(BUILD)-check/build.ninja || $(MESON) setup $(BUILD)-check -Dwerror=true
-	$(MESON) test -C $(BUILD)-check --setup valgrind --suite unit --print-errorlogs
+	$(MESON) test -C $(BUILD)-check --setup valgrind --print-errorlogs
 
 clean:
 	rm -rf $(BUILD) $(BUILD)-check $(BUILD)-bench $(BUILD)-sanitize
