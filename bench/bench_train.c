@@ -74,10 +74,11 @@ static int check(bench *b, int i) {
   return 0;
 }
 
-/* Measures the machine again and answers with the best so far. The matrix rate is measured with the first case only. */
+/* Measures the machine again and answers with the best so far. The matrix rate is measured with the first case only (or
+ * the first that is asked for). */
 static int limits(bench *b, int i, double seconds) {
   const bench_case *about = &bench_cases[i];
-  if (i == 0) {
+  if (i == 0 || b->matrix_rate == 0) {
     double rate = limits_matrix_rate(b->threads, seconds);
     if (rate > b->matrix_rate) b->matrix_rate = rate;
   }
