@@ -1,24 +1,9 @@
 /* Building graphs: hash-consed nodes, the sticky error, scopes. */
-#include "graph/graph.h"
+#include "graph/store.h"
 
-#include "base/text.h"
-
-#include <math.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
-
-struct cy_graph {
-  cy_arena *arena;
-  cy_node **nodes;
-  size_t count, capacity;
-  int32_t *buckets; /* heads of hash chains, -1 if empty */
-  size_t bucket_count;
-  const char *scope; /* open scopes joined with '/' */
-  int64_t tangents;  /* placeholders made so far */
-  cy_status status;
-  char error[CY_MESSAGE_SIZE];
-};
 
 cy_status cy_graph_create(cy_graph **graph) {
   cy_graph *g = *graph = cy_calloc(1, sizeof *g);
@@ -53,7 +38,7 @@ cy_status cy_graph_status(const cy_graph *graph) {
   return graph->status == CY_OK ? CY_OK : cy_fail(graph->status, "%s", graph->error);
 }
 
-static void keep_error(cy_graph *graph, cy_status status) {
+void cy_keep_error(cy_graph *graph, cy_status status) {
   if (graph->status != CY_OK) return;
   graph->status = status;
   snprintf(graph->error, sizeof graph->error, "%s", cy_error_message());
@@ -66,11 +51,11 @@ void cy_graph_fail(cy_graph *graph, cy_status status, const char *format, ...) {
   va_start(args, format);
   vsnprintf(text, sizeof text, format, args);
   va_end(args);
-  keep_error(graph, graph->scope[0] ? cy_fail(status, "%s: %s", graph->scope, text) : cy_fail(status, "%s", text));
+  cy_keep_error(graph, graph->scope[0] ? cy_fail(status, "%s: %s", graph->scope, text) : cy_fail(status, "%s", text));
 }
 
-static cy_value out_of_memory(cy_graph *graph) {
-  keep_error(graph, cy_no_memory());
+cy_value cy_graph_out_of_memory(cy_graph *graph) {
+  cy_keep_error(graph, cy_no_memory());
   return cy_failed(graph);
 }
 
@@ -81,7 +66,7 @@ void cy_scope_push(cy_graph *graph, const char *name) {
   size_t outer = strlen(graph->scope), inner = strlen(name);
   char *scope = cy_arena_alloc(graph->arena, outer + inner + 2);
   if (!scope) {
-    out_of_memory(graph);
+    cy_graph_out_of_memory(graph);
     return;
   }
   memcpy(scope, graph->scope, outer);
@@ -95,7 +80,7 @@ void cy_scope_pop(cy_graph *graph) {
   const char *slash = strrchr(graph->scope, '/');
   char *scope = cy_arena_copy(graph->arena, graph->scope, slash ? (size_t)(slash - graph->scope) + 1 : 1);
   if (!scope) {
-    out_of_memory(graph);
+    cy_graph_out_of_memory(graph);
     return;
   }
   scope[slash ? slash - graph->scope : 0] = 0;
@@ -109,7 +94,7 @@ const char *cy_scope_set(cy_graph *graph, const char *scope) {
   if (copy)
     graph->scope = copy;
   else
-    out_of_memory(graph);
+    cy_graph_out_of_memory(graph);
   return old;
 }
 
@@ -182,7 +167,7 @@ static uint64_t mix(uint64_t hash, const void *data, size_t bytes) {
   return hash;
 }
 
-static uint64_t hash_node(const cy_node *node, size_t data_bytes) {
+uint64_t cy_hash_node(const cy_node *node, size_t data_bytes) {
   uint64_t hash = 0xcbf29ce484222325u;
   hash = mix(hash, &node->op, sizeof node->op);
   hash = mix(hash, node->inputs, (size_t)node->n_inputs * sizeof *node->inputs);
@@ -216,9 +201,8 @@ static bool rehash(cy_graph *g) {
   return true;
 }
 
-/* Finds an equal node or appends a copy of draft, whose pointers may be temporary. */
-static cy_value intern(cy_graph *g, cy_node *draft, size_t data_bytes) {
-  draft->hash = hash_node(draft, data_bytes);
+cy_value cy_intern(cy_graph *g, cy_node *draft, size_t data_bytes) {
+  draft->hash = cy_hash_node(draft, data_bytes);
   for (int32_t id = g->buckets[draft->hash % g->bucket_count]; id >= 0; id = g->nodes[id]->next)
     if (same_node(g->nodes[id], draft, data_bytes)) return (cy_value){g, id};
 
@@ -226,16 +210,16 @@ static cy_value intern(cy_graph *g, cy_node *draft, size_t data_bytes) {
     cy_graph_fail(g, CY_INVALID, "the graph has more than 2^31 nodes");
     return cy_failed(g);
   }
-  if (!cy_grow(&g->nodes, g->count, &g->capacity, sizeof *g->nodes)) return out_of_memory(g);
-  if (g->count >= g->bucket_count && !rehash(g)) return out_of_memory(g);
+  if (!cy_grow(&g->nodes, g->count, &g->capacity, sizeof *g->nodes)) return cy_graph_out_of_memory(g);
+  if (g->count >= g->bucket_count && !rehash(g)) return cy_graph_out_of_memory(g);
   cy_node *node = cy_arena_copy(g->arena, draft, sizeof *draft);
-  if (!node) return out_of_memory(g);
+  if (!node) return cy_graph_out_of_memory(g);
   node->inputs = cy_arena_copy(g->arena, draft->inputs, (size_t)draft->n_inputs * sizeof *draft->inputs);
   node->attrs = cy_arena_copy(g->arena, draft->attrs, draft->op->attr_size);
   node->name = draft->name[0] ? cy_arena_strdup(g->arena, draft->name) : "";
   node->data = draft->data ? cy_arena_copy(g->arena, draft->data, data_bytes) : NULL;
   node->scope = g->scope;
-  if (!node->inputs || !node->attrs || !node->name || (draft->data && !node->data)) return out_of_memory(g);
+  if (!node->inputs || !node->attrs || !node->name || (draft->data && !node->data)) return cy_graph_out_of_memory(g);
   int32_t *head = &g->buckets[node->hash % g->bucket_count];
   node->next = *head;
   *head = (int32_t)g->count;
@@ -243,8 +227,7 @@ static cy_value intern(cy_graph *g, cy_node *draft, size_t data_bytes) {
   return (cy_value){g, (int32_t)g->count++};
 }
 
-/* Operation's rule first, then the count of elements, which no rule needs to check. */
-static cy_status infer(const cy_op *op, const void *attrs, const cy_type *in, int n, cy_type *out) {
+cy_status cy_infer(const cy_op *op, const void *attrs, const cy_type *in, int n, cy_type *out) {
   int64_t count;
   CY_TRY(op->infer(attrs, in, n, out));
   return cy_shape_count(out->shape, &count);
@@ -266,7 +249,7 @@ cy_value cy_make(cy_graph *graph, const cy_op *op, const cy_value *inputs, int n
   }
   cy_value result = cy_failed(graph);
   if (!ids || !types) {
-    out_of_memory(graph);
+    cy_graph_out_of_memory(graph);
     goto done;
   }
   for (int i = 0; i < n; i++) {
@@ -279,197 +262,18 @@ cy_value cy_make(cy_graph *graph, const cy_op *op, const cy_value *inputs, int n
     types[i] = cy_type_of(inputs[i]);
   }
   cy_type out = {CY_F32, CY_SCALAR};
-  cy_status status = infer(op, attrs, types, n, &out);
+  cy_status status = cy_infer(op, attrs, types, n, &out);
   if (status != CY_OK) {
     cy_graph_fail(graph, status, "%s: %s", op->name, cy_error_message());
     goto done;
   }
   cy_node draft = {.op = op, .attrs = attrs, .inputs = ids, .n_inputs = n, .dtype = out.dtype, .shape = out.shape,
                    .name = "", .scope = graph->scope, .next = -1};
-  result = intern(graph, &draft, 0);
+  result = cy_intern(graph, &draft, 0);
 done:
   if (n > FEW) {
     cy_free(ids);
     cy_free(types);
   }
   return result;
-}
-
-/* ---- leaves ---- */
-
-static cy_status infer_full(const void *attrs, const cy_type *in, int n, cy_type *out) {
-  (void)in, (void)n;
-  const cy_full_attrs *a = attrs;
-  *out = (cy_type){(cy_dtype)a->dtype, cy_shape_of(&a->shape)};
-  return CY_OK;
-}
-
-static void kernel_full(const cy_call *call) {
-  const cy_full_attrs *a = call->attrs;
-  for (cy_walk w = cy_walk_start(call->out->shape); w.more; cy_walk_next(&w))
-    cy_store(call->out->data, call->out->dtype, cy_walk_offset(&w, call->out->stride), a->value);
-}
-
-static const cy_field full_fields[] = {{"value", CY_FIELD_REAL, offsetof(cy_full_attrs, value)}, {NULL, 0, 0}};
-static const cy_field no_fields[] = {{NULL, 0, 0}};
-
-typedef struct tangent_attrs {
-  int64_t serial;
-} tangent_attrs;
-static const cy_field tangent_fields[] = {{"serial", CY_FIELD_INT, offsetof(tangent_attrs, serial)}, {NULL, 0, 0}};
-
-#define LEAF .op_class = CY_CLASS_LEAF, .scalar = -1
-const cy_op cy_op_input = {.name = "input", LEAF, .fields = no_fields};
-const cy_op cy_op_variable = {.name = "variable", LEAF, .fields = no_fields};
-const cy_op cy_op_constant = {.name = "constant", LEAF, .fields = no_fields};
-const cy_op cy_op_tangent = {
-    .name = "tangent", LEAF, .attr_size = sizeof(tangent_attrs), .fields = tangent_fields};
-const cy_op cy_op_full = {.name = "full", LEAF, .attr_size = sizeof(cy_full_attrs), .fields = full_fields,
-                          .infer = infer_full, .kernel = kernel_full};
-
-static bool leaf_is_valid(cy_graph *graph, const char *what, cy_type type) {
-  int64_t count;
-  if (!graph || cy_graph_failed(graph)) return false;
-  if ((unsigned)type.dtype >= CY_DTYPE_COUNT)
-    cy_graph_fail(graph, CY_INVALID, "%s: %d is not a dtype", what, (int)type.dtype);
-  else if (cy_shape_count(type.shape, &count) != CY_OK)
-    cy_graph_fail(graph, CY_INVALID, "%s: %s", what, cy_error_message());
-  return !cy_graph_failed(graph);
-}
-
-/* A hash over name and type would miss a second use of the name with another type, so names are searched. */
-static cy_value named_leaf(cy_graph *g, const cy_op *op, const char *name, cy_type type) {
-  char old_text[CY_SHAPE_TEXT], new_text[CY_SHAPE_TEXT];
-  if (!leaf_is_valid(g, name && name[0] ? name : op->name, type)) return cy_failed(g);
-  if (!name || !name[0]) {
-    cy_graph_fail(g, CY_INVALID, "an %s needs a name", op->name);
-    return cy_failed(g);
-  }
-  cy_node draft = {.op = op, .attrs = "", .inputs = NULL, .dtype = type.dtype, .shape = type.shape, .name = name,
-                   .scope = g->scope, .next = -1};
-  draft.hash = hash_node(&draft, 0);
-  const cy_op *other = op == &cy_op_input ? &cy_op_variable : &cy_op_input;
-  for (int pass = 0; pass < 2; pass++) {
-    draft.op = pass ? other : op;
-    draft.hash = hash_node(&draft, 0);
-    for (int32_t id = g->buckets[draft.hash % g->bucket_count]; id >= 0; id = g->nodes[id]->next) {
-      const cy_node *old = g->nodes[id];
-      if (old->op != draft.op || strcmp(old->name, name) != 0) continue;
-      if (old->op == op && old->dtype == type.dtype && cy_shape_equal(old->shape, type.shape)) return (cy_value){g, id};
-      cy_graph_fail(g, CY_INVALID, "\"%s\" is an %s of type %s %s and is asked for again as an %s of type %s %s", name,
-                    old->op->name, cy_dtype_name(old->dtype), cy_shape_text(old->shape, old_text), op->name,
-                    cy_dtype_name(type.dtype), cy_shape_text(type.shape, new_text));
-      return cy_failed(g);
-    }
-  }
-  draft.op = op;
-  return intern(g, &draft, 0);
-}
-
-cy_value cy_input(cy_graph *graph, const char *name, cy_dtype dtype, cy_shape shape) {
-  return named_leaf(graph, &cy_op_input, name, (cy_type){dtype, shape});
-}
-
-cy_value cy_variable(cy_graph *graph, const char *name, cy_dtype dtype, cy_shape shape) {
-  return named_leaf(graph, &cy_op_variable, name, (cy_type){dtype, shape});
-}
-
-static cy_value constant_of(cy_graph *graph, cy_type type, const void *data) {
-  static const unsigned char nothing[1] = {0};
-  size_t bytes = (size_t)cy_count(type.shape) * cy_dtype_size(type.dtype);
-  cy_node draft = {.op = &cy_op_constant, .attrs = "", .dtype = type.dtype, .shape = type.shape, .name = "",
-                   .scope = graph->scope, .data = bytes ? data : nothing, .next = -1};
-  return intern(graph, &draft, bytes);
-}
-
-cy_value cy_constant(cy_graph *graph, const cy_tensor *tensor) {
-  if (!graph || cy_graph_failed(graph)) return cy_failed(graph);
-  if (cy_tensor_is_contiguous(tensor))
-    return constant_of(graph, (cy_type){tensor->view.dtype, tensor->view.shape}, tensor->view.data);
-  cy_tensor *packed;
-  if (cy_tensor_create(tensor->view.dtype, tensor->view.shape, &packed) != CY_OK) return out_of_memory(graph);
-  cy_view_copy(&tensor->view, &packed->view);
-  cy_value value = constant_of(graph, (cy_type){packed->view.dtype, packed->view.shape}, packed->view.data);
-  cy_tensor_free(packed);
-  return value;
-}
-
-cy_value cy_full(cy_graph *graph, cy_dtype dtype, cy_shape shape, double value) {
-  if (!leaf_is_valid(graph, "full", (cy_type){dtype, shape})) return cy_failed(graph);
-  /* The number as the dtype holds it, so that equal tensors are equal nodes. */
-  int64_t cell = 0;
-  cy_store(&cell, dtype, 0, value);
-  cy_full_attrs attrs = {.dtype = dtype, .shape = cy_list_of(shape), .value = cy_load(&cell, dtype, 0)};
-  return cy_make(graph, &cy_op_full, NULL, 0, &attrs);
-}
-
-cy_value cy_scalar(cy_graph *graph, cy_dtype dtype, double value) { return cy_full(graph, dtype, CY_SCALAR, value); }
-
-bool cy_is_full(cy_value value, double *number) {
-  if (!cy_is_value(value)) return false;
-  const cy_node *node = cy_node_of(value);
-  if (node->op == &cy_op_full) {
-    *number = ((const cy_full_attrs *)node->attrs)->value;
-    return true;
-  }
-  if (node->op == &cy_op_constant && cy_count(node->shape) == 1) {
-    int64_t integer = node->dtype == CY_I64 ? *(const int64_t *)node->data : 0;
-    *number = cy_load(node->data, node->dtype, 0);
-    return integer <= 1LL << 53 && integer >= -(1LL << 53); /* beyond, a double is not the number */
-  }
-  return false;
-}
-
-cy_value cy_tangent_placeholder(cy_graph *graph, cy_type type) {
-  if (!leaf_is_valid(graph, "tangent", type)) return cy_failed(graph);
-  tangent_attrs attrs = {graph->tangents++};
-  cy_node draft = {.op = &cy_op_tangent, .attrs = &attrs, .dtype = type.dtype, .shape = type.shape, .name = "",
-                   .scope = graph->scope, .next = -1};
-  return intern(graph, &draft, 0);
-}
-
-cy_value cy_remake(cy_graph *graph, const cy_node *node, const cy_value *inputs) {
-  cy_type type = {node->dtype, node->shape};
-  if (cy_graph_failed(graph)) return cy_failed(graph);
-  if (node->op == &cy_op_input || node->op == &cy_op_variable) return named_leaf(graph, node->op, node->name, type);
-  if (node->op == &cy_op_constant) return constant_of(graph, type, node->data);
-  if (node->op == &cy_op_tangent) {
-    cy_graph_fail(graph, CY_INVALID, "a tangent placeholder outlived the derivative it was made for");
-    return cy_failed(graph);
-  }
-  return cy_make(graph, node->op, inputs, node->n_inputs, node->attrs);
-}
-
-/* ---- verification ---- */
-
-static cy_status verify_node(const cy_graph *g, int32_t id) {
-  const cy_node *node = g->nodes[id];
-  cy_type types[FEW], *in = node->n_inputs > FEW ? cy_calloc((size_t)node->n_inputs, sizeof *in) : types;
-  cy_status status = CY_OK;
-  if (!in) return cy_no_memory();
-  for (int k = 0; k < node->n_inputs && status == CY_OK; k++) {
-    if (node->inputs[k] < 0 || node->inputs[k] >= id)
-      status = cy_fail(CY_INVALID, "node %d (%s): operand %d is node %d, which does not precede it", id, node->op->name,
-                       k + 1, node->inputs[k]);
-    else
-      in[k] = (cy_type){g->nodes[node->inputs[k]]->dtype, g->nodes[node->inputs[k]]->shape};
-  }
-  if (status == CY_OK && node->op->infer) {
-    cy_type out = {CY_F32, CY_SCALAR};
-    status = infer(node->op, node->attrs, in, node->n_inputs, &out);
-    if (status == CY_OK && (out.dtype != node->dtype || !cy_shape_equal(out.shape, node->shape)))
-      status = cy_fail(CY_INVALID, "node %d (%s): its type does not follow from its operands", id, node->op->name);
-  }
-  if (in != types) cy_free(in);
-  return status;
-}
-
-cy_status cy_graph_verify(const cy_graph *graph) {
-  CY_TRY(cy_graph_status(graph));
-  for (size_t i = 0; i < graph->count; i++) CY_TRY(verify_node(graph, (int32_t)i));
-  for (size_t i = 0; i < graph->count; i++) /* duplicates share a bucket */
-    for (int32_t id = graph->nodes[i]->next; id >= 0; id = graph->nodes[id]->next)
-      if (graph->nodes[i]->name[0] && strcmp(graph->nodes[i]->name, graph->nodes[id]->name) == 0)
-        return cy_fail(CY_INVALID, "the name \"%s\" is used twice", graph->nodes[i]->name);
-  return CY_OK;
 }
