@@ -79,12 +79,13 @@ static void describe_content(const cy_dataset *d) {
   if (cy_dataset_test_count(d))
     printf(", of which the last %s are the test part", cli_count_text(cy_dataset_test_count(d), b));
   printf("\n");
+  cy_shape target = cy_dataset_target_shape(d);
   if (cy_dataset_classes(d) > 0)
     describe_classes(d);
-  else if (cy_dataset_target_shape(d).rank == 0)
+  else if (target.rank == 0 || (target.rank == 1 && target.dim[0] == 1))
     printf("target   %s: a number\n", cy_dataset_target_name(d));
   else
-    printf("target   %s: %s numbers\n", cy_dataset_target_name(d), cli_shape_text(cy_dataset_target_shape(d), shape));
+    printf("target   %s: %s numbers\n", cy_dataset_target_name(d), cli_shape_text(target, shape));
   describe_features(d);
   const cy_tensor *inputs = cy_dataset_inputs(d);
   double low = INFINITY, high = -INFINITY;
