@@ -181,13 +181,35 @@ static void sweep_rows(const cy_sweep *s) {
   for (; p < s->k; p += 8) sweep_body(s, p, 8, false);
 }
 
+enum { NARROW_ROWS = 8 };
+
+/* Rows shorter than a vector: several are read before any is written, because reading a masked vector waits for a masked
+ * write whose full width overlaps it. */
+INLINE int64_t outer_narrow(const cy_outer *o, const part rest, const bool add) {
+  const vec b = load_part(o->b, rest);
+  const real scale = (real)o->scale;
+  int64_t i = 0;
+  for (; i + NARROW_ROWS <= o->rows; i += NARROW_ROWS) {
+    const real *a = (const real *)o->a + i * o->a_row;
+    real *c = (real *)o->c + i * o->c_row;
+    vec row[NARROW_ROWS];
+    UNROLL for (int r = 0; r < NARROW_ROWS; ++r) row[r] = add ? load_part(c + r * o->c_row, rest) : (vec){0};
+    UNROLL for (int r = 0; r < NARROW_ROWS; ++r) row[r] += scale * a[r * o->a_row] * b;
+    UNROLL for (int r = 0; r < NARROW_ROWS; ++r) store_part(c + r * o->c_row, row[r], rest);
+  }
+  return i;
+}
+
 INLINE void outer_body(const cy_outer *o, const bool add) {
   const int64_t whole = o->columns / CY_LANES * CY_LANES;
   const part rest = part_of((int)(o->columns - whole));
   const real *b = o->b, *a = o->a;
   const real scale = (real)o->scale;
   real *c = o->c;
-  for (int64_t i = 0; i < o->rows; ++i, a += o->a_row, c += o->c_row) {
+  int64_t i = whole == 0 && o->columns ? outer_narrow(o, rest, add) : 0;
+  a += i * o->a_row;
+  c += i * o->c_row;
+  for (; i < o->rows; ++i, a += o->a_row, c += o->c_row) {
     const real factor = scale * *a;
     for (int64_t j = 0; j < whole; j += CY_LANES)
       store(c + j, (add ? load(c + j) : (vec){0}) + factor * load(b + j));
