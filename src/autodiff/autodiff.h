@@ -16,9 +16,6 @@ void cy_push_tangents(cy_graph *graph, const cy_value *outputs, int n_outputs, c
 void cy_pull_cotangents(cy_graph *graph, const cy_value *outputs, const cy_value *cotangents, int n_outputs,
                         const cy_value *placeholders, int n_placeholders, cy_value *out_cotangents);
 
-/* Scratch arrays over the graph's nodes; NULL records the graph's error. */
-void *cy_node_array(cy_graph *graph, size_t item_size);
-
 /* What jvp and its kin check first: one graph without error, equal types of values and their tangents. */
 cy_status cy_check_tangents(cy_graph *graph, const char *what, const cy_value *values, const cy_value *tangents, int n);
 

@@ -4,12 +4,6 @@
 
 #include <string.h>
 
-void *cy_node_array(cy_graph *graph, size_t item_size) {
-  void *array = cy_calloc((size_t)cy_graph_size(graph) + 1, item_size);
-  if (!array) cy_graph_fail(graph, CY_NO_MEMORY, "out of memory");
-  return array;
-}
-
 /* A push in progress: arrays over the nodes that existed when it began, from the first input on: no node before it can
  * depend on an input. (A composite's body is pushed on its own; that must not cost a pass over the graph.) */
 typedef struct push {
@@ -21,17 +15,6 @@ typedef struct push {
 } push;
 
 static int32_t tangent_of(const push *p, int32_t id) { return id < p->first ? -1 : p->tangent[id - p->first]; }
-
-static void mark_needed(push *p, const cy_value *outputs, int n) {
-  for (int i = 0; i < n; i++)
-    if (outputs[i].id >= p->first) p->needed[outputs[i].id - p->first] = true;
-  for (int32_t id = p->size - 1; id >= p->first; id--) {
-    const cy_node *node = cy_node_at(p->graph, id);
-    if (!p->needed[id - p->first]) continue;
-    for (int k = 0; k < node->n_inputs; k++)
-      if (node->inputs[k] >= p->first) p->needed[node->inputs[k] - p->first] = true;
-  }
-}
 
 enum { FEW = 16 };
 
@@ -62,7 +45,8 @@ static void push_node(push *p, int32_t id) {
   }
   /* The derivative belongs to the layer of the value: errors and listings name it. */
   const char *outer = cy_scope_set(p->graph, node->scope);
-  cy_value t = push_through(&(cy_rule){.graph = p->graph, .node = node, .in = in, .out = cy_value_at(p->graph, id), .tangent = tangent});
+  cy_value t = push_through(&(cy_rule){
+      .graph = p->graph, .node = node, .in = in, .out = cy_value_at(p->graph, id), .tangent = tangent});
   cy_scope_set(p->graph, outer);
   p->tangent[id - p->first] = cy_is_value(t) ? t.id : -1;
   if (in != few) cy_free(in);
@@ -83,7 +67,7 @@ void cy_push_tangents(cy_graph *graph, const cy_value *outputs, int n_outputs, c
     cy_graph_fail(graph, CY_NO_MEMORY, "out of memory");
   } else {
     memset(p.tangent, 0xff, n * sizeof *p.tangent);
-    mark_needed(&p, outputs, n_outputs);
+    cy_mark_needed(graph, p.first, outputs, n_outputs, p.needed);
     for (int i = 0; i < n_inputs; i++) {
       p.cut[inputs[i].id - p.first] = true;
       p.tangent[inputs[i].id - p.first] = cy_is_value(tangents[i]) ? tangents[i].id : -1;

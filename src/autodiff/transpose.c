@@ -66,14 +66,21 @@ static void pull_node(pull *p, int32_t id) {
   if (in != few) cy_free(in);
 }
 
+/* A scratch array over the graph's nodes; NULL records the graph's error. */
+static void *node_array(cy_graph *graph, size_t item_size) {
+  void *array = cy_calloc((size_t)cy_graph_size(graph) + 1, item_size);
+  if (!array) cy_graph_fail(graph, CY_NO_MEMORY, "out of memory");
+  return array;
+}
+
 void cy_pull_cotangents(cy_graph *graph, const cy_value *outputs, const cy_value *cotangents, int n_outputs,
                         const cy_value *placeholders, int n_placeholders, cy_value *out_cotangents) {
   int32_t size = cy_graph_size(graph), first = size;
-  pull p = {graph, cy_node_array(graph, sizeof *p.linear), cy_node_array(graph, sizeof *p.cotangent)};
+  pull p = {graph, node_array(graph, sizeof *p.linear), node_array(graph, sizeof *p.cotangent)};
   for (int i = 0; i < n_placeholders; i++) out_cotangents[i] = cy_none;
   if (!cy_graph_failed(graph)) {
     memset(p.cotangent, 0xff, (size_t)size * sizeof *p.cotangent);
-    bool *is_placeholder = cy_node_array(graph, 1);
+    bool *is_placeholder = node_array(graph, 1);
     for (int i = 0; is_placeholder && i < n_placeholders; i++) {
       is_placeholder[placeholders[i].id] = p.linear[placeholders[i].id] = true;
       if (placeholders[i].id < first) first = placeholders[i].id;

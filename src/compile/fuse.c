@@ -206,11 +206,7 @@ static cy_status place_elementwise(cy_lowering *l, int32_t id) {
     int32_t unit = l->unit[l->base[node->inputs[k]]];
     if (unit < 0 || cy_resolve(l, unit, node->inputs[k]) < 0) continue;
     if (home >= 0 && may_merge(l, home, unit)) CY_TRY(merge(l, home, unit));
-    cy_lane here;
-    if (home < 0 && elementwise_lane(l, unit, id, &here)) {
-      home = unit;
-      lane = here;
-    }
+    if (home < 0 && elementwise_lane(l, unit, id, &lane)) home = unit;
   }
   if (home >= 0 && !elementwise_lane(l, home, id, &lane)) home = -1;
   if (home < 0) {

@@ -77,7 +77,7 @@ static void count_uses(rebuilding *r, const cy_graph *from, const cy_value *valu
 
 static cy_status rebuild_all(rebuilding *r, cy_graph *from, cy_value *values, int n, rewrite *rule) {
   int32_t size = cy_graph_size(from);
-  cy_mark_needed(from, values, n, r->needed);
+  cy_mark_needed(from, 0, values, n, r->needed);
   count_uses(r, from, values, n);
   for (int32_t id = 0; id < size && !cy_graph_failed(r->to); id++) {
     if (!r->needed[id]) continue;

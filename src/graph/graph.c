@@ -122,17 +122,18 @@ cy_shape cy_shape_of(const cy_list *list) {
   return shape;
 }
 
-void cy_mark_needed(const cy_graph *graph, const cy_value *values, int n, bool *needed) {
+void cy_mark_needed(const cy_graph *graph, int32_t first, const cy_value *values, int n, bool *needed) {
   int32_t last = -1;
-  memset(needed, 0, graph->count);
-  for (int i = 0; i < n; i++)
-    if (values[i].id >= 0) {
-      needed[values[i].id] = true;
-      if (values[i].id > last) last = values[i].id;
-    }
-  for (int32_t id = last; id >= 0; id--)
-    if (needed[id])
-      for (int k = 0; k < graph->nodes[id]->n_inputs; k++) needed[graph->nodes[id]->inputs[k]] = true;
+  memset(needed, 0, graph->count - (size_t)first);
+  for (int i = 0; i < n; i++) {
+    if (values[i].id >= first) needed[values[i].id - first] = true;
+    if (values[i].id > last) last = values[i].id;
+  }
+  for (int32_t id = last; id >= first; id--) {
+    const cy_node *node = graph->nodes[id];
+    for (int k = 0; needed[id - first] && k < node->n_inputs; k++)
+      if (node->inputs[k] >= first) needed[node->inputs[k] - first] = true;
+  }
 }
 
 bool cy_used_once(const cy_rule *rule, cy_value v) {

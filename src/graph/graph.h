@@ -63,7 +63,7 @@ cy_list cy_list_of(cy_shape shape);
 cy_shape cy_shape_of(const cy_list *list);
 cy_type cy_type_of(cy_value value);
 
-/* Marks (true) the nodes that values need, in an array of cy_graph_size bytes. */
-void cy_mark_needed(const cy_graph *graph, const cy_value *values, int n, bool *needed);
+/* Marks (true) the nodes from number first on that values need: needed[id - first], for all of them. */
+void cy_mark_needed(const cy_graph *graph, int32_t first, const cy_value *values, int n, bool *needed);
 
 #endif

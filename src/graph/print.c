@@ -49,7 +49,7 @@ static cy_status print(const cy_value *values, int n, bool dot, char **out) {
   CY_TRY(cy_graph_status(graph));
   bool *needed = cy_calloc((size_t)cy_graph_size(graph), 1);
   if (!needed) return cy_no_memory();
-  cy_mark_needed(graph, values, n, needed);
+  cy_mark_needed(graph, 0, values, n, needed);
   if (dot) cy_text_add(&text, "digraph cauchy {\n  rankdir=TB;\n  node [shape=box, fontname=\"Helvetica\"];\n");
   for (int32_t id = 0; id < cy_graph_size(graph); id++)
     if (needed[id]) (dot ? add_dot_node : add_line)(&text, graph, id);

@@ -97,16 +97,10 @@ cy_value cy_pad(cy_value a, const int64_t *low, const int64_t *high, const int64
 
 /* ---- concat ---- */
 
-typedef struct axis_attrs {
-  int64_t axis;
-} axis_attrs;
-static const cy_field axis_fields[] = {CY_INT_FIELD(axis_attrs, axis), CY_END_FIELDS};
-
 static cy_status infer_concat(const void *attrs, const cy_type *in, int n, cy_type *out) {
-  int64_t axis = ((const axis_attrs *)attrs)->axis;
+  int64_t axis = ((const cy_axis_attrs *)attrs)->axis;
   *out = in[0];
-  if (axis < 0 || axis >= in[0].shape.rank)
-    return cy_fail(CY_INVALID, "axis %lld is outside the %d axes", (long long)axis, in[0].shape.rank);
+  CY_TRY(cy_check_axis(axis, in[0].shape.rank));
   for (int i = 1; i < n; i++) {
     cy_shape expected = in[0].shape;
     if (in[i].dtype != in[0].dtype)
@@ -141,14 +135,14 @@ static cy_value jvp_concat(const cy_rule *r) {
 }
 
 static cy_value transpose_concat(const cy_rule *r, int i, cy_value ct) {
-  int64_t axis = CY_ATTRS(axis_attrs, r)->axis, start = part_start(r, i, axis);
+  int64_t axis = CY_ATTRS(cy_axis_attrs, r)->axis, start = part_start(r, i, axis);
   return cy_slice_axis(ct, (int)axis, start, start + cy_value_shape(r->in[i]).dim[axis]);
 }
 
 static cy_value simplify_concat(const cy_rule *r) { return r->node->n_inputs == 1 ? r->in[0] : cy_none; }
 
 static void kernel_concat(const cy_call *call) {
-  int64_t axis = ((const axis_attrs *)call->attrs)->axis, start = 0;
+  int64_t axis = ((const cy_axis_attrs *)call->attrs)->axis, start = 0;
   for (int i = 0; i < call->n_inputs; i++) {
     cy_view window = *call->out;
     window.shape = call->in[i].shape;
@@ -162,7 +156,7 @@ static void kernel_concat(const cy_call *call) {
 static void sample_concat(const cy_op *op, cy_rng *rng, cy_sample *s) {
   (void)op;
   cy_shape shape = cy_sample_shape(rng, 1, 3, true);
-  axis_attrs attrs = {cy_rng_below(rng, shape.rank)};
+  cy_axis_attrs attrs = {cy_rng_below(rng, shape.rank)};
   int parts = 1 + (int)cy_rng_below(rng, 3);
   for (int i = 0; i < parts; i++) {
     shape.dim[attrs.axis] = cy_rng_below(rng, 4);
@@ -172,14 +166,14 @@ static void sample_concat(const cy_op *op, cy_rng *rng, cy_sample *s) {
 }
 
 const cy_op cy_op_concat = {
-    .name = "concat", .op_class = CY_CLASS_LINEAR, .arity = -1, .attr_size = sizeof(axis_attrs), .fields = axis_fields,
+    .name = "concat", .op_class = CY_CLASS_LINEAR, .arity = -1, .attr_size = sizeof(cy_axis_attrs), .fields = cy_axis_fields,
     .linear = ~0u, .scalar = -1, .infer = infer_concat, .jvp = jvp_concat, .transpose = transpose_concat,
     .simplify = simplify_concat, .kernel = kernel_concat, .cost = cy_cost_zero, .sample = sample_concat};
 
 cy_value cy_concat(const cy_value *parts, int n, int axis) {
   cy_graph *graph = cy_common_graph(parts, n);
   if (!graph || cy_graph_failed(graph)) return cy_failed(graph);
-  axis_attrs attrs = {cy_axis(parts[0], "concat", axis)};
+  cy_axis_attrs attrs = {cy_axis(parts[0], "concat", axis)};
   return attrs.axis < 0 ? cy_failed(graph) : cy_make(graph, &cy_op_concat, parts, n, &attrs);
 }
 
@@ -200,8 +194,7 @@ static cy_status infer_iota(const void *attrs, const cy_type *in, int n, cy_type
   const iota_attrs *a = attrs;
   (void)in, (void)n;
   *out = (cy_type){(cy_dtype)a->dtype, cy_shape_of(&a->shape)};
-  if (a->axis < 0 || a->axis >= a->shape.n)
-    return cy_fail(CY_INVALID, "axis %lld is outside the %lld axes", (long long)a->axis, (long long)a->shape.n);
+  CY_TRY(cy_check_axis(a->axis, out->shape.rank));
   int64_t most = most_counted(out->dtype);
   if (out->shape.dim[a->axis] > most)
     return cy_fail(CY_INVALID, "%s counts to %lld only, axis %lld has extent %lld", cy_dtype_name(out->dtype),

@@ -5,10 +5,6 @@
 #include <math.h>
 #include <string.h>
 
-typedef struct axis_attrs {
-  int64_t axis;
-} axis_attrs;
-static const cy_field axis_fields[] = {CY_INT_FIELD(axis_attrs, axis), CY_END_FIELDS};
 static const cy_field no_fields[] = {CY_END_FIELDS};
 
 static cy_status infer_float(const void *attrs, const cy_type *in, int n, cy_type *out) {
@@ -58,16 +54,14 @@ cy_value cy_softplus(cy_value a) { return cy_make(a.graph, &cy_op_softplus, &a, 
 /* ---- softmax family: shifted by the largest entry, which changes nothing (A1.3) and keeps exp in range (A1.4) ---- */
 
 static cy_status infer_along(const void *attrs, const cy_type *in, int n, cy_type *out) {
-  int64_t axis = ((const axis_attrs *)attrs)->axis;
+  int64_t axis = ((const cy_axis_attrs *)attrs)->axis;
   CY_TRY(infer_float(attrs, in, n, out));
-  return axis >= 0 && axis < in[0].shape.rank
-             ? CY_OK
-             : cy_fail(CY_INVALID, "axis %lld is outside the %d axes", (long long)axis, in[0].shape.rank);
+  return cy_check_axis(axis, in[0].shape.rank);
 }
 
 static cy_status infer_logsumexp(const void *attrs, const cy_type *in, int n, cy_type *out) {
   CY_TRY(infer_along(attrs, in, n, out));
-  out->shape.dim[((const axis_attrs *)attrs)->axis] = 1;
+  out->shape.dim[((const cy_axis_attrs *)attrs)->axis] = 1;
   return CY_OK;
 }
 
@@ -79,7 +73,7 @@ static cy_value shift(cy_value a, int axis) {
                    cy_zeros_like(largest), largest);
 }
 
-static int rule_axis(const cy_rule *r) { return (int)CY_ATTRS(axis_attrs, r)->axis; }
+static int rule_axis(const cy_rule *r) { return (int)CY_ATTRS(cy_axis_attrs, r)->axis; }
 
 static cy_value expand_logsumexp(const cy_rule *r) {
   int axis = rule_axis(r);
@@ -102,13 +96,13 @@ static cy_value expand_log_softmax(const cy_rule *r) {
 static void sample_along(const cy_op *op, cy_rng *rng, cy_sample *s) {
   cy_shape shape = cy_sample_shape(rng, 1, 3, false);
   (void)op;
-  axis_attrs attrs = {cy_rng_below(rng, shape.rank)};
+  cy_axis_attrs attrs = {cy_rng_below(rng, shape.rank)};
   cy_sample_operand(s, 0, CY_F64, shape, -2, 2);
   memcpy(s->attrs, &attrs, sizeof attrs);
 }
 
 #define ALONG(op, rule)                                                                                            \
-  {.name = #op, .op_class = CY_CLASS_COMPOSITE, .arity = 1, .attr_size = sizeof(axis_attrs), .fields = axis_fields, \
+  {.name = #op, .op_class = CY_CLASS_COMPOSITE, .arity = 1, .attr_size = sizeof(cy_axis_attrs), .fields = cy_axis_fields, \
    .scalar = -1, .infer = rule, .expand = expand_##op, .sample = sample_along}
 
 const cy_op cy_op_logsumexp = ALONG(logsumexp, infer_logsumexp);
@@ -116,7 +110,7 @@ const cy_op cy_op_softmax = ALONG(softmax, infer_along);
 const cy_op cy_op_log_softmax = ALONG(log_softmax, infer_along);
 
 static cy_value along(const cy_op *op, cy_value a, int axis) {
-  axis_attrs attrs = {cy_axis(a, op->name, axis)};
+  cy_axis_attrs attrs = {cy_axis(a, op->name, axis)};
   return attrs.axis < 0 ? cy_failed(a.graph) : cy_make(a.graph, op, &a, 1, &attrs);
 }
 

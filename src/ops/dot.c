@@ -4,7 +4,7 @@
 
 #include <string.h>
 
-static const cy_field dot_fields[] = {CY_LIST_FIELD(cy_dot_attrs, a_batch), CY_LIST_FIELD(cy_dot_attrs, b_batch),
+const cy_field cy_dot_fields[] = {CY_LIST_FIELD(cy_dot_attrs, a_batch), CY_LIST_FIELD(cy_dot_attrs, b_batch),
                                       CY_LIST_FIELD(cy_dot_attrs, a_contract), CY_LIST_FIELD(cy_dot_attrs, b_contract),
                                       CY_END_FIELDS};
 
@@ -285,7 +285,7 @@ static void sample_dot(const cy_op *op, cy_rng *rng, cy_sample *s) {
 }
 
 const cy_op cy_op_dot = {
-    .name = "dot", .op_class = CY_CLASS_MULTILINEAR, .arity = 2, .attr_size = sizeof(cy_dot_attrs), .fields = dot_fields,
+    .name = "dot", .op_class = CY_CLASS_MULTILINEAR, .arity = 2, .attr_size = sizeof(cy_dot_attrs), .fields = cy_dot_fields,
     .linear = 3, .scalar = -1, .infer = infer_dot, .jvp = cy_jvp_multilinear, .transpose = transpose_dot,
     .simplify = simplify_dot, .kernel = kernel_dot, .cost = cost_dot, .sample = sample_dot};
 

@@ -9,6 +9,7 @@
 typedef struct cy_dot_attrs {
   cy_list a_batch, b_batch, a_contract, b_contract;
 } cy_dot_attrs;
+extern const cy_field cy_dot_fields[];
 
 /* Axes that are neither batch nor contracted, in order; returns how many. */
 int cy_dot_free_axes(int rank, const cy_list *batch, const cy_list *contract, int axes[CY_MAX_RANK]);

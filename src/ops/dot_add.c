@@ -53,13 +53,9 @@ static void sample_dot_add(const cy_op *op, cy_rng *rng, cy_sample *s) {
   cy_sample_operand(s, SCALE, CY_F64, CY_SCALAR, 0.5, 2);
 }
 
-static const cy_field dot_fields[] = {CY_LIST_FIELD(cy_dot_attrs, a_batch), CY_LIST_FIELD(cy_dot_attrs, b_batch),
-                                      CY_LIST_FIELD(cy_dot_attrs, a_contract), CY_LIST_FIELD(cy_dot_attrs, b_contract),
-                                      CY_END_FIELDS};
-
 const cy_op cy_op_dot_add = {
     .name = "dot_add", .op_class = CY_CLASS_COMPOSITE, .arity = 4, .attr_size = sizeof(cy_dot_attrs),
-    .fields = dot_fields, .scalar = -1, .overwrites = true, .infer = infer_dot_add, .expand = expand_dot_add,
+    .fields = cy_dot_fields, .scalar = -1, .overwrites = true, .infer = infer_dot_add, .expand = expand_dot_add,
     .kernel = kernel_dot_add, .cost = cost_dot_add, .sample = sample_dot_add};
 
 cy_value cy_dot_add(cy_value c, cy_value a, cy_value b, cy_value scale, const cy_dot_attrs *attrs) {

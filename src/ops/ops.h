@@ -35,6 +35,12 @@ cy_value cy_basis(cy_graph *graph, cy_type type, int64_t k);
 /* ---- axes ---- */
 /* -rank..rank-1 to 0..rank-1; otherwise the graph's error, and -1. */
 int cy_axis(cy_value a, const char *op, int axis);
+/* Attributes of an operation along one axis, and the check of its shape rule. */
+typedef struct cy_axis_attrs {
+  int64_t axis;
+} cy_axis_attrs;
+extern const cy_field cy_axis_fields[];
+cy_status cy_check_axis(int64_t axis, int rank);
 /* Set of axes from a list of n (all if n = 0 and axes is NULL): fails on range and repetition. */
 bool cy_axis_set(cy_value a, const char *op, const int *axes, int n, bool set[CY_MAX_RANK]);
 cy_status cy_fail_shapes(const char *format, cy_shape a, cy_shape b); /* format with two %s */

@@ -265,9 +265,7 @@ static const cy_field cumsum_fields[] = {CY_INT_FIELD(scan_attrs, axis), CY_INT_
 
 static cy_status check_axis(const void *attrs, cy_shape shape) {
   int64_t axis = ((const scan_attrs *)attrs)->axis;
-  return axis >= 0 && axis < shape.rank
-             ? CY_OK
-             : cy_fail(CY_INVALID, "axis %lld is outside the %d axes", (long long)axis, shape.rank);
+  return cy_check_axis(axis, shape.rank);
 }
 
 static cy_status infer_argmax(const void *attrs, const cy_type *in, int n, cy_type *out) {

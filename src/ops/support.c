@@ -32,6 +32,14 @@ cy_value cy_jvp_multilinear(const cy_rule *rule) {
   return total;
 }
 
+const cy_field cy_axis_fields[] = {CY_INT_FIELD(cy_axis_attrs, axis), CY_END_FIELDS};
+
+cy_status cy_check_axis(int64_t axis, int rank) {
+  return axis >= 0 && axis < rank
+             ? CY_OK
+             : cy_fail(CY_INVALID, "axis %lld is outside the %d axes", (long long)axis, rank);
+}
+
 int cy_axis(cy_value a, const char *op, int axis) {
   if (!cy_is_value(a)) return -1;
   char text[CY_SHAPE_TEXT];

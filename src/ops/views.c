@@ -488,27 +488,20 @@ cy_value cy_slice_axis(cy_value a, int axis, int64_t start, int64_t limit) {
 
 /* ---- flip ---- */
 
-typedef struct axis_attrs {
-  int64_t axis;
-} axis_attrs;
-static const cy_field axis_fields[] = {CY_INT_FIELD(axis_attrs, axis), CY_END_FIELDS};
-
 static cy_status infer_flip(const void *attrs, const cy_type *in, int n, cy_type *out) {
-  int64_t axis = ((const axis_attrs *)attrs)->axis;
+  int64_t axis = ((const cy_axis_attrs *)attrs)->axis;
   (void)n;
   *out = in[0];
-  return axis >= 0 && axis < in[0].shape.rank
-             ? CY_OK
-             : cy_fail(CY_INVALID, "axis %lld is outside the %d axes", (long long)axis, in[0].shape.rank);
+  return cy_check_axis(axis, in[0].shape.rank);
 }
 
 static cy_value transpose_flip(const cy_rule *r, int i, cy_value ct) {
   (void)i;
-  return cy_flip(ct, (int)CY_ATTRS(axis_attrs, r)->axis);
+  return cy_flip(ct, (int)CY_ATTRS(cy_axis_attrs, r)->axis);
 }
 
 static bool view_flip(const void *attrs, const cy_view *in, cy_view *out) {
-  int64_t axis = ((const axis_attrs *)attrs)->axis;
+  int64_t axis = ((const cy_axis_attrs *)attrs)->axis;
   memcpy(out->stride, in->stride, sizeof out->stride);
   out->stride[axis] = -in->stride[axis];
   out->data = cy_count(out->shape) ? advance(in, (in->shape.dim[axis] - 1) * in->stride[axis]) : in->data;
@@ -518,19 +511,19 @@ static bool view_flip(const void *attrs, const cy_view *in, cy_view *out) {
 static void sample_flip(const cy_op *op, cy_rng *rng, cy_sample *s) {
   (void)op;
   cy_shape shape = cy_sample_shape(rng, 1, 3, true);
-  axis_attrs attrs = {cy_rng_below(rng, shape.rank)};
+  cy_axis_attrs attrs = {cy_rng_below(rng, shape.rank)};
   cy_sample_operand(s, 0, CY_F64, shape, -2, 2);
   memcpy(s->attrs, &attrs, sizeof attrs);
 }
 
 const cy_op cy_op_flip = {
-    .name = "flip", .op_class = CY_CLASS_LINEAR, .arity = 1, .attr_size = sizeof(axis_attrs),
-    .fields = axis_fields, .linear = 1, .scalar = -1, .infer = infer_flip, .jvp = cy_jvp_linear,
+    .name = "flip", .op_class = CY_CLASS_LINEAR, .arity = 1, .attr_size = sizeof(cy_axis_attrs),
+    .fields = cy_axis_fields, .linear = 1, .scalar = -1, .infer = infer_flip, .jvp = cy_jvp_linear,
     .transpose = transpose_flip, .simplify = simplify_full, .view = view_flip, .kernel = copy_view,
     .cost = cy_cost_zero, .sample = sample_flip};
 
 cy_value cy_flip(cy_value a, int axis) {
-  axis_attrs attrs = {cy_axis(a, "flip", axis)};
+  cy_axis_attrs attrs = {cy_axis(a, "flip", axis)};
   return attrs.axis < 0 ? cy_failed(a.graph) : cy_make(a.graph, &cy_op_flip, &a, 1, &attrs);
 }
 
