@@ -13,6 +13,7 @@
 #define CAUCHY_NN_H
 
 #include <cauchy/graph.h>
+#include <cauchy/ops.h>
 #include <cauchy/program.h>
 
 #ifdef __cplusplus
@@ -169,6 +170,64 @@ CY_API cy_value cy_layer_norm(cy_network *network, cy_value x, cy_norm_options o
  * biased variance of the batch; running_mean and running_var (unbiased) are updated. Inference: the running ones.
  * Variables scale, shift; buffers running_mean, running_var. */
 CY_API cy_value cy_batch_norm(cy_network *network, cy_value x, cy_norm_options options);
+
+/* ---- layers on images: x is [N, C, space...] with 1 to 3 spatial axes ----
+ * Fields per spatial axis: only the first ones that x has are read; if only entry 0 is given (the others 0), it holds for all
+ * axes. */
+typedef enum cy_padding_kind {
+  CY_PADDING_EXPLICIT = 0, /* low and high */
+  CY_PADDING_SAME,         /* out = ceil(in / stride), the odd element at the end */
+  CY_PADDING_HALF,         /* floor(k / 2) on both sides, k the dilated kernel's extent */
+} cy_padding_kind;
+typedef struct cy_padding {
+  cy_padding_kind kind;
+  bool per_axis;             /* entries of low and high hold as they are, zeros included */
+  int64_t low[CY_MAX_SPACE], high[CY_MAX_SPACE];
+  cy_pad_mode mode;          /* what lies there: zeros, the reflected image, its edge */
+} cy_padding;
+
+typedef struct cy_conv_options {
+  const char *name;
+  int64_t filters;                  /* required, save for depthwise */
+  int64_t kernel[CY_MAX_SPACE];     /* required */
+  int64_t stride[CY_MAX_SPACE], dilation[CY_MAX_SPACE];
+  cy_padding padding;
+  int64_t groups;
+  bool depthwise;                   /* groups = channels; filters: a multiple of them (0: once) */
+  bool flipped;                     /* true convolution: the kernel runs backwards */
+  bool no_bias;
+  cy_initializer weight, bias;
+  double l1, l2;
+} cy_conv_options;
+/* weight [filters, C / groups, kernel...], bias [filters]. */
+CY_API cy_value cy_conv(cy_network *network, cy_value x, cy_conv_options options);
+
+typedef struct cy_conv_transpose_options {
+  const char *name;
+  int64_t filters, kernel[CY_MAX_SPACE];
+  int64_t stride[CY_MAX_SPACE], dilation[CY_MAX_SPACE];
+  cy_padding padding;                     /* of the convolution that it transposes; zeros only */
+  int64_t output_padding[CY_MAX_SPACE];   /* added at the end: which of the sizes that the convolution would map here */
+  int64_t groups;
+  bool no_bias;
+  cy_initializer weight, bias;
+  double l1, l2;
+} cy_conv_transpose_options;
+/* The transpose of the convolution with the same kernel, stride and padding: extent (in - 1) stride - low - high + dilation
+ * (kernel - 1) + 1 + output_padding. weight [C, filters / groups, kernel...], bias [filters]. */
+CY_API cy_value cy_conv_transpose(cy_network *network, cy_value x, cy_conv_transpose_options options);
+
+typedef struct cy_pool_options {
+  int64_t kernel[CY_MAX_SPACE];  /* required */
+  int64_t stride[CY_MAX_SPACE];  /* 0: the kernel */
+  int64_t dilation[CY_MAX_SPACE];
+  cy_padding padding;            /* max: ignored elements; avg: zeros */
+  bool count_padding;            /* avg: divide by the window's size even where it covers padding */
+} cy_pool_options;
+CY_API cy_value cy_max_pool_layer(cy_value x, cy_pool_options options);
+CY_API cy_value cy_avg_pool_layer(cy_value x, cy_pool_options options);
+CY_API cy_value cy_global_avg_pool(cy_value x); /* [N, C, ...] -> [N, C] */
+CY_API cy_value cy_global_max_pool(cy_value x);
 
 /* Layers without variables are functions of values; see also cy_relu, cy_logistic (sigmoid), cy_tanh, cy_softplus,
  * cy_softmax, cy_log_softmax in ops.h. */

@@ -96,6 +96,48 @@ typedef struct cy_dot_axes {
 } cy_dot_axes;
 CY_API cy_value cy_dot(cy_value a, cy_value b, cy_dot_axes axes);
 
+/* ---- windows: x is [N, C, space...] with 1 to 3 spatial axes ----
+ * Extent of the result along a spatial axis: floor((in + low + high - (dilation (kernel - 1) + 1)) / stride) + 1; it must be
+ * positive. Only the first spatial-axes-many entries are read; 0 is the usual default (strides, dilations and groups 1,
+ * padding 0). */
+enum { CY_MAX_SPACE = 3 };
+typedef struct cy_windows {
+  int64_t kernel[CY_MAX_SPACE]; /* pooling; convolutions take it from their weight */
+  int64_t stride[CY_MAX_SPACE], dilation[CY_MAX_SPACE];
+  int64_t low[CY_MAX_SPACE], high[CY_MAX_SPACE]; /* padding before and after, >= 0: zeros; nothing for maxima */
+  int64_t groups;                                /* convolutions */
+} cy_windows;
+
+/* The convolution (cross-correlation, as networks compute it) is one trilinear form
+ *   T(x, w, y) = sum x[n, c, i stride - low + t dilation] w[o, c, t] y[n, o, i],  c and o of the same group,
+ * with the argument that is left out as the result: output y [N, O, ...] from x [N, C, ...] and w [O, C / groups, k...]; input x
+ * from w and y (the transposed convolution: the gradient of x); weight w from x and y. Each is the others' derivative. size: the
+ * spatial extents of x, or of the kernel, which y alone does not tell. */
+CY_API cy_value cy_convolution(cy_value x, cy_value w, cy_windows windows);
+CY_API cy_value cy_convolution_input(cy_value w, cy_value y, cy_windows windows, const int64_t *size);
+CY_API cy_value cy_convolution_weight(cy_value x, cy_value y, cy_windows windows, const int64_t *size);
+/* i32 [N, C, out...]: where the largest element of each window is, as position in x's flattened spatial axes; the first of
+ * equal ones, NaN counts as largest; -1 for a window that holds nothing but padding. */
+CY_API cy_value cy_window_argmax(cy_value x, cy_windows windows);
+CY_API cy_value cy_max_pool(cy_value x, cy_windows windows); /* gathers at cy_window_argmax; a window of padding gives 0 */
+/* Sums of windows of every channel, and the transpose: spreads y over the windows; size: x's spatial extents. */
+CY_API cy_value cy_window_sum(cy_value x, cy_windows windows);
+CY_API cy_value cy_window_spread(cy_value y, cy_windows windows, const int64_t *size);
+/* Means of windows. count_padding: divide by the window's size; otherwise by its elements inside x. */
+CY_API cy_value cy_avg_pool(cy_value x, cy_windows windows, bool count_padding);
+/* Bins of (nearly) equal size, from floor(i in / out) to ceil((i + 1) in / out), as PyTorch's adaptive pooling. */
+CY_API cy_value cy_adaptive_avg_pool(cy_value x, const int64_t *size);
+CY_API cy_value cy_adaptive_max_pool(cy_value x, const int64_t *size);
+typedef enum cy_resize_mode { CY_RESIZE_NEAREST, CY_RESIZE_LINEAR, CY_RESIZE_CUBIC } cy_resize_mode; /* cubic: a = -0.5 (Keys 1981) */
+/* Spatial axes to the given extents. Sample positions by half-pixel centres, or with corners aligned; edges repeat. Plain
+ * interpolation: no low-pass filter when shrinking. */
+CY_API cy_value cy_resize(cy_value x, const int64_t *size, cy_resize_mode mode, bool align_corners);
+typedef enum cy_pad_mode { CY_PAD_ZERO, CY_PAD_REFLECT, CY_PAD_EDGE } cy_pad_mode; /* reflect: without the edge; pad < extent */
+CY_API cy_value cy_pad_space(cy_value x, const int64_t *low, const int64_t *high, cy_pad_mode mode);
+/* [N, C r^d, s...] -> [N, C, r s...] (Shi et al. 2016), and back. */
+CY_API cy_value cy_pixel_shuffle(cy_value x, int64_t factor);
+CY_API cy_value cy_pixel_unshuffle(cy_value x, int64_t factor);
+
 /* ---- random ---- */
 /* Uniform in [0, 1). Element p is Philox4x32-10 of (seed, step, stream, p), whatever the threads. seed and
  * step are i64 scalars; stream separates the uses in one graph. */

@@ -18,7 +18,7 @@ typedef struct cli_option {
   const char *help;
 } cli_option;
 
-enum { CLI_MAX_OPTIONS = 12 };
+enum { CLI_MAX_OPTIONS = 24 };
 
 typedef struct cli_verb cli_verb;
 

@@ -63,6 +63,14 @@ typedef struct cy_call {
   const cy_view *out;
 } cy_call;
 
+/* Which elements of an operand's axis an element of the result depends on: those from ceil((i stride + low) / divisor) to
+ * floor((i stride + high) / divisor), where i is the result's coordinate along axis; axis -1: all of them. The bounds do not
+ * stop at the ends of the axis, so that receptive fields can be larger than the input. */
+typedef struct cy_reach {
+  int axis;
+  int64_t stride, low, high, divisor;
+} cy_reach;
+
 /* An instance of the operation for tests: operand types, the range of their values, attributes. */
 enum { CY_SAMPLE_OPERANDS = 4, CY_SAMPLE_ATTRS = 512 };
 typedef struct cy_sample {
@@ -109,6 +117,9 @@ struct cy_op {
   void (*kernel)(const cy_call *call);
   /* Arithmetic operations; NULL: one per element of the result. */
   double (*cost)(const void *attrs, const cy_type *in, int n, const cy_type *out);
+  /* Fills reach, per axis of the operand. NULL: elementwise operations see the same place (extents of 1 apart), all
+   * others everything. */
+  void (*reach)(const void *attrs, const cy_type *in, int n, const cy_type *out, int operand, cy_reach *reach);
   /* Fills a random instance; NULL: the operation is tested by name elsewhere (leaves). */
   void (*sample)(const cy_op *op, cy_rng *rng, cy_sample *sample);
   double low[3], high[3]; /* elementwise: where operands are sampled */
