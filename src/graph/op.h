@@ -84,6 +84,8 @@ typedef struct cy_sample {
   };
 } cy_sample;
 
+#define CY_IMAGE_RESULT (UINT32_C(1) << 31)
+
 struct cy_op {
   const char *name;
   cy_op_class op_class;
@@ -120,6 +122,9 @@ struct cy_op {
   /* Fills reach, per axis of the operand. NULL: elementwise operations see the same place (extents of 1 apart), all
    * others everything. */
   void (*reach)(const void *attrs, const cy_type *in, int n, const cy_type *out, int operand, cy_reach *reach);
+  /* Bit i: operand i is an image [N, C, space...] whose kernels like channels innermost in memory; bit 31: the result is.
+   * NULL: none. */
+  uint32_t (*images)(const void *attrs);
   /* Fills a random instance; NULL: the operation is tested by name elsewhere (leaves). */
   void (*sample)(const cy_op *op, cy_rng *rng, cy_sample *sample);
   double low[3], high[3]; /* elementwise: where operands are sampled */
