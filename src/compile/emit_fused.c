@@ -82,7 +82,10 @@ static void add_output(builder *b, int32_t id, int step, bool accumulate, int co
   int64_t stride[CY_MAX_RANK] = {0}, own[CY_MAX_RANK];
   int k = 0;
   if (!l->stored[id]) return;
-  cy_row_major(b->u->packs ? b->u->domain : l->layout[id].shape, own);
+  if (b->u->packs)
+    cy_row_major(b->u->domain, own);
+  else
+    memcpy(own, l->layout[id].stride, sizeof own);
   if (l->lane[id] == CY_LANE_ROW)
     cy_row_strides(b->u, &l->layout[id], stride);
   else if (!accumulate)

@@ -4,6 +4,7 @@
  * dependencies between units stays acyclic. */
 #include "compile/lower.h"
 
+#include <stdlib.h>
 #include <string.h>
 
 /* ---- dependencies between units ---- */
@@ -27,7 +28,22 @@ static void add_dependence(cy_lowering *l, int32_t unit, int32_t on) {
       for (size_t w = 0; w < words; w++) l->depends[u * l->words + w] |= mine[w];
 }
 
-static cy_status new_unit(cy_lowering *l, bool fused, cy_shape domain, int32_t *unit) {
+/* Axes by falling stride; where strides do not tell (repeated, or of extent 1), as they are. */
+static void memory_order(const cy_view *layout, int order[CY_MAX_RANK]) {
+  for (int i = 0; i < layout->shape.rank; i++) {
+    int k = i;
+    for (; k > 0 && layout->shape.dim[i] > 1 && layout->stride[i] != 0; k--) {
+      int before = order[k - 1];
+      if (layout->shape.dim[before] > 1 && llabs(layout->stride[before]) >= llabs(layout->stride[i])) break;
+      if (layout->shape.dim[before] > 1 && layout->stride[before] == 0) break;
+      order[k] = before;
+    }
+    order[k] = i;
+  }
+}
+
+/* A unit over the shape of a layout, walked as that lies in memory. */
+static cy_status new_unit(cy_lowering *l, bool fused, const cy_view *layout, int32_t *unit) {
   *unit = -1;
   if (l->n_units == l->unit_capacity) {
     size_t old = l->unit_capacity;
@@ -41,7 +57,8 @@ static cy_status new_unit(cy_lowering *l, bool fused, cy_shape domain, int32_t *
     l->depends = matrix;
   }
   *unit = (int32_t)l->n_units++;
-  l->units[*unit] = (cy_unit){.fused = fused, .domain = domain};
+  l->units[*unit] = (cy_unit){.fused = fused, .domain = layout->shape};
+  memory_order(layout, l->units[*unit].order);
   return CY_OK;
 }
 
@@ -64,10 +81,10 @@ static cy_status add_node(cy_lowering *l, int32_t unit, int32_t id, cy_lane lane
 int cy_domain_order(const cy_unit *u, int order[CY_MAX_RANK]) {
   int n = 0, rows;
   for (int i = 0; i < u->domain.rank; i++)
-    if (!u->split || !(u->columns >> i & 1)) order[n++] = i;
+    if (!u->split || !(u->columns >> u->order[i] & 1)) order[n++] = u->order[i];
   rows = u->split ? n : 0;
   for (int i = 0; u->split && i < u->domain.rank; i++)
-    if (u->columns >> i & 1) order[n++] = i;
+    if (u->columns >> u->order[i] & 1) order[n++] = u->order[i];
   return rows;
 }
 
@@ -170,7 +187,10 @@ static cy_status merge(cy_lowering *l, int32_t into, int32_t from) {
     a->split = true;
     a->columns = b->columns;
   }
-  a->ordered = a->ordered || b->ordered;
+  if (b->ordered) {
+    a->ordered = true;
+    memcpy(a->order, b->order, sizeof a->order);
+  }
   b->nodes = NULL;
   b->n_nodes = 0;
   b->dead = true;
@@ -211,7 +231,7 @@ static cy_status place_elementwise(cy_lowering *l, int32_t id) {
   if (home >= 0 && !elementwise_lane(l, home, id, &lane)) home = -1;
   if (home < 0) {
     lane = CY_LANE_FULL;
-    CY_TRY(new_unit(l, true, node->shape, &home));
+    CY_TRY(new_unit(l, true, &l->layout[id], &home));
   }
   return add_node(l, home, id, lane);
 }
@@ -225,7 +245,7 @@ static bool reduction_lane(cy_unit *u, const cy_view *operand, cy_lane from, uin
       if (!(reduced >> i & 1) && operand->shape.dim[i] != 1) return false;
     return true;
   }
-  bool inner = u->domain.rank && reduced >> (u->domain.rank - 1) & 1; /* the fastest axis is reduced */
+  bool inner = u->domain.rank && reduced >> u->order[u->domain.rank - 1] & 1; /* the fastest axis is reduced */
   if (!u->split) {
     uint32_t columns = reduced == all ? 0 : inner ? reduced : kept;
     if (u->ordered && !are_last(u, columns)) return false;
@@ -255,7 +275,7 @@ static cy_status place_reduction(cy_lowering *l, int32_t id) {
   if (inside >= 0 && (inside == v || cy_row_strides(&l->units[home], &l->layout[v], stride)) &&
       reduction_lane(&l->units[home], &l->layout[v], l->lane[inside], reduced, &lane))
     return add_node(l, home, id, lane);
-  CY_TRY(new_unit(l, true, l->layout[v].shape, &home));
+  CY_TRY(new_unit(l, true, &l->layout[v], &home));
   if (!reduction_lane(&l->units[home], &l->layout[v], CY_LANE_FULL, reduced, &lane))
     return cy_fail(CY_INVALID, "%s: no order of axes fits the reduction", node->op->name); /* unreachable: columns were open */
   return add_node(l, home, id, lane);
@@ -264,7 +284,8 @@ static cy_status place_reduction(cy_lowering *l, int32_t id) {
 static cy_status place_alone(cy_lowering *l, int32_t id, bool fused, bool packs) {
   int32_t unit;
   const cy_node *node = cy_node_at(l->graph, id);
-  CY_TRY(new_unit(l, fused, packs ? l->layout[node->inputs[0]].shape : node->shape, &unit));
+  cy_view rows = cy_view_row_major(NULL, node->dtype, packs ? l->layout[node->inputs[0]].shape : node->shape);
+  CY_TRY(new_unit(l, fused, &rows, &unit));
   l->units[unit].packs = packs;
   l->units[unit].ordered = node->op->random_stream != NULL;
   return add_node(l, unit, id, CY_LANE_FULL);

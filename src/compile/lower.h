@@ -18,7 +18,8 @@ typedef struct cy_unit {
   int32_t *nodes;   /* increasing */
   size_t n_nodes, capacity;
   cy_shape domain;
-  bool ordered;     /* holds random numbers, which depend on the order of the domain's axes */
+  int order[CY_MAX_RANK]; /* domain axes as they lie in memory, the fastest last */
+  bool ordered;     /* holds random numbers, which depend on the order of the domain's axes: it is the logical one */
   bool awaited;     /* some unit depends on it */
   bool split;       /* columns are decided */
   uint32_t columns; /* mask of domain axes */
@@ -52,7 +53,7 @@ cy_status cy_assign_units(cy_lowering *lowering);
 /* The node of the unit that operand v is inside it: v itself, or, seen through windows, a row value spread over the
  * columns. -1: v comes from outside, or is not available inside. */
 int32_t cy_resolve(const cy_lowering *lowering, int32_t unit, int32_t v);
-/* Axes of the domain in the order of execution: rows, then columns. Returns the number of rows. */
+/* Axes of the domain in the order of execution: rows, then columns, each as they lie in memory. Returns the number of rows. */
 int cy_domain_order(const cy_unit *unit, int order[CY_MAX_RANK]);
 /* Strides of a row value's window over the row axes of the domain (0 along columns); false if it does not fit. */
 bool cy_row_strides(const cy_unit *unit, const cy_view *layout, int64_t stride[CY_MAX_RANK]);
