@@ -63,13 +63,18 @@ typedef struct cy_call {
   const cy_view *out;
 } cy_call;
 
-/* Which elements of an operand's axis an element of the result depends on: those from ceil((i stride + low) / divisor) to
- * floor((i stride + high) / divisor), where i is the result's coordinate along axis; axis -1: all of them. The bounds do not
- * stop at the ends of the axis, so that receptive fields can be larger than the input. */
+/* Which elements of an operand's axis an element of the result depends on. Where i is the result's coordinate along axis:
+ * those of (i stride + low) / divisor, (i stride + low + step) / divisor, ... that are whole, up to (i stride + high) /
+ * divisor; axis -1: all of them. The bounds do not stop at the ends of the axis, so that receptive fields can be larger than
+ * the input. */
 typedef struct cy_reach {
   int axis;
   int64_t stride, low, high, divisor;
+  int64_t step; /* of dilated windows; 0 means 1 */
 } cy_reach;
+/* The same place along axis; everything. */
+static inline cy_reach cy_reach_same(int axis) { return (cy_reach){axis, 1, 0, 0, 1, 1}; }
+static inline cy_reach cy_reach_all(void) { return (cy_reach){-1, 0, 0, 0, 1, 1}; }
 
 /* An instance of the operation for tests: operand types, the range of their values, attributes. */
 enum { CY_SAMPLE_OPERANDS = 4, CY_SAMPLE_ATTRS = 512 };
