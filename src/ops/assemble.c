@@ -63,6 +63,13 @@ static void kernel_pad(const cy_call *call) {
   cy_view_copy(&call->in[0], &window);
 }
 
+static void reach_pad(const void *attrs, const cy_type *in, int n, const cy_type *out, int operand, cy_reach *reach) {
+  const pad_attrs *a = attrs;
+  (void)in, (void)n, (void)out, (void)operand;
+  for (int i = 0; i < a->low.n; i++)
+    reach[i] = (cy_reach){i, 1, -a->low.at[i], -a->low.at[i], a->interior.at[i] + 1, 1};
+}
+
 static void sample_pad(const cy_op *op, cy_rng *rng, cy_sample *s) {
   (void)op;
   cy_shape shape = cy_sample_shape(rng, 0, 3, true);
@@ -79,7 +86,7 @@ static void sample_pad(const cy_op *op, cy_rng *rng, cy_sample *s) {
 const cy_op cy_op_pad = {
     .name = "pad", .op_class = CY_CLASS_LINEAR, .arity = 1, .attr_size = sizeof(pad_attrs), .fields = pad_fields,
     .linear = 1, .scalar = -1, .infer = infer_pad, .jvp = cy_jvp_linear, .transpose = transpose_pad,
-    .simplify = simplify_pad, .kernel = kernel_pad, .cost = cy_cost_zero, .sample = sample_pad};
+    .simplify = simplify_pad, .kernel = kernel_pad, .cost = cy_cost_zero, .reach = reach_pad, .sample = sample_pad};
 
 cy_value cy_pad(cy_value a, const int64_t *low, const int64_t *high, const int64_t *interior) {
   if (!cy_is_value(a) || cy_graph_failed(a.graph)) return cy_failed(a.graph);
@@ -153,6 +160,13 @@ static void kernel_concat(const cy_call *call) {
   }
 }
 
+static void reach_concat(const void *attrs, const cy_type *in, int n, const cy_type *out, int operand, cy_reach *reach) {
+  int64_t axis = ((const cy_axis_attrs *)attrs)->axis, start = 0;
+  for (int i = 0; i < operand; i++) start += in[i].shape.dim[axis];
+  cy_reach_pointwise(attrs, in, n, out, operand, reach);
+  reach[axis] = (cy_reach){(int)axis, 1, -start, -start, 1, 1};
+}
+
 static void sample_concat(const cy_op *op, cy_rng *rng, cy_sample *s) {
   (void)op;
   cy_shape shape = cy_sample_shape(rng, 1, 3, true);
@@ -168,7 +182,8 @@ static void sample_concat(const cy_op *op, cy_rng *rng, cy_sample *s) {
 const cy_op cy_op_concat = {
     .name = "concat", .op_class = CY_CLASS_LINEAR, .arity = -1, .attr_size = sizeof(cy_axis_attrs), .fields = cy_axis_fields,
     .linear = ~0u, .scalar = -1, .infer = infer_concat, .jvp = jvp_concat, .transpose = transpose_concat,
-    .simplify = simplify_concat, .kernel = kernel_concat, .cost = cy_cost_zero, .sample = sample_concat};
+    .simplify = simplify_concat, .kernel = kernel_concat, .cost = cy_cost_zero, .reach = reach_concat,
+    .sample = sample_concat};
 
 cy_value cy_concat(const cy_value *parts, int n, int axis) {
   cy_graph *graph = cy_common_graph(parts, n);

@@ -28,7 +28,8 @@ static cy_value expand_relu(const cy_rule *r) {
 }
 
 const cy_op cy_op_relu = {.name = "relu", .op_class = CY_CLASS_COMPOSITE, .arity = 1, .fields = no_fields,
-                          .scalar = -1, .infer = infer_float, .expand = expand_relu, .sample = sample_elements};
+                          .scalar = -1, .infer = infer_float, .expand = expand_relu,
+                          .reach = cy_reach_pointwise, .sample = sample_elements};
 
 cy_value cy_relu(cy_value a) { return cy_make(a.graph, &cy_op_relu, &a, 1, NULL); }
 cy_value cy_square(cy_value a) { return cy_mul(a, a); }
@@ -47,7 +48,7 @@ static cy_value jvp_softplus(const cy_rule *r) {
 
 const cy_op cy_op_softplus = {.name = "softplus", .op_class = CY_CLASS_COMPOSITE, .arity = 1, .fields = no_fields,
                               .scalar = -1, .infer = infer_float, .expand = expand_softplus, .jvp = jvp_softplus,
-                              .sample = sample_elements};
+                              .reach = cy_reach_pointwise, .sample = sample_elements};
 
 cy_value cy_softplus(cy_value a) { return cy_make(a.graph, &cy_op_softplus, &a, 1, NULL); }
 
@@ -93,6 +94,12 @@ static cy_value expand_log_softmax(const cy_rule *r) {
   return cy_sub(z, cy_log(cy_sum(cy_exp(z), &axis, 1, true)));
 }
 
+/* Everything along the axis. */
+static void reach_along(const void *attrs, const cy_type *in, int n, const cy_type *out, int operand, cy_reach *reach) {
+  cy_reach_pointwise(attrs, in, n, out, operand, reach);
+  reach[((const cy_axis_attrs *)attrs)->axis] = cy_reach_all();
+}
+
 static void sample_along(const cy_op *op, cy_rng *rng, cy_sample *s) {
   cy_shape shape = cy_sample_shape(rng, 1, 3, false);
   (void)op;
@@ -103,7 +110,8 @@ static void sample_along(const cy_op *op, cy_rng *rng, cy_sample *s) {
 
 #define ALONG(op, rule)                                                                                            \
   {.name = #op, .op_class = CY_CLASS_COMPOSITE, .arity = 1, .attr_size = sizeof(cy_axis_attrs), .fields = cy_axis_fields, \
-   .scalar = -1, .infer = rule, .expand = expand_##op, .sample = sample_along}
+   .scalar = -1, .infer = rule, .expand = expand_##op, .reach = reach_along,   \
+   .sample = sample_along}
 
 const cy_op cy_op_logsumexp = ALONG(logsumexp, infer_logsumexp);
 const cy_op cy_op_softmax = ALONG(softmax, infer_along);

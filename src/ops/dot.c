@@ -263,6 +263,17 @@ static double cost_dot(const void *attrs, const cy_type *in, int n, const cy_typ
   return 2 * k * (double)cy_count(out->shape);
 }
 
+static void reach_dot(const void *attrs, const cy_type *in, int n, const cy_type *out, int operand, cy_reach *reach) {
+  const cy_dot_attrs *d = attrs;
+  const cy_list *batch = operand ? &d->b_batch : &d->a_batch, *contract = operand ? &d->b_contract : &d->a_contract;
+  int axes[CY_MAX_RANK], rank = in[operand].shape.rank, free = cy_dot_free_axes(rank, batch, contract, axes);
+  int first = operand ? out->shape.rank - free : (int)batch->n; /* the result's axis of the first free one */
+  (void)n;
+  for (int i = 0; i < rank; i++) reach[i] = cy_reach_all();
+  for (int i = 0; i < batch->n; i++) reach[batch->at[i]] = cy_reach_same(i);
+  for (int i = 0; i < free; i++) reach[axes[i]] = cy_reach_same(first + i);
+}
+
 /* ---- sampling: any axes in any order ---- */
 
 static void sample_dot(const cy_op *op, cy_rng *rng, cy_sample *s) {
@@ -287,7 +298,7 @@ static void sample_dot(const cy_op *op, cy_rng *rng, cy_sample *s) {
 const cy_op cy_op_dot = {
     .name = "dot", .op_class = CY_CLASS_MULTILINEAR, .arity = 2, .attr_size = sizeof(cy_dot_attrs), .fields = cy_dot_fields,
     .linear = 3, .scalar = -1, .infer = infer_dot, .jvp = cy_jvp_multilinear, .transpose = transpose_dot,
-    .simplify = simplify_dot, .kernel = kernel_dot, .cost = cost_dot, .sample = sample_dot};
+    .simplify = simplify_dot, .kernel = kernel_dot, .cost = cost_dot, .reach = reach_dot, .sample = sample_dot};
 
 /* ---- builders ---- */
 

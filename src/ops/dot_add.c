@@ -41,6 +41,13 @@ static double cost_dot_add(const void *attrs, const cy_type *in, int n, const cy
   return cy_op_dot.cost(attrs, in + A, 2, out) + 2 * (double)cy_count(out->shape);
 }
 
+static void reach_dot_add(const void *attrs, const cy_type *in, int n, const cy_type *out, int operand, cy_reach *reach) {
+  if (operand == A || operand == B)
+    cy_op_dot.reach(attrs, in + A, 2, out, operand - A, reach);
+  else
+    cy_reach_pointwise(attrs, in, n, out, operand, reach);
+}
+
 static void sample_dot_add(const cy_op *op, cy_rng *rng, cy_sample *s) {
   cy_type product;
   (void)op;
@@ -56,7 +63,8 @@ static void sample_dot_add(const cy_op *op, cy_rng *rng, cy_sample *s) {
 const cy_op cy_op_dot_add = {
     .name = "dot_add", .op_class = CY_CLASS_COMPOSITE, .arity = 4, .attr_size = sizeof(cy_dot_attrs),
     .fields = cy_dot_fields, .scalar = -1, .overwrites = true, .infer = infer_dot_add, .expand = expand_dot_add,
-    .kernel = kernel_dot_add, .cost = cost_dot_add, .sample = sample_dot_add};
+    .kernel = kernel_dot_add, .cost = cost_dot_add, .reach = reach_dot_add,
+    .sample = sample_dot_add};
 
 cy_value cy_dot_add(cy_value c, cy_value a, cy_value b, cy_value scale, const cy_dot_attrs *attrs) {
   cy_value in[4] = {c, a, b, scale};

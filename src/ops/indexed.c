@@ -168,6 +168,34 @@ static cy_value transpose_scatter(const cy_rule *r, int i, cy_value ct) {
   return cy_gather(ct, r->in[1], (int)s->axis, (int)s->batch);
 }
 
+/* Everything along the axis that is indexed; the same place along all others. small, large: as in large_offset. */
+static void reach_indexed(int64_t axis, int64_t batch, int index_rank, bool into_large, int operand, int rank,
+                          cy_reach *reach) {
+  int inner = index_rank - (int)batch; /* axes of the index that stand for one of the large side */
+  for (int i = 0; i < rank; i++) {
+    if (operand == 1) /* the index: where the small side is the result, its own place */
+      reach[i] = i < batch ? cy_reach_same(i) : into_large ? cy_reach_all() : cy_reach_same((int)(axis - batch) + i);
+    else if (i < axis)
+      reach[i] = cy_reach_same(i);
+    else if (into_large)
+      reach[i] = i < axis + inner ? cy_reach_all() : cy_reach_same(i - inner + 1);
+    else
+      reach[i] = i == axis ? cy_reach_all() : cy_reach_same(i - 1 + inner);
+  }
+}
+
+static void reach_gather(const void *attrs, const cy_type *in, int n, const cy_type *out, int operand, cy_reach *reach) {
+  const gather_attrs *g = attrs;
+  (void)n, (void)out;
+  reach_indexed(g->axis, g->batch, in[1].shape.rank, false, operand, in[operand].shape.rank, reach);
+}
+
+static void reach_scatter(const void *attrs, const cy_type *in, int n, const cy_type *out, int operand, cy_reach *reach) {
+  const scatter_attrs *s = attrs;
+  (void)n, (void)out;
+  reach_indexed(s->axis, s->batch, in[1].shape.rank, true, operand, in[operand].shape.rank, reach);
+}
+
 /* Operand, index and axis numbers that fit; indices reach one beyond each end. */
 static gather_attrs sample_places(cy_rng *rng, cy_shape *a, cy_shape *index) {
   *a = cy_sample_shape(rng, 1, 3, true);
@@ -204,12 +232,14 @@ static void sample_scatter(const cy_op *op, cy_rng *rng, cy_sample *s) {
 const cy_op cy_op_gather = {
     .name = "gather", .op_class = CY_CLASS_LINEAR, .arity = 2, .attr_size = sizeof(gather_attrs),
     .fields = gather_fields, .linear = 1, .scalar = -1, .infer = infer_gather, .jvp = jvp_first,
-    .transpose = transpose_gather, .kernel = kernel_gather, .cost = cy_cost_zero, .sample = sample_gather};
+    .transpose = transpose_gather, .kernel = kernel_gather, .cost = cy_cost_zero, .reach = reach_gather,
+    .sample = sample_gather};
 
 const cy_op cy_op_scatter_add = {
     .name = "scatter_add", .op_class = CY_CLASS_LINEAR, .arity = 2, .attr_size = sizeof(scatter_attrs),
     .fields = scatter_fields, .linear = 1, .scalar = -1, .infer = infer_scatter, .jvp = jvp_first,
-    .transpose = transpose_scatter, .kernel = kernel_scatter, .cost = cy_cost_operands, .sample = sample_scatter};
+    .transpose = transpose_scatter, .kernel = kernel_scatter, .cost = cy_cost_operands, .reach = reach_scatter,
+    .sample = sample_scatter};
 
 cy_value cy_gather(cy_value a, cy_value index, int axis, int batch) {
   gather_attrs attrs = {cy_axis(a, "gather", axis), batch};

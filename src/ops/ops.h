@@ -17,8 +17,8 @@ extern const cy_op cy_op_elementwise[CY_SCALAR_COUNT]; /* indexed by cy_scalar_o
 extern const cy_op cy_op_reshape, cy_op_permute, cy_op_broadcast, cy_op_slice, cy_op_flip;
 extern const cy_op cy_op_pad, cy_op_concat, cy_op_gather, cy_op_scatter_add, cy_op_iota;
 extern const cy_op cy_op_sum, cy_op_reduce_max, cy_op_argmax, cy_op_cumsum, cy_op_prod, cy_op_dot, cy_op_dot_add;
-extern const cy_op cy_op_convolution, cy_op_window_argmax, cy_op_window_sum, cy_op_window_spread;
-extern const cy_op cy_op_resize, cy_op_resize_transpose;
+extern const cy_op cy_op_convolution, cy_op_window_argmax, cy_op_window_gather, cy_op_window_scatter;
+extern const cy_op cy_op_window_sum, cy_op_window_spread, cy_op_resize, cy_op_resize_transpose;
 extern const cy_op cy_op_random_uniform, cy_op_all_reduce;
 extern const cy_op cy_op_relu, cy_op_softplus, cy_op_logsumexp, cy_op_softmax, cy_op_log_softmax;
 
@@ -53,6 +53,8 @@ cy_status cy_fail_shapes(const char *format, cy_shape a, cy_shape b); /* format 
 
 double cy_cost_zero(const void *attrs, const cy_type *in, int n, const cy_type *out);
 double cy_cost_operands(const void *attrs, const cy_type *in, int n, const cy_type *out); /* one per operand element */
+/* reach where all axes correspond: the same place. */
+void cy_reach_pointwise(const void *attrs, const cy_type *in, int n, const cy_type *out, int operand, cy_reach *reach);
 
 /* ---- sampling ---- */
 /* A small random shape of rank low..high; one in eight has an empty axis if empty is allowed. */

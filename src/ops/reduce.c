@@ -83,6 +83,13 @@ static group_walk groups(const cy_view *in, uint32_t mask) {
     case CY_U8: case CY_BOOL: LOOP(uint8_t, int64_t); break; \
   }
 
+/* Kept axes: the same place. */
+static void reach_reduce(const void *attrs, const cy_type *in, int n, const cy_type *out, int operand, cy_reach *reach) {
+  uint32_t mask = mask_of(attrs);
+  (void)n, (void)out, (void)operand;
+  for (int i = 0, k = 0; i < in[0].shape.rank; i++) reach[i] = mask >> i & 1 ? cy_reach_all() : cy_reach_same(k++);
+}
+
 /* ---- sum ---- */
 
 /* f32 is summed in f64: the oracle should not be the less exact side. */
@@ -182,6 +189,7 @@ const cy_op cy_op_sum = {
     .name = "sum", .op_class = CY_CLASS_LINEAR, .arity = 1, .attr_size = sizeof(axes_attrs), .fields = axes_fields,
     .linear = 1, .scalar = -1, .combine = 1, .reduced = mask_of, .infer = infer_reduce, .jvp = cy_jvp_linear,
     .transpose = transpose_sum, .simplify = simplify_sum, .kernel = kernel_sum, .cost = cy_cost_operands,
+    .reach = reach_reduce,
     .sample = sample_sum};
 
 /* ---- max ---- */
@@ -252,7 +260,7 @@ static void sample_max(const cy_op *op, cy_rng *rng, cy_sample *s) {
 const cy_op cy_op_reduce_max = {
     .name = "reduce_max", .op_class = CY_CLASS_GENERAL, .arity = 1, .attr_size = sizeof(axes_attrs),
     .fields = axes_fields, .scalar = -1, .combine = 2, .reduced = mask_of, .infer = infer_reduce, .jvp = jvp_max,
-    .simplify = simplify_max, .kernel = kernel_max, .cost = cy_cost_operands, .sample = sample_max};
+    .simplify = simplify_max, .kernel = kernel_max, .cost = cy_cost_operands, .reach = reach_reduce, .sample = sample_max};
 
 /* ---- argmax ---- */
 
@@ -296,6 +304,11 @@ static void kernel_argmax(const cy_call *call) {
   EACH_NUMBER(call->in[0].dtype, ARGMAX_LOOP)
 }
 
+static void reach_argmax(const void *attrs, const cy_type *in, int n, const cy_type *out, int operand, cy_reach *reach) {
+  axes_attrs axes = {.axes = {1, {((const scan_attrs *)attrs)->axis}}};
+  reach_reduce(&axes, in, n, out, operand, reach);
+}
+
 static void sample_argmax(const cy_op *op, cy_rng *rng, cy_sample *s) {
   cy_shape shape = cy_sample_shape(rng, 1, 3, false);
   (void)op;
@@ -308,6 +321,7 @@ static void sample_argmax(const cy_op *op, cy_rng *rng, cy_sample *s) {
 const cy_op cy_op_argmax = {
     .name = "argmax", .op_class = CY_CLASS_INDEX, .arity = 1, .attr_size = sizeof(scan_attrs),
     .fields = argmax_fields, .scalar = -1, .infer = infer_argmax, .kernel = kernel_argmax, .cost = cy_cost_operands,
+    .reach = reach_argmax,
     .sample = sample_argmax};
 
 /* ---- cumsum ---- */
@@ -347,6 +361,14 @@ static cy_value transpose_cumsum(const cy_rule *r, int i, cy_value ct) {
   return cy_cumsum(ct, (int)a->axis, !a->reverse);
 }
 
+/* All that comes before, as far as it is inside. */
+static void reach_cumsum(const void *attrs, const cy_type *in, int n, const cy_type *out, int operand, cy_reach *reach) {
+  const scan_attrs *a = attrs;
+  int64_t last = in[0].shape.dim[a->axis] - 1;
+  cy_reach_pointwise(attrs, in, n, out, operand, reach);
+  reach[a->axis] = (cy_reach){(int)a->axis, 1, a->reverse ? 0 : -last, a->reverse ? last : 0, 1, 1};
+}
+
 static void sample_cumsum(const cy_op *op, cy_rng *rng, cy_sample *s) {
   cy_shape shape = cy_sample_shape(rng, 1, 3, true);
   (void)op;
@@ -358,7 +380,7 @@ static void sample_cumsum(const cy_op *op, cy_rng *rng, cy_sample *s) {
 const cy_op cy_op_cumsum = {
     .name = "cumsum", .op_class = CY_CLASS_LINEAR, .arity = 1, .attr_size = sizeof(scan_attrs),
     .fields = cumsum_fields, .linear = 1, .scalar = -1, .infer = infer_cumsum, .jvp = cy_jvp_linear,
-    .transpose = transpose_cumsum, .kernel = kernel_cumsum, .sample = sample_cumsum};
+    .transpose = transpose_cumsum, .kernel = kernel_cumsum, .reach = reach_cumsum, .sample = sample_cumsum};
 
 /* ---- product: a composite, halved again and again, so that its derivatives hold with zeros among the factors ---- */
 
@@ -380,6 +402,7 @@ static cy_value expand_prod(const cy_rule *r) {
 const cy_op cy_op_prod = {
     .name = "prod", .op_class = CY_CLASS_COMPOSITE, .arity = 1, .attr_size = sizeof(axes_attrs),
     .fields = axes_fields, .scalar = -1, .infer = infer_reduce, .expand = expand_prod, .cost = cy_cost_operands,
+    .reach = reach_reduce,
     .sample = sample_sum};
 
 /* ---- builders ---- */

@@ -86,6 +86,11 @@ double cy_cost_operands(const void *attrs, const cy_type *in, int n, const cy_ty
   return total;
 }
 
+void cy_reach_pointwise(const void *attrs, const cy_type *in, int n, const cy_type *out, int operand, cy_reach *reach) {
+  (void)attrs, (void)n, (void)out;
+  for (int i = 0; i < in[operand].shape.rank; i++) reach[i] = cy_reach_same(i);
+}
+
 cy_shape cy_sample_shape(cy_rng *rng, int low, int high, bool empty) {
   cy_shape shape = {.rank = low + (int)cy_rng_below(rng, high - low + 1)};
   for (int i = 0; i < shape.rank; i++) shape.dim[i] = 1 + cy_rng_below(rng, 4);

@@ -108,6 +108,34 @@ static void kernel_reshape(const cy_call *call) {
            (const char *)call->in[0].data + cy_walk_offset(&from, call->in[0].stride) * (int64_t)size, size);
 }
 
+/* Along runs of axes of equal size on both sides: the first axis of the old run follows that of the new one. The others
+ * do too, but in saws. */
+static void reach_reshape(const void *attrs, const cy_type *in, int n, const cy_type *out, int operand, cy_reach *reach) {
+  cy_shape from = in[0].shape, to = out->shape;
+  int i = 0, j = 0;
+  (void)attrs, (void)n, (void)operand;
+  for (int k = 0; k < from.rank; k++) reach[k] = cy_reach_all();
+  while (cy_count(from) && i < from.rank && j < to.rank) {
+    int old = i, new = j;
+    if (from.dim[i] == 1) {
+      i++;
+      continue;
+    }
+    if (to.dim[j] == 1) {
+      j++;
+      continue;
+    }
+    int64_t x = from.dim[i++], y = to.dim[j++];
+    while (x != y)
+      if (x < y)
+        x *= from.dim[i++];
+      else
+        y *= to.dim[j++];
+    int64_t inside_old = x / from.dim[old], inside_new = x / to.dim[new]; /* elements per step of the first axis */
+    reach[old] = (cy_reach){new, inside_new, 1 - inside_old, inside_new - 1, inside_old, 1};
+  }
+}
+
 static void sample_reshape(const cy_op *op, cy_rng *rng, cy_sample *s) {
   (void)op;
   cy_shape shape = cy_sample_shape(rng, 1, 3, true), flat = CY_SHAPE(cy_count(shape));
@@ -121,7 +149,7 @@ const cy_op cy_op_reshape = {
     .name = "reshape", .op_class = CY_CLASS_LINEAR, .arity = 1, .attr_size = sizeof(shape_attrs),
     .fields = shape_fields, .linear = 1, .scalar = -1, .infer = infer_reshape, .jvp = cy_jvp_linear,
     .transpose = transpose_reshape, .simplify = simplify_reshape, .view = view_reshape, .kernel = kernel_reshape,
-    .cost = cy_cost_zero, .sample = sample_reshape};
+    .cost = cy_cost_zero, .reach = reach_reshape, .sample = sample_reshape};
 
 cy_value cy_reshape(cy_value a, cy_shape shape) {
   if (!cy_is_value(a) || cy_graph_failed(a.graph)) return cy_failed(a.graph);
@@ -240,6 +268,12 @@ static bool view_permute(const void *attrs, const cy_view *in, cy_view *out) {
   return true;
 }
 
+static void reach_permute(const void *attrs, const cy_type *in, int n, const cy_type *out, int operand, cy_reach *reach) {
+  const axes_attrs *a = attrs;
+  (void)in, (void)n, (void)out, (void)operand;
+  for (int i = 0; i < a->axes.n; i++) reach[a->axes.at[i]] = cy_reach_same(i);
+}
+
 static void sample_permute(const cy_op *op, cy_rng *rng, cy_sample *s) {
   (void)op;
   cy_shape shape = cy_sample_shape(rng, 0, 4, true);
@@ -255,7 +289,7 @@ const cy_op cy_op_permute = {
     .name = "permute", .op_class = CY_CLASS_LINEAR, .arity = 1, .attr_size = sizeof(axes_attrs),
     .fields = axes_fields, .linear = 1, .scalar = -1, .infer = infer_permute, .jvp = cy_jvp_linear,
     .transpose = transpose_permute, .simplify = simplify_permute, .view = view_permute, .kernel = copy_view,
-    .cost = cy_cost_zero, .sample = sample_permute};
+    .cost = cy_cost_zero, .reach = reach_permute, .sample = sample_permute};
 
 cy_value cy_permute(cy_value a, const int *axes) {
   if (!cy_is_value(a) || cy_graph_failed(a.graph)) return cy_failed(a.graph);
@@ -353,6 +387,13 @@ static bool view_broadcast(const void *attrs, const cy_view *in, cy_view *out) {
   return true;
 }
 
+static void reach_broadcast(const void *attrs, const cy_type *in, int n, const cy_type *out, int operand, cy_reach *reach) {
+  const broadcast_attrs *a = attrs;
+  (void)n, (void)out, (void)operand;
+  for (int i = 0; i < a->axes.n; i++)
+    reach[i] = in[0].shape.dim[i] == a->shape.at[a->axes.at[i]] ? cy_reach_same((int)a->axes.at[i]) : cy_reach_all();
+}
+
 static void sample_broadcast(const cy_op *op, cy_rng *rng, cy_sample *s) {
   (void)op;
   cy_shape shape = cy_sample_shape(rng, 0, 4, true), from = {0};
@@ -370,7 +411,7 @@ const cy_op cy_op_broadcast = {
     .name = "broadcast", .op_class = CY_CLASS_LINEAR, .arity = 1, .attr_size = sizeof(broadcast_attrs),
     .fields = broadcast_fields, .linear = 1, .scalar = -1, .infer = infer_broadcast, .jvp = cy_jvp_linear,
     .transpose = transpose_broadcast, .simplify = simplify_broadcast, .view = view_broadcast, .kernel = copy_view,
-    .cost = cy_cost_zero, .sample = sample_broadcast};
+    .cost = cy_cost_zero, .reach = reach_broadcast, .sample = sample_broadcast};
 
 cy_value cy_broadcast_axes(cy_value a, cy_shape shape, const int *axes) {
   if (!cy_is_value(a) || cy_graph_failed(a.graph)) return cy_failed(a.graph);
@@ -444,6 +485,13 @@ static bool view_slice(const void *attrs, const cy_view *in, cy_view *out) {
   return true;
 }
 
+static void reach_slice(const void *attrs, const cy_type *in, int n, const cy_type *out, int operand, cy_reach *reach) {
+  const slice_attrs *a = attrs;
+  (void)in, (void)n, (void)out, (void)operand;
+  for (int i = 0; i < a->start.n; i++)
+    reach[i] = (cy_reach){i, a->stride.at[i], a->start.at[i], a->start.at[i], 1, 1};
+}
+
 static void sample_slice(const cy_op *op, cy_rng *rng, cy_sample *s) {
   (void)op;
   cy_shape shape = cy_sample_shape(rng, 0, 3, true);
@@ -461,7 +509,7 @@ const cy_op cy_op_slice = {
     .name = "slice", .op_class = CY_CLASS_LINEAR, .arity = 1, .attr_size = sizeof(slice_attrs),
     .fields = slice_fields, .linear = 1, .scalar = -1, .infer = infer_slice, .jvp = cy_jvp_linear,
     .transpose = transpose_slice, .simplify = simplify_slice, .view = view_slice, .kernel = copy_view,
-    .cost = cy_cost_zero, .sample = sample_slice};
+    .cost = cy_cost_zero, .reach = reach_slice, .sample = sample_slice};
 
 cy_value cy_slice(cy_value a, const int64_t *start, const int64_t *limit, const int64_t *strides) {
   if (!cy_is_value(a) || cy_graph_failed(a.graph)) return cy_failed(a.graph);
@@ -508,6 +556,12 @@ static bool view_flip(const void *attrs, const cy_view *in, cy_view *out) {
   return true;
 }
 
+static void reach_flip(const void *attrs, const cy_type *in, int n, const cy_type *out, int operand, cy_reach *reach) {
+  int64_t axis = ((const cy_axis_attrs *)attrs)->axis, last = in[0].shape.dim[axis] - 1;
+  cy_reach_pointwise(attrs, in, n, out, operand, reach);
+  reach[axis] = (cy_reach){(int)axis, -1, last, last, 1, 1};
+}
+
 static void sample_flip(const cy_op *op, cy_rng *rng, cy_sample *s) {
   (void)op;
   cy_shape shape = cy_sample_shape(rng, 1, 3, true);
@@ -520,7 +574,7 @@ const cy_op cy_op_flip = {
     .name = "flip", .op_class = CY_CLASS_LINEAR, .arity = 1, .attr_size = sizeof(cy_axis_attrs),
     .fields = cy_axis_fields, .linear = 1, .scalar = -1, .infer = infer_flip, .jvp = cy_jvp_linear,
     .transpose = transpose_flip, .simplify = simplify_full, .view = view_flip, .kernel = copy_view,
-    .cost = cy_cost_zero, .sample = sample_flip};
+    .cost = cy_cost_zero, .reach = reach_flip, .sample = sample_flip};
 
 cy_value cy_flip(cy_value a, int axis) {
   cy_axis_attrs attrs = {cy_axis(a, "flip", axis)};
@@ -554,6 +608,6 @@ static void sample_all_reduce(const cy_op *op, cy_rng *rng, cy_sample *s) {
 const cy_op cy_op_all_reduce = {
     .name = "all_reduce", .op_class = CY_CLASS_LINEAR, .arity = 1, .fields = no_fields, .linear = 1, .scalar = -1,
     .infer = infer_all_reduce, .jvp = cy_jvp_linear, .transpose = transpose_all_reduce, .view = view_all_reduce,
-    .kernel = copy_view, .sample = sample_all_reduce};
+    .kernel = copy_view, .reach = cy_reach_pointwise, .sample = sample_all_reduce};
 
 cy_value cy_all_reduce(cy_value a) { return cy_make(a.graph, &cy_op_all_reduce, &a, 1, NULL); }
