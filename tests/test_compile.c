@@ -483,6 +483,44 @@ static void one_program_serves_several_threads(void **unused) {
   feeds_end(&f);
 }
 
+/* ---- frozen programs ---- */
+
+static void frozen_variables_are_read_once_per_binding(void **state) {
+  (void)state;
+  cy_graph *g;
+  cy_program *p;
+  cy_session *s;
+  cy_tensor *x, *w;
+  assert_ok(cy_graph_create(&g));
+  cy_value vx = cy_input(g, "x", CY_F64, CY_SHAPE(3)), vw = cy_variable(g, "w", CY_F64, CY_SHAPE(3));
+  cy_value scale = cy_exp(cy_sum(vw, NULL, 0, false)); /* of the variable alone */
+  cy_value y = cy_add(cy_mul(vx, cy_broadcast(scale, CY_SHAPE(3))), vw);
+  assert_ok(cy_compile(&y, 1, NULL, 0, (cy_program_options){.frozen = true}, &p));
+  assert_ok(cy_session_create(p, &s));
+  assert_ok(cy_tensor_create(CY_F64, CY_SHAPE(3), &x));
+  assert_ok(cy_tensor_create(CY_F64, CY_SHAPE(3), &w));
+  assert_ok(cy_session_bind(s, "x", x));
+  assert_ok(cy_session_bind(s, "w", w));
+  for (int run = 0; run < 3; run++) { /* the input is read every time */
+    cy_tensor_set(x, 1, run);
+    assert_ok(cy_session_run(s));
+    assert_true(cy_tensor_at(cy_session_output(s, 0), 1) == run);
+  }
+  cy_tensor_set(w, 0, 1);
+  assert_ok(cy_session_bind(s, "w", w));
+  assert_ok(cy_session_run(s));
+  assert_true(fabs(cy_tensor_at(cy_session_output(s, 0), 1) - 2 * exp(1)) < 1e-15);
+  cy_update update = {vw, y};
+  cy_program *refused;
+  assert_int_equal(cy_compile(NULL, 0, &update, 1, (cy_program_options){.frozen = true}, &refused), CY_INVALID);
+  assert_string_equal(cy_error_message(), "a frozen program updates no variable, but 1 are given");
+  cy_tensor_free(x);
+  cy_tensor_free(w);
+  cy_session_free(s);
+  cy_program_free(p);
+  cy_graph_free(g);
+}
+
 int main(void) {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(each_rewrite_gives_what_it_says),
@@ -501,6 +539,7 @@ int main(void) {
       cmocka_unit_test(mistakes_are_named),
       cmocka_unit_test(the_first_bad_value_is_named),
       cmocka_unit_test(the_first_bad_value_of_a_step_is_no_result),
+      cmocka_unit_test(frozen_variables_are_read_once_per_binding),
       cmocka_unit_test(one_program_serves_several_threads),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);

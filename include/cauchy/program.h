@@ -22,6 +22,8 @@ typedef struct cy_program_options {
   const char *backend; /* "cpu" (NULL means this) or "reference" (plain C loops: the oracle) */
   int threads;         /* 0: what OpenMP would use (OMP_NUM_THREADS, else all cores) */
   bool unfused;        /* one kernel per operation, every value kept: for looking inside a run */
+  bool frozen;         /* variables hold still: what depends on them alone (packed weights, folded normalisations) is computed
+                        * by the first run after a variable is bound. Bind again after changing one. No updates */
 } cy_program_options;
 
 /* Compiles what outputs and updates need. All values must belong to one graph, which may be freed afterwards. */

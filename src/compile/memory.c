@@ -22,8 +22,11 @@ static void find_lives(cy_program *p) {
     }
   }
   for (int i = 0; i < p->n_outputs; i++) p->buffers[p->outputs[i].buffer].last = p->n_instructions;
-  if (p->unfused)
-    for (int i = 0; i < p->n_buffers; i++) p->buffers[i].last = p->n_instructions;
+  for (int i = 0; i < p->n_buffers; i++) {
+    cy_buffer *b = &p->buffers[i];
+    if (p->unfused || b->still) b->last = p->n_instructions;
+    if (b->still && b->first > 0) b->first = 0; /* lives on in the next run */
+  }
 }
 
 /* A single operation that may write its result over operand k, which no other operand shares. */

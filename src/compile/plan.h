@@ -18,6 +18,7 @@ typedef struct cy_buffer {
   int binding;      /* bound: index into the program's bindings */
   const void *data; /* constant */
   int first, last;  /* instructions that write it first and use it last; last = count for outputs */
+  bool still;       /* frozen programs: the same in every run until a variable is bound anew */
 } cy_buffer;
 
 typedef struct cy_operand {
@@ -40,6 +41,7 @@ typedef struct cy_instruction {
   void *plan;            /* what the kernel prepared */
   const char *label;     /* "fc1: dot", for listings and diagnostics */
   double flops;
+  uint32_t still;        /* bit i: operand i is still */
 } cy_instruction;
 
 /* A kernel of a backend: prepared once per instruction, given a per-session instance if it wants one, then run.
@@ -50,6 +52,8 @@ struct cy_kernel {
   size_t (*scratch)(const void *plan);                                  /* bytes of workspace per run; NULL: none */
   cy_status (*instance)(const void *plan, void **instance);             /* NULL: none */
   void (*free_instance)(void *instance);
+  /* Frozen programs: before the first run after a bind, to take what it needs of still operands into the instance. */
+  void (*prepare)(const void *plan, void *instance, void *const *in, void *scratch);
   cy_status (*run)(const void *plan, void *instance, void *const *in, void *const *out, void *scratch);
   const char *(*describe)(const void *plan);                            /* for listings; NULL: the operation's name */
 };
@@ -76,9 +80,10 @@ struct cy_program {
   cy_arena *memory; /* owns everything below */
   const cy_backend *backend;
   int threads;
-  bool unfused;
+  bool unfused, frozen;
   cy_instruction *instructions;
   int n_instructions;
+  int n_prologue; /* frozen: the first ones depend on variables only and run once */
   cy_buffer *buffers;
   int n_buffers;
   cy_binding *bindings;

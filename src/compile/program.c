@@ -94,6 +94,7 @@ static cy_status lower(cy_graph *graph, const cy_value *values, int n_outputs, i
     status = cy_assign_layouts(&l);
     if (status == CY_OK) status = cy_assign_units(&l);
     if (status == CY_OK) status = cy_emit(&l, values, n_outputs, updates, n_updates, p);
+    if (status == CY_OK && p->frozen) status = cy_find_prologue(p);
     if (status == CY_OK) status = cy_plan_memory(p);
     cy_lowering_end(&l);
   }
@@ -107,6 +108,7 @@ cy_status cy_compile_for(const cy_backend *backend, const cy_value *outputs, int
   cy_graph *simplified = NULL;
   *program = NULL;
   if (n_outputs < 0 || n_updates < 0 || n == 0) return cy_fail(CY_INVALID, "there is nothing to compile");
+  if (options.frozen && n_updates) return cy_fail(CY_INVALID, "a frozen program updates no variable, but %d are given", n_updates);
   cy_value *values = cy_calloc((size_t)n, sizeof *values);
   cy_program *p = cy_calloc(1, sizeof *p);
   cy_status status = values && p ? CY_OK : cy_no_memory();
@@ -115,6 +117,7 @@ cy_status cy_compile_for(const cy_backend *backend, const cy_value *outputs, int
     p->backend = backend;
     p->threads = options.threads;
     p->unfused = options.unfused;
+    p->frozen = options.frozen;
     for (int i = 0; i < n_outputs; i++) values[i] = outputs[i];
     for (int i = 0; i < n_updates; i++) {
       values[n_outputs + 2 * i] = updates[i].variable;

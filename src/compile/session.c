@@ -20,6 +20,7 @@ struct cy_session {
   void **addresses;    /* what the calls' arrays point into */
   cy_tensor **outputs; /* windows onto the arena or bound tensors */
   bool stale;          /* a binding changed: addresses must be computed again */
+  bool unprepared;     /* a variable was bound: the prologue of a frozen program must run again */
 };
 
 static size_t operand_count(const cy_program *p) {
@@ -57,7 +58,7 @@ cy_status cy_session_create(const cy_program *p, cy_session **session) {
   cy_session *s = *session = cy_calloc(1, sizeof *s);
   if (!s) return cy_no_memory();
   s->program = p;
-  s->stale = true;
+  s->stale = s->unprepared = true;
   s->arena = cy_alloc_aligned(p->arena_bytes);
   s->bound = cy_calloc((size_t)p->n_bindings, sizeof *s->bound);
   s->is_bound = cy_calloc((size_t)p->n_bindings, sizeof *s->is_bound);
@@ -109,6 +110,7 @@ static cy_status bind(cy_session *s, int i, cy_tensor *tensor) {
     return cy_fail(CY_INVALID, "%s \"%s\": the tensor must be row-major without gaps", b->variable ? "variable" : "input",
                    b->name);
   s->stale = s->stale || !s->is_bound[i] || s->bound[i] != tensor->view.data;
+  s->unprepared = s->unprepared || b->variable;
   s->bound[i] = tensor->view.data;
   s->is_bound[i] = true;
   return CY_OK;
@@ -147,16 +149,33 @@ static cy_status prepare(cy_session *s) {
   return CY_OK;
 }
 
-cy_status cy_session_run(cy_session *s) {
+static cy_status run_from(cy_session *s, int first, int end) {
   const cy_program *p = s->program;
   void *scratch = s->arena + p->scratch_offset;
-  if (s->stale) CY_TRY(prepare(s));
-  for (int i = 0; i < p->n_instructions; i++) {
+  for (int i = first; i < end; i++) {
     const cy_instruction *instruction = &p->instructions[i];
     const call *c = &s->calls[i];
     CY_TRY(instruction->kernel->run(instruction->plan, c->instance, c->in, c->out, scratch));
   }
   return CY_OK;
+}
+
+/* What a frozen program does once per binding. */
+static cy_status run_prologue(cy_session *s) {
+  const cy_program *p = s->program;
+  CY_TRY(run_from(s, 0, p->n_prologue));
+  for (int i = p->n_prologue; i < p->n_instructions; i++)
+    if (p->instructions[i].still && p->instructions[i].kernel->prepare)
+      p->instructions[i].kernel->prepare(p->instructions[i].plan, s->calls[i].instance, s->calls[i].in,
+                                         s->arena + p->scratch_offset);
+  s->unprepared = false;
+  return CY_OK;
+}
+
+cy_status cy_session_run(cy_session *s) {
+  if (s->stale) CY_TRY(prepare(s));
+  if (s->program->frozen && s->unprepared) CY_TRY(run_prologue(s));
+  return run_from(s, s->program->n_prologue, s->program->n_instructions);
 }
 
 const cy_tensor *cy_session_output(const cy_session *s, int i) {
