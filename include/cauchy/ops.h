@@ -120,6 +120,11 @@ CY_API cy_value cy_convolution_weight(cy_value x, cy_value y, cy_windows windows
  * equal ones, NaN counts as largest; -1 for a window that holds nothing but padding. */
 CY_API cy_value cy_window_argmax(cy_value x, cy_windows windows);
 CY_API cy_value cy_max_pool(cy_value x, cy_windows windows); /* gathers at cy_window_argmax; a window of padding gives 0 */
+/* What x [N, C, space...] holds at the positions in index (i32 [N, C, out...]), and the transpose, which adds y into zeros of
+ * the spatial extents size. Positions are in x's flattened spatial axes; outside of them (-1) gather reads 0, scatter does
+ * nothing. */
+CY_API cy_value cy_window_gather(cy_value x, cy_value index);
+CY_API cy_value cy_window_scatter(cy_value y, cy_value index, const int64_t *size);
 /* Sums of windows of every channel, and the transpose: spreads y over the windows; size: x's spatial extents. */
 CY_API cy_value cy_window_sum(cy_value x, cy_windows windows);
 CY_API cy_value cy_window_spread(cy_value y, cy_windows windows, const int64_t *size);
@@ -149,6 +154,8 @@ CY_API cy_value cy_random_normal(cy_value seed, cy_value step, int64_t stream, c
 CY_API cy_value cy_all_reduce(cy_value a);
 
 /* ---- composites: named, with a body of primitives ---- */
+/* (a - mean) / sqrt(variance + epsilon), mean and biased variance over the axes (NULL with n = 0: all), which stay. */
+CY_API cy_value cy_normalize(cy_value a, const int *axes, int n, double epsilon);
 CY_API cy_value cy_relu(cy_value a);
 CY_API cy_value cy_square(cy_value a);
 CY_API cy_value cy_softplus(cy_value a);              /* log(1 + exp(a)), finite for all a */

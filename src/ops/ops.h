@@ -20,7 +20,7 @@ extern const cy_op cy_op_sum, cy_op_reduce_max, cy_op_argmax, cy_op_cumsum, cy_o
 extern const cy_op cy_op_convolution, cy_op_window_argmax, cy_op_window_gather, cy_op_window_scatter;
 extern const cy_op cy_op_window_sum, cy_op_window_spread, cy_op_resize, cy_op_resize_transpose;
 extern const cy_op cy_op_random_uniform, cy_op_all_reduce;
-extern const cy_op cy_op_relu, cy_op_softplus, cy_op_logsumexp, cy_op_softmax, cy_op_log_softmax;
+extern const cy_op cy_op_normalize, cy_op_relu, cy_op_softplus, cy_op_logsumexp, cy_op_softmax, cy_op_log_softmax;
 
 /* ---- tangents: an absent one is a zero ---- */
 cy_value cy_tangent_sum(cy_value s, cy_value t);
