@@ -1,5 +1,6 @@
 /* Elementwise operations: rows, kernels and builders made from elementwise.def; linear operands and their transposes;
  * local simplifications. Operands have the result's shape: builders broadcast, rows do not. */
+#include "ops/convolution_bias.h"
 #include "ops/dot.h"
 
 #include <math.h>
@@ -209,9 +210,10 @@ static cy_value simplify_neg(const cy_rule *r) {
   return cy_none;
 }
 
-static cy_value simplify_add(const cy_rule *r) { /* a + 0 = a; a + (-b) = a - b; c + scale dot(a, b) */
+static cy_value simplify_add(const cy_rule *r) { /* a + 0 = a; a + (-b) = a - b; a product or convolution and what is added */
   for (int i = 0; i < 2; i++) {
     cy_value sum = cy_find_dot_add(r, r->in[1 - i], r->in[i], false);
+    if (!cy_is_value(sum)) sum = cy_find_convolution_bias(r, r->in[1 - i], r->in[i], 1);
     if (cy_is_value(sum)) return sum;
     if (is_number(r->in[i], 0)) return r->in[1 - i];
     if (is_op(r->in[i], CY_SCALAR_neg)) return cy_sub(r->in[1 - i], operand(r->in[i], 0));
@@ -223,7 +225,8 @@ static cy_value simplify_sub(const cy_rule *r) { /* a - 0 = a; 0 - a = -a; a - (
   if (is_number(r->in[1], 0)) return r->in[0];
   if (is_number(r->in[0], 0)) return cy_neg(r->in[1]);
   if (is_op(r->in[1], CY_SCALAR_neg)) return cy_add(r->in[0], operand(r->in[1], 0));
-  return cy_find_dot_add(r, r->in[0], r->in[1], true);
+  cy_value sum = cy_find_convolution_bias(r, r->in[0], r->in[1], -1);
+  return cy_is_value(sum) ? sum : cy_find_dot_add(r, r->in[0], r->in[1], true);
 }
 
 static cy_value simplify_mul(const cy_rule *r) { /* a * 1 = a; a * -1 = -a; (-a) b = -(a b) */
@@ -232,7 +235,15 @@ static cy_value simplify_mul(const cy_rule *r) { /* a * 1 = a; a * -1 = -a; (-a)
     if (is_number(r->in[i], -1)) return cy_neg(r->in[1 - i]);
     if (is_op(r->in[i], CY_SCALAR_neg)) return cy_neg(cy_mul(operand(r->in[i], 0), r->in[1 - i]));
   }
+  for (int i = 0; i < 2; i++) {
+    cy_value scaled = cy_find_convolution_scale(r, r->in[i], r->in[1 - i]);
+    if (cy_is_value(scaled)) return scaled;
+  }
   return cy_none;
+}
+
+static cy_value simplify_max(const cy_rule *r) { /* relu after a convolution */
+  return cy_find_convolution_relu(r, r->in[0], r->in[1]);
 }
 
 static cy_value simplify_div(const cy_rule *r) { /* a / 1 = a; a / 2^k = a * 2^-k exactly */
@@ -311,7 +322,7 @@ static void sample_convert(const cy_op *op, cy_rng *rng, cy_sample *sample) {
 #define LINEAR_abs
 #define LINEAR_sign
 #define LINEAR_floor
-#define LINEAR_max
+#define LINEAR_max .simplify = simplify_max
 #define LINEAR_min
 #define LINEAR_eq
 #define LINEAR_ne
