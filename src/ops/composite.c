@@ -20,15 +20,18 @@ static void sample_elements(const cy_op *op, cy_rng *rng, cy_sample *s) {
   cy_sample_operand(s, 0, CY_F64, cy_sample_shape(rng, 0, 3, true), -2, 2);
 }
 
-/* ---- relu: a <= 0 ? 0 : a, so that relu'(0) = 0 and NaN passes ---- */
+/* ---- relu: max(0, a); of equal operands max takes the first, and lets NaN pass. Its derivative asks the result, not the
+ * operand: where that is 0, so is relu', also at 0 itself; backward, nothing but the result needs to be kept ---- */
 
-static cy_value expand_relu(const cy_rule *r) {
-  cy_value zero = cy_zeros_like(r->in[0]);
-  return cy_select(cy_le(r->in[0], zero), zero, r->in[0]);
+static cy_value expand_relu(const cy_rule *r) { return cy_max(cy_zeros_like(r->in[0]), r->in[0]); }
+
+static cy_value jvp_relu(const cy_rule *r) {
+  cy_value zero = cy_zeros_like(r->out);
+  return cy_is_value(r->tangent[0]) ? cy_select(cy_le(r->out, zero), zero, r->tangent[0]) : cy_none;
 }
 
 const cy_op cy_op_relu = {.name = "relu", .op_class = CY_CLASS_COMPOSITE, .arity = 1, .fields = no_fields,
-                          .scalar = -1, .infer = infer_float, .expand = expand_relu,
+                          .scalar = -1, .infer = infer_float, .expand = expand_relu, .jvp = jvp_relu,
                           .reach = cy_reach_pointwise, .sample = sample_elements};
 
 cy_value cy_relu(cy_value a) { return cy_make(a.graph, &cy_op_relu, &a, 1, NULL); }
