@@ -172,16 +172,15 @@ CY_API cy_value cy_layer_norm(cy_network *network, cy_value x, cy_norm_options o
 CY_API cy_value cy_batch_norm(cy_network *network, cy_value x, cy_norm_options options);
 
 /* ---- layers on images: x is [N, C, space...] with 1 to 3 spatial axes ----
- * Fields per spatial axis: only the first ones that x has are read; if only entry 0 is given (the others 0), it holds for all
- * axes. */
+ * Arrays per spatial axis: give one entry per axis of x, or only entry 0 (the others 0), which then holds for all axes. */
 typedef enum cy_padding_kind {
-  CY_PADDING_EXPLICIT = 0, /* low and high */
-  CY_PADDING_SAME,         /* out = ceil(in / stride), the odd element at the end */
-  CY_PADDING_HALF,         /* floor(k / 2) on both sides, k the dilated kernel's extent */
+  CY_PADDING_EXPLICIT = 0, /* low and high; left alone: no padding ("valid") */
+  CY_PADDING_SAME,         /* out = ceil(in / stride): max((out - 1) stride + k - in, 0) in all, the odd element at the end */
+  CY_PADDING_HALF,         /* floor(k / 2) on both sides; k is the dilated kernel's extent, dilation (kernel - 1) + 1 */
 } cy_padding_kind;
 typedef struct cy_padding {
   cy_padding_kind kind;
-  bool per_axis;             /* entries of low and high hold as they are, zeros included */
+  int axes;                  /* how many axes low and high speak of; 0: entry 0 holds for all */
   int64_t low[CY_MAX_SPACE], high[CY_MAX_SPACE];
   cy_pad_mode mode;          /* what lies there: zeros, the reflected image, its edge */
 } cy_padding;
@@ -193,21 +192,23 @@ typedef struct cy_conv_options {
   int64_t stride[CY_MAX_SPACE], dilation[CY_MAX_SPACE];
   cy_padding padding;
   int64_t groups;
-  bool depthwise;                   /* groups = channels; filters: a multiple of them (0: once) */
+  bool depthwise;                   /* groups = channels; filters: of each channel (0: one) */
   bool flipped;                     /* true convolution: the kernel runs backwards */
   bool no_bias;
-  cy_initializer weight, bias;
+  cy_initializer weight, bias;      /* fan_in C / groups * prod(kernel), fan_out filters / groups * prod(kernel) */
   double l1, l2;
 } cy_conv_options;
-/* weight [filters, C / groups, kernel...], bias [filters]. */
+/* y[o, i] = bias[o] + sum over c, t of weight[o, c, t] x[c, i stride - low + t dilation]: the cross-correlation that networks
+ * call convolution. weight [filters, C / groups, kernel...], bias [filters]. */
 CY_API cy_value cy_conv(cy_network *network, cy_value x, cy_conv_options options);
 
 typedef struct cy_conv_transpose_options {
   const char *name;
   int64_t filters, kernel[CY_MAX_SPACE];
   int64_t stride[CY_MAX_SPACE], dilation[CY_MAX_SPACE];
-  cy_padding padding;                     /* of the convolution that it transposes; zeros only */
-  int64_t output_padding[CY_MAX_SPACE];   /* added at the end: which of the sizes that the convolution would map here */
+  cy_padding padding;                     /* of the convolution that it transposes; zeros only. Same: out = in * stride */
+  int64_t output_padding[CY_MAX_SPACE];   /* below the stride; added at the end: which of the sizes that the convolution
+                                           * would map here */
   int64_t groups;
   bool no_bias;
   cy_initializer weight, bias;
@@ -218,14 +219,15 @@ typedef struct cy_conv_transpose_options {
 CY_API cy_value cy_conv_transpose(cy_network *network, cy_value x, cy_conv_transpose_options options);
 
 typedef struct cy_pool_options {
+  const char *name;
   int64_t kernel[CY_MAX_SPACE];  /* required */
   int64_t stride[CY_MAX_SPACE];  /* 0: the kernel */
   int64_t dilation[CY_MAX_SPACE];
-  cy_padding padding;            /* max: ignored elements; avg: zeros */
-  bool count_padding;            /* avg: divide by the window's size even where it covers padding */
+  cy_padding padding;            /* mode zero: ignored by the maximum, zeros for the average */
+  bool skip_padding;             /* avg: divide by the elements inside x; default: by the window's size (as PyTorch) */
 } cy_pool_options;
-CY_API cy_value cy_max_pool_layer(cy_value x, cy_pool_options options);
-CY_API cy_value cy_avg_pool_layer(cy_value x, cy_pool_options options);
+CY_API cy_value cy_max_pool_layer(cy_network *network, cy_value x, cy_pool_options options);
+CY_API cy_value cy_avg_pool_layer(cy_network *network, cy_value x, cy_pool_options options);
 CY_API cy_value cy_global_avg_pool(cy_value x); /* [N, C, ...] -> [N, C] */
 CY_API cy_value cy_global_max_pool(cy_value x);
 

@@ -1,5 +1,7 @@
-/* The layers of the architecture language: one row each, with a build function that hands the arguments to the layer.
- * The parser, the printer and the help read these rows; nothing else knows the list. */
+/* The layers of the architecture language: one row each, with a build function that hands the arguments to the layer (those
+ * of image layers are in layer_table_images.c). The parser, the printer and the help read these rows; nothing else knows the
+ * list. */
+#include "nn/image_layers.h"
 #include "nn/model.h"
 
 #include "graph/graph.h"
@@ -257,6 +259,9 @@ const cy_layer_row cy_layer_rows[] = {
      build_batch_norm, batch_norm_arguments},
     {"flatten", "all axes but the batch become one", CY_LAYER_PLAIN, build_flatten, no_arguments},
     {"reshape", "gives every example another shape", CY_LAYER_PLAIN, build_reshape, reshape_arguments},
+#define CY_IMAGE_LAYER(name, scope, about) {#name, about, scope, cy_build_##name, cy_##name##_arguments},
+#include "nn/image_layers.def"
+#undef CY_IMAGE_LAYER
     {"identity", "x", CY_LAYER_PLAIN, build_identity, no_arguments},
     {"residual", "shortcut(x) + branch(x)", CY_LAYER_GROUP, build_residual, residual_arguments},
     {"parallel", "branches a | b | c side by side, joined", CY_LAYER_GROUP, build_parallel, parallel_arguments},
@@ -276,6 +281,10 @@ const cy_initializer_row cy_initializer_rows[] = {
     {"normal", CY_INIT_NORMAL, 2, 2, 0},
 };
 const int cy_initializer_row_count = sizeof cy_initializer_rows / sizeof *cy_initializer_rows;
+
+const cy_padding_row cy_padding_rows[] = {
+    {"valid", CY_PADDING_EXPLICIT}, {"same", CY_PADDING_SAME}, {"half", CY_PADDING_HALF}};
+const int cy_padding_row_count = sizeof cy_padding_rows / sizeof *cy_padding_rows;
 
 const cy_layer_row *cy_layer_find(const char *name, size_t length) {
   for (int i = 0; i < cy_layer_row_count; i++)

@@ -49,24 +49,18 @@ static cy_value dense_multiply(cy_value x, cy_value weight, int axis) {
   return axis == shape.rank - 1 ? y : cy_permute(y, back);
 }
 
-static void dense_penalties(cy_network *net, cy_value weight, double l1, double l2) {
-  if (l1 > 0) cy_network_add_penalty(net, cy_mul_scalar(cy_sum(cy_abs(weight), NULL, 0, false), l1));
-  if (l2 > 0) cy_network_add_penalty(net, cy_mul_scalar(cy_sum(cy_square(weight), NULL, 0, false), l2 / 2));
-}
-
 static bool dense_is_valid(cy_network *net, cy_value x, cy_dense_options o, int axis, int64_t inputs) {
   cy_graph *graph = cy_network_graph(net);
   char example[CY_SHAPE_TEXT + 32], origin[CY_ORIGIN_TEXT];
   cy_shape declared = cy_network_declared_shape(net, "weight");
+  if (axis <= 1) x = cy_network_unflattened(net, x);
   cy_network_origin(net, x, origin);
-  if (axis > 0 && cy_value_shape(x).rank > 2)
+  if (axis > 0 && dense_inputs(cy_value_shape(x), 0) != inputs)
     snprintf(example, sizeof example, "%lld on axis %d", (long long)inputs, axis);
   else
     example_text(cy_value_shape(x), inputs, example);
   if (o.units < 1)
     cy_graph_fail(graph, CY_INVALID, "units must be at least 1, not %lld", (long long)o.units);
-  else if (!(o.l1 >= 0 && o.l2 >= 0 && isfinite(o.l1) && isfinite(o.l2)))
-    cy_graph_fail(graph, CY_INVALID, "l1 and l2 must not be negative: %g and %g", o.l1, o.l2);
   else if (inputs < 1)
     cy_graph_fail(graph, CY_INVALID, "expects inputs but receives %s%s", example, origin);
   else if (declared.rank == 2 && declared.dim[0] != inputs)
@@ -89,7 +83,7 @@ static cy_value dense(cy_network *net, cy_value x, cy_dense_options o) {
   bool shared = cy_network_declared_shape(net, "weight").rank >= 0;
   cy_initializer start = cy_initializer_or(o.weight, (cy_initializer){.kind = CY_INIT_HE_NORMAL}, inputs, o.units);
   cy_value weight = cy_network_parameter(net, "weight", CY_SHAPE(inputs, o.units), start, true);
-  if (!shared) dense_penalties(net, weight, o.l1, o.l2);
+  if (!shared) cy_network_penalize(net, weight, o.l1, o.l2);
   cy_value y = dense_multiply(x, weight, axis);
   if (o.no_bias) return y;
   cy_initializer zero = cy_initializer_or(o.bias, (cy_initializer){.kind = CY_INIT_CONSTANT}, inputs, o.units);

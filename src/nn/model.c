@@ -76,9 +76,24 @@ static void initializer_text(const cy_argument *argument, cy_text *text) {
 }
 
 static void extents_text(const cy_shape *extents, cy_text *text) {
-  cy_text_add(text, extents->rank == 1 ? "" : "(");
+  cy_text_add(text, extents->rank > 1 ? "(" : "");
   for (int i = 0; i < extents->rank; i++) cy_text_add(text, i ? ", %lld" : "%lld", (long long)extents->dim[i]);
-  cy_text_add(text, extents->rank == 1 ? "" : ")");
+  cy_text_add(text, extents->rank > 1 ? ")" : "");
+}
+
+static void padding_text(const cy_padding *padding, cy_text *text) {
+  int axes = padding->axes ? padding->axes : 1;
+  bool named = padding->kind != CY_PADDING_EXPLICIT;
+  if (!named && padding->axes == 0) named = padding->low[0] == 0 && padding->high[0] == 0;
+  for (int i = 0; i < cy_padding_row_count && named; i++)
+    if (cy_padding_rows[i].kind == padding->kind) cy_text_add(text, "%s", cy_padding_rows[i].name);
+  if (named) return;
+  cy_text_add(text, padding->axes ? "(" : "");
+  for (int i = 0; i < axes; i++) {
+    cy_text_add(text, i ? ", %lld" : "%lld", (long long)padding->low[i]);
+    if (padding->high[i] != padding->low[i]) cy_text_add(text, ":%lld", (long long)padding->high[i]);
+  }
+  cy_text_add(text, padding->axes ? ")" : "");
 }
 
 void cy_argument_text(const cy_argument_row *row, const cy_argument *argument, cy_text *text) {
@@ -88,7 +103,9 @@ void cy_argument_text(const cy_argument_row *row, const cy_argument *argument, c
     case CY_ARGUMENT_BOOL: cy_text_add(text, "%s", argument->truth ? "true" : "false"); break;
     case CY_ARGUMENT_CHOICE: cy_text_add(text, "%s", row->choices[argument->choice]); break;
     case CY_ARGUMENT_INITIALIZER: initializer_text(argument, text); break;
-    case CY_ARGUMENT_EXTENTS: extents_text(&argument->extents, text); break;
+    case CY_ARGUMENT_PADDING: padding_text(&argument->padding, text); break;
+    case CY_ARGUMENT_EXTENTS:
+    case CY_ARGUMENT_SPACE: extents_text(&argument->extents, text); break;
     case CY_ARGUMENT_CHAIN:
     case CY_ARGUMENT_CHAINS:
       for (const cy_chain *c = argument->chains; c; c = c->next) {
@@ -98,17 +115,19 @@ void cy_argument_text(const cy_argument_row *row, const cy_argument *argument, c
   }
 }
 
-/* The first argument by value, the others by name, defaults left out. */
+/* The first argument and required ones after it by value, the others by name, defaults left out. */
 static void stage_text(const cy_stage *stage, cy_text *text) {
   const char *before = "(";
+  bool by_value = true;
   cy_text_add(text, "%s", stage->row->name);
   for (int i = 0; stage->row->arguments[i].name; i++) {
     const cy_argument_row *row = &stage->row->arguments[i];
     cy_text value = {0};
     cy_argument_text(row, &stage->arguments[i], &value);
     const char *written = value.data ? value.data : "";
+    by_value = by_value && (i == 0 || !row->fallback);
     if (!row->fallback || strcmp(written, row->fallback) != 0) {
-      cy_text_add(text, "%s%s%s%s", before, i ? row->name : "", i ? "=" : "", written);
+      cy_text_add(text, "%s%s%s%s", before, by_value ? "" : row->name, by_value ? "" : "=", written);
       before = ", ";
     }
     text->failed = text->failed || value.failed;
@@ -148,6 +167,8 @@ static void type_text(const cy_argument_row *row, cy_text *text) {
   static const char *const names[] = {
       [CY_ARGUMENT_INTEGER] = "whole number", [CY_ARGUMENT_REAL] = "number", [CY_ARGUMENT_BOOL] = "true or false",
       [CY_ARGUMENT_INITIALIZER] = "initialiser", [CY_ARGUMENT_EXTENTS] = "whole numbers",
+      [CY_ARGUMENT_SPACE] = "3, or per axis (3, 5)",
+      [CY_ARGUMENT_PADDING] = "valid, same, half, 1, low:high, or per axis (1, 0:2)",
       [CY_ARGUMENT_CHAIN] = "layers", [CY_ARGUMENT_CHAINS] = "layers | layers | ..."};
   if (row->type != CY_ARGUMENT_CHOICE) {
     cy_text_add(text, "%s", names[row->type]);

@@ -18,6 +18,8 @@ typedef enum cy_argument_type {
   CY_ARGUMENT_CHOICE,      /* one of choices */
   CY_ARGUMENT_INITIALIZER, /* he_normal, constant(0.25), ... */
   CY_ARGUMENT_EXTENTS,     /* 7 or (4, 7, 7); as the first argument also 4, 7, 7 */
+  CY_ARGUMENT_SPACE,       /* 3, or per spatial axis (3, 5) */
+  CY_ARGUMENT_PADDING,     /* valid, same, half, 1, low:high as 1:2, or per spatial axis (1, 0:2) */
   CY_ARGUMENT_CHAIN,       /* dense(64) -> relu */
   CY_ARGUMENT_CHAINS,      /* a | b | c */
 } cy_argument_type;
@@ -26,8 +28,8 @@ typedef enum cy_argument_type {
 typedef struct cy_argument_row {
   const char *name;
   cy_argument_type type;
-  const char *fallback; /* the default as it would be written; NULL: required; "" (chains): none */
-  double min, max;      /* of integers, reals and extents; both 0: any */
+  const char *fallback; /* the default as it would be written; NULL: required; "": none */
+  double min, max;      /* of integers, reals, extents and padding; both 0: any */
   bool above_min, below_max; /* min, max themselves are excluded */
   const char *const *choices; /* ended by NULL */
   const char *about;
@@ -62,6 +64,14 @@ typedef struct cy_initializer_row {
 extern const cy_initializer_row cy_initializer_rows[];
 extern const int cy_initializer_row_count;
 
+/* Padding by name. */
+typedef struct cy_padding_row {
+  const char *name;
+  cy_padding_kind kind;
+} cy_padding_row;
+extern const cy_padding_row cy_padding_rows[];
+extern const int cy_padding_row_count;
+
 /* ---- what was parsed ---- */
 
 typedef struct cy_argument {
@@ -73,6 +83,7 @@ typedef struct cy_argument {
   cy_initializer initializer;
   const cy_initializer_row *initializer_row;
   cy_shape extents;
+  cy_padding padding;
   cy_chain *chains; /* linked */
   int n_chains;
 } cy_argument;

@@ -8,6 +8,7 @@
 #include "tensor/tensor.h"
 
 #include <cauchy/ops.h>
+#include <math.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -44,6 +45,7 @@ struct cy_network {
   int64_t streams;  /* random streams given out */
   open_layer open[MAX_OPEN];
   int depth;
+  bool too_small; /* a window did not fit into an input */
   char path[PATH_TEXT]; /* names of the open layers: "generator.dense1"; "" outside */
 };
 
@@ -235,16 +237,39 @@ bool cy_network_takes(cy_network *network, cy_value x, int min_rank) {
   return !cy_graph_failed(network->graph);
 }
 
-const char *cy_network_origin(const cy_network *network, cy_value x, char buffer[CY_ORIGIN_TEXT]) {
-  buffer[0] = 0;
+/* The last layer that gave x, or NULL. */
+static const cy_network_layer *layer_of(const cy_network *network, cy_value x) {
   for (size_t i = network->n_layers; i-- > 0;) {
     const cy_network_layer *layer = &network->layers[i];
-    if (layer->output.graph != x.graph || layer->output.id != x.id || x.id < 0) continue;
-    snprintf(buffer, CY_ORIGIN_TEXT, " (from %s \"%s\")", layer->kind, layer->name);
-    break;
+    if (cy_is_value(x) && layer->output.graph == x.graph && layer->output.id == x.id) return layer;
   }
+  return NULL;
+}
+
+const char *cy_network_origin(const cy_network *network, cy_value x, char buffer[CY_ORIGIN_TEXT]) {
+  const cy_network_layer *layer = layer_of(network, x);
+  buffer[0] = 0;
+  if (layer) snprintf(buffer, CY_ORIGIN_TEXT, " (from %s \"%s\")", layer->kind, layer->name);
   return buffer;
 }
+
+cy_value cy_network_unflattened(const cy_network *network, cy_value x) {
+  const cy_network_layer *layer = layer_of(network, x);
+  return layer && strcmp(layer->kind, "flatten") == 0 && cy_is_value(layer->input) ? layer->input : x;
+}
+
+const char *cy_network_received(const cy_network *network, cy_value x, char buffer[CY_RECEIVED_TEXT]) {
+  char example[CY_SHAPE_TEXT], origin[CY_ORIGIN_TEXT];
+  cy_shape shape = cy_value_shape(x), each = {.rank = shape.rank > 0 ? shape.rank - 1 : 0};
+  for (int i = 0; i < each.rank; i++) each.dim[i] = shape.dim[i + 1];
+  snprintf(buffer, CY_RECEIVED_TEXT, "%s%s", cy_shape_text(each, example), cy_network_origin(network, x, origin));
+  return buffer;
+}
+
+void cy_network_too_small(cy_network *network) {
+  if (!cy_graph_failed(network->graph)) network->too_small = true;
+}
+bool cy_network_was_too_small(const cy_network *network) { return network->too_small; }
 
 /* ---- variables ---- */
 
@@ -337,6 +362,13 @@ void cy_network_add_penalty(cy_network *network, cy_value scalar) {
     out_of_memory(network);
   else
     network->penalties[network->n_penalties++] = scalar;
+}
+
+void cy_network_penalize(cy_network *network, cy_value weight, double l1, double l2) {
+  if (!(l1 >= 0 && l2 >= 0 && isfinite(l1) && isfinite(l2)))
+    cy_graph_fail(network->graph, CY_INVALID, "l1 and l2 must not be negative: %g and %g", l1, l2);
+  if (l1 > 0) cy_network_add_penalty(network, cy_mul_scalar(cy_sum(cy_abs(weight), NULL, 0, false), l1));
+  if (l2 > 0) cy_network_add_penalty(network, cy_mul_scalar(cy_sum(cy_square(weight), NULL, 0, false), l2 / 2));
 }
 
 cy_value cy_network_penalty(cy_network *network) {

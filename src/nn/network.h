@@ -15,6 +15,17 @@ bool cy_network_takes(cy_network *network, cy_value x, int min_rank);
 enum { CY_ORIGIN_TEXT = 192 };
 const char *cy_network_origin(const cy_network *network, cy_value x, char buffer[CY_ORIGIN_TEXT]);
 
+/* What a layer receives, for messages: "64x3x3 (from maxpool "pool2")". Returns buffer. */
+enum { CY_RECEIVED_TEXT = 192 + CY_ORIGIN_TEXT };
+const char *cy_network_received(const cy_network *network, cy_value x, char buffer[CY_RECEIVED_TEXT]);
+/* x, or what a flatten layer made it from: messages show 64x3x3 and the layer before. */
+cy_value cy_network_unflattened(const cy_network *network, cy_value x);
+/* Adds l1 sum |w| + l2/2 sum w^2; the graph's error if one is negative. */
+void cy_network_penalize(cy_network *network, cy_value weight, double l1, double l2);
+/* Notes that the input's extents are what the layer can't take, before it fails. */
+void cy_network_too_small(cy_network *network);
+bool cy_network_was_too_small(const cy_network *network);
+
 /* A layer's or variable's name: letters, digits, '_', '-', at most CY_LAYER_NAME characters. */
 enum { CY_LAYER_NAME = 63 };
 bool cy_layer_name_is_valid(const char *name);

@@ -15,11 +15,6 @@ static double epsilon_of(cy_network *net, cy_norm_options options) {
   return options.epsilon > 0 ? options.epsilon : 1e-5;
 }
 
-/* (x - mean) / sqrt(variance + epsilon), for statistics that broadcast against x. */
-static cy_value normalize(cy_value centred, cy_value variance, double epsilon) {
-  return cy_mul(centred, cy_rsqrt(cy_add_scalar(variance, epsilon)));
-}
-
 /* x scale + shift; the variables have the shape own and are laid out as along in x's rank. */
 static cy_value affine(cy_network *net, cy_value x, cy_shape own, cy_shape along) {
   cy_value scale = cy_network_parameter(net, "scale", own, ONES, false);
@@ -35,9 +30,7 @@ static cy_value layer_norm(cy_network *net, cy_value x, cy_norm_options options)
     axes[i] = i + 1;
     example.dim[i] = shape.dim[i + 1];
   }
-  cy_value centred = cy_sub(x, cy_mean(x, axes, example.rank, true));
-  cy_value variance = cy_mean(cy_square(centred), axes, example.rank, true);
-  cy_value y = normalize(centred, variance, epsilon_of(net, options));
+  cy_value y = cy_normalize(x, axes, example.rank, epsilon_of(net, options));
   return options.no_affine ? y : affine(net, y, example, example);
 }
 
@@ -73,7 +66,7 @@ static cy_value batch_norm(cy_network *net, cy_value x, cy_norm_options options)
   }
   cy_value running_mean = cy_network_buffer(net, "running_mean", own, ZEROS);
   cy_value running_var = cy_network_buffer(net, "running_var", own, ONES);
-  cy_value mean = cy_reshape(running_mean, along), variance = cy_reshape(running_var, along), centred;
+  cy_value y;
   if (cy_network_training(net)) {
     char text[CY_SHAPE_TEXT];
     if (m < 2) {
@@ -82,15 +75,16 @@ static cy_value batch_norm(cy_network *net, cy_value x, cy_norm_options options)
                     (long long)m);
       return cy_none;
     }
-    mean = cy_mean(x, axes, n, true);
-    centred = cy_sub(x, mean);
-    variance = cy_mean(cy_square(centred), axes, n, true);
+    y = cy_normalize(x, axes, n, epsilon);
+    /* The same nodes as in the body of normalize: computed once. */
+    cy_value mean = cy_mean(x, axes, n, true);
+    cy_value variance = cy_mean(cy_square(cy_sub(x, mean)), axes, n, true);
     track(net, running_mean, mean, momentum);
     track(net, running_var, cy_mul_scalar(variance, (double)m / (double)(m - 1)), momentum);
   } else {
-    centred = cy_sub(x, mean);
+    cy_value deviation = cy_rsqrt(cy_add_scalar(cy_reshape(running_var, along), epsilon));
+    y = cy_mul(cy_sub(x, cy_reshape(running_mean, along)), deviation);
   }
-  cy_value y = normalize(centred, variance, epsilon);
   return options.no_affine ? y : affine(net, y, own, along);
 }
 

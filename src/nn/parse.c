@@ -247,23 +247,58 @@ static cy_status parse_initializer(parser *p, const cy_argument_row *row, cy_arg
   return CY_OK;
 }
 
-static cy_status parse_extents(parser *p, const cy_argument_row *row, cy_shape *out) {
+/* An integer, or a block's parameter that stands for one. */
+static cy_status parse_element(parser *p, const cy_argument_row *row, int64_t *out) {
   cy_argument_row one = *row;
-  bool closed = accept(p, '(');
+  cy_argument value = {0};
   one.type = CY_ARGUMENT_INTEGER;
+  CY_TRY(parse_value(p, &one, &value));
+  *out = value.integer;
+  return CY_OK;
+}
+
+static cy_status too_many(const parser *p, const cy_argument_row *row, int most, const char *what) {
+  return cy_source_fail(&p->source, peek(p)->start, "%s has at most %d %s", row->name, most, what);
+}
+
+static cy_status parse_extents(parser *p, const cy_argument_row *row, cy_shape *out) {
+  bool closed = accept(p, '('), space = row->type == CY_ARGUMENT_SPACE;
+  int most = space ? CY_MAX_SPACE : CY_MAX_RANK - 1;
   out->rank = 0;
   for (;;) {
-    cy_argument value = {0};
-    if (out->rank == CY_MAX_RANK - 1)
-      return cy_source_fail(&p->source, peek(p)->start, "%s has at most %d extents", row->name, CY_MAX_RANK - 1);
-    CY_TRY(parse_value(p, &one, &value));
-    out->dim[out->rank++] = value.integer;
-    /* Without parentheses, what follows a comma belongs to it unless it has a name of its own. */
-    bool more = closed ? at_sign(p, ',') : at_sign(p, ',') && !is_sign_at(p, p->at + 2, '=');
+    if (out->rank == most) return too_many(p, row, most, space ? "numbers, one per spatial axis" : "extents");
+    CY_TRY(parse_element(p, row, &out->dim[out->rank++]));
+    /* Without parentheses, what follows a comma belongs to a shape unless it has a name of its own. */
+    bool more = at_sign(p, ',') && (closed || (!space && !is_sign_at(p, p->at + 2, '=')));
     if (!more) break;
     p->at++;
   }
   return closed ? expect(p, ')', "')'") : CY_OK;
+}
+
+static cy_status parse_padding_of_axis(parser *p, const cy_argument_row *row, int64_t *low, int64_t *high) {
+  if (peek_kind(p) != CY_TOKEN_NUMBER && parameter_index(p, peek(p)) < 0)
+    return wrong_type(p, row, "valid, same, half, numbers, or low:high");
+  CY_TRY(parse_element(p, row, low));
+  *high = *low;
+  return accept(p, ':') ? parse_element(p, row, high) : CY_OK;
+}
+
+static cy_status parse_padding(parser *p, const cy_argument_row *row, cy_padding *out) {
+  *out = (cy_padding){0};
+  for (int i = 0; peek_kind(p) == CY_TOKEN_NAME && i < cy_padding_row_count; i++)
+    if (cy_token_is(&p->source, peek(p), cy_padding_rows[i].name)) {
+      out->kind = cy_padding_rows[i].kind;
+      p->at++;
+      return CY_OK;
+    }
+  if (!accept(p, '(')) return parse_padding_of_axis(p, row, &out->low[0], &out->high[0]);
+  do {
+    if (out->axes == CY_MAX_SPACE) return too_many(p, row, CY_MAX_SPACE, "numbers, one per spatial axis");
+    CY_TRY(parse_padding_of_axis(p, row, &out->low[out->axes], &out->high[out->axes]));
+    out->axes++;
+  } while (accept(p, ','));
+  return expect(p, ')', "',' or ')'");
 }
 
 static cy_status parse_chains(parser *p, bool many, cy_argument *out) {
@@ -281,7 +316,8 @@ static cy_status parse_chains(parser *p, bool many, cy_argument *out) {
 
 static cy_status parse_value(parser *p, const cy_argument_row *row, cy_argument *out) {
   bool is_chain = row->type == CY_ARGUMENT_CHAIN || row->type == CY_ARGUMENT_CHAINS;
-  int parameter = is_chain || at_end(p) ? -1 : parameter_index(p, peek(p));
+  bool is_low = row->type == CY_ARGUMENT_PADDING && is_sign_at(p, p->at + 1, ':');
+  int parameter = is_chain || is_low || at_end(p) ? -1 : parameter_index(p, peek(p));
   if (parameter >= 0) return parse_parameter(p, parameter, NULL, row, out);
   switch (row->type) {
     case CY_ARGUMENT_INTEGER: return parse_integer(p, row, &out->integer);
@@ -289,7 +325,9 @@ static cy_status parse_value(parser *p, const cy_argument_row *row, cy_argument 
     case CY_ARGUMENT_BOOL: return parse_bool(p, row, &out->truth);
     case CY_ARGUMENT_CHOICE: return parse_choice(p, row, &out->choice);
     case CY_ARGUMENT_INITIALIZER: return parse_initializer(p, row, out);
-    case CY_ARGUMENT_EXTENTS: return parse_extents(p, row, &out->extents);
+    case CY_ARGUMENT_EXTENTS:
+    case CY_ARGUMENT_SPACE: return parse_extents(p, row, &out->extents);
+    case CY_ARGUMENT_PADDING: return parse_padding(p, row, &out->padding);
     case CY_ARGUMENT_CHAIN: return parse_chains(p, false, out);
     case CY_ARGUMENT_CHAINS: return parse_chains(p, true, out);
   }

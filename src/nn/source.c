@@ -119,7 +119,7 @@ static cy_token read_token(const char *text, size_t at) {
     while (c[n] && c[n] != '"' && c[n] != '\n') n++;
     return c[n] == '"' ? (cy_token){CY_TOKEN_STRING, at, n + 1} : (cy_token){CY_TOKEN_END, at, 1};
   }
-  return (cy_token){strchr("(),=|*", *c) ? CY_TOKEN_SIGN : CY_TOKEN_END, at, 1};
+  return (cy_token){strchr("(),=|*:", *c) ? CY_TOKEN_SIGN : CY_TOKEN_END, at, 1};
 }
 
 static cy_status refuse_byte(const cy_source *source, size_t at) {

@@ -14,7 +14,7 @@ typedef enum cy_token_kind {
   CY_TOKEN_NUMBER, /* -3, 0.25, 1e-4 */
   CY_TOKEN_STRING, /* "fc1": on one line, no escapes */
   CY_TOKEN_ARROW,  /* -> */
-  CY_TOKEN_SIGN,   /* one of ( ) , = | * */
+  CY_TOKEN_SIGN,   /* one of ( ) , = | * : */
 } cy_token_kind;
 
 typedef struct cy_token {
