@@ -30,15 +30,18 @@ typedef enum cy_task {
 typedef struct cy_dataset_options {
   const char *directory; /* the data directory; NULL: cy_data_directory */
   const char *target;    /* CSV: the target column (name, number from 0, or "-1"); NULL: a column named label, target,
-                          * class, species or y, else the last one */
+                          * class, species or y, else the last one. CIFAR-100: "fine" (NULL) or "coarse" */
   cy_task task;          /* CSV and NPZ */
 } cy_dataset_options;
 
 /* spec is one of
  *   a name:    "digits", "iris" (embedded), "mnist", "fashion-mnist", ... (cy_data_list), in the data directory
- *   a folder:  with IDX files of MNIST's names (train-images-idx3-ubyte[.gz], ...; the t10k pair is optional)
+ *   a folder:  with IDX files of MNIST's names (train-images-idx3-ubyte[.gz], ...; the t10k pair is optional), or with
+ *              CIFAR's binary files (data_batch_1.bin[.gz], ..., test_batch.bin[.gz], batches.meta.txt; of CIFAR-100
+ *              train.bin, test.bin, fine_label_names.txt), or with the archive of them as published
  *   a file:    .csv/.tsv[.gz], .npz (arrays x and y, or x_train, y_train, x_test, y_test), or an IDX file of images
- *              whose name holds "images", beside its labels file (same name with "labels", idx1 for idx3)
+ *              whose name holds "images", beside its labels file (same name with "labels", idx1 for idx3), or .bin[.gz]
+ *              records or the .tar.gz of CIFAR
  * Samples have shape [features] for tables, [channels, height, width] for images (MNIST and other u8 [N, H, W]:
  * [1, 28, 28]). A name wins over a path: "./mnist" is the folder.
  * Fails with one sentence that names file, row and number; a NaN or infinite feature and a label outside 0..classes-1
@@ -146,6 +149,8 @@ typedef struct cy_data_set {
   const cy_data_file *files; /* ends with an entry whose name is NULL; NULL: embedded */
   const char *system_folder; /* where a system package puts it; NULL: nowhere */
   const char *system_package; /* the package's name; NULL: none */
+  const char *unpacked; /* of a set that is fetched as an archive: a file that is there, plain or .gz, if someone has
+                         * unpacked it into the folder. NULL: no archive */
 } cy_data_set;
 
 /* The known sets; *count may be NULL. */

@@ -44,6 +44,9 @@ cy_status cy_open_embedded(const char *name, cy_dataset **dataset); /* *dataset 
 cy_status cy_open_idx_folder(const char *name, const char *folder, const char *const *class_names, int64_t classes,
                              cy_dataset **dataset);
 cy_status cy_open_idx_pair(const char *name, const char *images_path, cy_dataset **dataset);
+/* *dataset NULL: the folder holds nothing of CIFAR. */
+cy_status cy_open_cifar_folder(const char *name, const char *folder, cy_dataset_options options, cy_dataset **dataset);
+cy_status cy_open_cifar_file(const char *name, const char *path, cy_dataset_options options, cy_dataset **dataset);
 cy_status cy_open_csv(const char *name, const char *path, cy_dataset_options options, cy_dataset **dataset);
 cy_status cy_open_npz(const char *name, const char *path, cy_dataset_options options, cy_dataset **dataset);
 

@@ -13,7 +13,7 @@ static bool ends_with(const char *text, const char *end) {
 
 /* "data/wine.csv.gz" -> "wine". */
 static char *short_name(const char *path) {
-  static const char *const endings[] = {".gz", ".csv", ".tsv", ".data", ".npz", ".idx"};
+  static const char *const endings[] = {".gz", ".csv", ".tsv", ".data", ".npz", ".idx", ".tar", ".bin"};
   size_t n = strlen(path);
   while (n > 1 && path[n - 1] == '/') n--;
   size_t start = n;
@@ -42,7 +42,8 @@ static cy_status open_set(const cy_data_set *set, cy_dataset_options options, cy
   CY_TRY(cy_data_locate(set, options.directory, &folder));
   if (!folder) return not_here(set, options.directory);
   const char *const *names = cy_registry_class_names(set, &classes);
-  cy_status status = cy_open_idx_folder(set->name, folder, names, classes, dataset);
+  cy_status status = cy_open_cifar_folder(set->name, folder, options, dataset);
+  if (status == CY_OK && !*dataset) status = cy_open_idx_folder(set->name, folder, names, classes, dataset);
   cy_free(folder);
   return status;
 }
@@ -54,12 +55,25 @@ static bool is_csv(const char *path) {
   return false;
 }
 
+static bool is_cifar(const char *path) {
+  static const char *const endings[] = {".bin", ".bin.gz", ".tar", ".tar.gz", ".tgz"};
+  for (size_t i = 0; i < sizeof endings / sizeof *endings; i++)
+    if (ends_with(path, endings[i])) return true;
+  return false;
+}
+
+static cy_status open_folder(const char *path, const char *name, cy_dataset_options options, cy_dataset **dataset) {
+  CY_TRY(cy_open_cifar_folder(name, path, options, dataset));
+  return *dataset ? CY_OK : cy_open_idx_folder(name, path, NULL, -1, dataset);
+}
+
 static cy_status open_path(const char *path, const char *name, bool folder, cy_dataset_options options,
                            cy_dataset **dataset) {
   const char *base = strrchr(path, '/') ? strrchr(path, '/') + 1 : path;
-  if (folder) return cy_open_idx_folder(name, path, NULL, -1, dataset);
+  if (folder) return open_folder(path, name, options, dataset);
   if (is_csv(path)) return cy_open_csv(name, path, options, dataset);
   if (ends_with(path, ".npz")) return cy_open_npz(name, path, options, dataset);
+  if (is_cifar(path)) return cy_open_cifar_file(name, path, options, dataset);
   if (strstr(base, "images")) return cy_open_idx_pair(name, path, dataset);
   return cy_fail(CY_INVALID, "%s: a data set is a .csv, .tsv, .data or .npz file, an IDX file with \"images\" in its "
                  "name, or a folder of IDX files", path);

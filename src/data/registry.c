@@ -4,6 +4,7 @@
 #include "base/text.h"
 #include "data/dataset.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -41,6 +42,17 @@ static const cy_data_file kmnist_files[] = {
 static const char *const kmnist_urls[] = {"https://codh.rois.ac.jp/kmnist/dataset/kmnist", NULL};
 static const char *const kmnist_classes[] = {"o", "ki", "su", "tsu", "na", "ha", "ma", "ya", "re", "wo"};
 
+/* The checksums that TensorFlow Datasets publishes for the files of cs.toronto.edu. */
+static const cy_data_file cifar10_files[] = {
+    {"cifar-10-binary.tar.gz", "c4a38c50a1bc5f3a1c5537f2155ab9d68f9f25eb1ed8d9ddda3db29a59bca1dd", 170052171},
+    {NULL, NULL, 0},
+};
+static const cy_data_file cifar100_files[] = {
+    {"cifar-100-binary.tar.gz", "58a81ae192c23a4be8b1804d68e518ed807d710a4eb253b1f2a199162a40d8ec", 168513733},
+    {NULL, NULL, 0},
+};
+static const char *const cifar_urls[] = {"https://www.cs.toronto.edu/~kriz", NULL};
+
 static const cy_data_set sets[] = {
     {.name = "digits",
      .title = "handwritten digits, 8x8, embedded",
@@ -75,6 +87,22 @@ static const cy_data_set sets[] = {
      .licence = "CC BY-SA 4.0",
      .urls = kmnist_urls,
      .files = kmnist_files},
+    {.name = "cifar10",
+     .title = "photographs of ten kinds of things, 32x32",
+     .description = "50000 training and 10000 test images of 3x32x32, 10 classes",
+     .source = "A. Krizhevsky 2009, Learning multiple layers of features from tiny images, cs.toronto.edu/~kriz/cifar.html",
+     .licence = "none stated; cite the report",
+     .urls = cifar_urls,
+     .files = cifar10_files,
+     .unpacked = "data_batch_1.bin"},
+    {.name = "cifar100",
+     .title = "photographs of a hundred kinds of things, 32x32",
+     .description = "50000 training and 10000 test images of 3x32x32, 100 classes; target coarse: their 20 groups",
+     .source = "A. Krizhevsky 2009, Learning multiple layers of features from tiny images, cs.toronto.edu/~kriz/cifar.html",
+     .licence = "none stated; cite the report",
+     .urls = cifar_urls,
+     .files = cifar100_files,
+     .unpacked = "train.bin"},
 };
 enum { SETS = sizeof sets / sizeof *sets };
 
@@ -120,20 +148,27 @@ static bool is_file(const char *path) {
   return stat(path, &info) == 0 && S_ISREG(info.st_mode);
 }
 
-/* Whether every file is there, compressed as published or not. */
+/* Whether a file is there, compressed or not. */
+static cy_status holds(const char *folder, const char *name, bool *there) {
+  char path[4096];
+  size_t n = strlen(name);
+  int length = snprintf(path, sizeof path, "%s/%s", folder, name);
+  if (length < 0 || (size_t)length + 4 > sizeof path) return cy_fail(CY_INVALID, "%s: the path is too long", folder);
+  *there = is_file(path);
+  if (*there) return CY_OK;
+  if (n > 3 && strcmp(name + n - 3, ".gz") == 0) path[length - 3] = 0;
+  else strcat(path, ".gz");
+  *there = is_file(path);
+  return CY_OK;
+}
+
+/* Whether every file is there, or a copy that someone has unpacked. */
 static cy_status holds_all(const cy_data_set *set, const char *folder, bool *all) {
+  *all = false;
+  if (set->unpacked) CY_TRY(holds(folder, set->unpacked, all));
+  if (*all) return CY_OK;
   *all = true;
-  for (const cy_data_file *f = set->files; f->name && *all; f++) {
-    char *path = cy_join_path(folder, f->name);
-    if (!path) return cy_no_memory();
-    size_t n = strlen(path);
-    *all = is_file(path);
-    if (!*all && n > 3 && strcmp(path + n - 3, ".gz") == 0) {
-      path[n - 3] = 0;
-      *all = is_file(path);
-    }
-    cy_free(path);
-  }
+  for (const cy_data_file *f = set->files; f->name && *all; f++) CY_TRY(holds(folder, f->name, all));
   return CY_OK;
 }
 
