@@ -6,15 +6,18 @@
  *   graph     values, printing             data   data sets
  *   ops       the operations               train  the training loop
  *   autodiff  derivatives as graphs        io     tensor files
- *   program   compiling and running        plot   charts as PNG and SVG */
+ *   program   compiling and running        plot   charts as PNG and SVG
+ *   operator  layers as matrices */
 #ifndef CAUCHY_H
 #define CAUCHY_H
 
+#include <cauchy/analyze.h>
 #include <cauchy/autodiff.h>
 #include <cauchy/data.h>
 #include <cauchy/graph.h>
 #include <cauchy/io.h>
 #include <cauchy/nn.h>
+#include <cauchy/operator.h>
 #include <cauchy/ops.h>
 #include <cauchy/optim.h>
 #include <cauchy/plot.h>
