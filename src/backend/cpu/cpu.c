@@ -15,6 +15,7 @@ typedef struct row {
 static const row table[] = {
     {"dot", true, &cy_cpu_dot},
     {"dot_add", true, &cy_cpu_dot_add},
+    {"convolution", true, &cy_cpu_convolution},
 };
 
 static const cy_kernel *find(const cy_instruction *instruction) {

@@ -1,11 +1,5 @@
-/* oneDNN 2.x describes memory by a struct and operations by a descriptor; 3.x made both opaque. The five functions
- * under "two versions" hide that.
- *
- * Threads: built with OpenMP, oneDNN asks omp_get_max_threads() when a primitive is created (it sizes its division of
- * work and its scratchpad by it) and again when it runs. That number belongs to the calling thread, not to the process,
- * so both calls here set it to the plan's and put the caller's back.
- * Workspace is the caller's (user scratchpad); our code allocates nothing when running, the library a few small
- * blocks. */
+/* Workspace is the caller's (user scratchpad); our code allocates nothing when running, the library a few small
+ * blocks. The two versions of oneDNN differ in one function here; dnnl_common.c hides the others. */
 #include "backend/cpu/dnnl_matmul.h"
 
 #include "base/error.h"
@@ -14,66 +8,23 @@
 #include <cauchy_config.h>
 
 #if CY_HAVE_ONEDNN
-#include <dnnl.h>
-#include <string.h>
+#include "backend/cpu/dnnl_common.h"
 
-#if defined(_OPENMP)
-#include <omp.h>
-#endif
+#include <string.h>
 
 enum { A, B, C, SCRATCH, OPERANDS };
 
-/* ---- two versions --------------------------------------------------------------------------------------- */
-
 #if DNNL_VERSION_MAJOR >= 3
-typedef dnnl_memory_desc_t description;
-
-static dnnl_status_t describe(description *d, int rank, const dnnl_dims_t dims, const dnnl_dims_t strides) {
-  return dnnl_memory_desc_create_with_strides(d, rank, dims, dnnl_f32, strides);
-}
-
-static void forget(description *d) {
-  if (*d) dnnl_memory_desc_destroy(*d);
-}
-
-static dnnl_status_t plan(dnnl_primitive_desc_t *desc, dnnl_engine_t engine, const description d[3],
+static dnnl_status_t plan(dnnl_primitive_desc_t *desc, dnnl_engine_t engine, const cy_dnnl_desc d[3],
                           const_dnnl_primitive_attr_t attr) {
   return dnnl_matmul_primitive_desc_create(desc, engine, d[A], d[B], NULL, d[C], attr);
 }
-
-static size_t scratch_bytes(const_dnnl_primitive_desc_t desc) {
-  const_dnnl_memory_desc_t d = dnnl_primitive_desc_query_md(desc, dnnl_query_scratchpad_md, 0);
-  return d ? dnnl_memory_desc_get_size(d) : 0;
-}
-
-static dnnl_status_t memory_of(dnnl_memory_t *memory, const_dnnl_primitive_desc_t desc, dnnl_query_t what, int index,
-                               dnnl_engine_t engine) {
-  return dnnl_memory_create(memory, dnnl_primitive_desc_query_md(desc, what, index), engine, DNNL_MEMORY_NONE);
-}
 #else
-typedef dnnl_memory_desc_t description;
-
-static dnnl_status_t describe(description *d, int rank, const dnnl_dims_t dims, const dnnl_dims_t strides) {
-  return dnnl_memory_desc_init_by_strides(d, rank, dims, dnnl_f32, strides);
-}
-
-static void forget(description *d) { (void)d; }
-
-static dnnl_status_t plan(dnnl_primitive_desc_t *desc, dnnl_engine_t engine, const description d[3],
+static dnnl_status_t plan(dnnl_primitive_desc_t *desc, dnnl_engine_t engine, const cy_dnnl_desc d[3],
                           const_dnnl_primitive_attr_t attr) {
   dnnl_matmul_desc_t operation;
   const dnnl_status_t status = dnnl_matmul_desc_init(&operation, &d[A], &d[B], NULL, &d[C]);
   return status == dnnl_success ? dnnl_primitive_desc_create(desc, &operation, attr, engine, NULL) : status;
-}
-
-static size_t scratch_bytes(const_dnnl_primitive_desc_t desc) {
-  const dnnl_memory_desc_t *d = dnnl_primitive_desc_query_md(desc, dnnl_query_scratchpad_md, 0);
-  return d ? dnnl_memory_desc_get_size(d) : 0;
-}
-
-static dnnl_status_t memory_of(dnnl_memory_t *memory, const_dnnl_primitive_desc_t desc, dnnl_query_t what, int index,
-                               dnnl_engine_t engine) {
-  return dnnl_memory_create(memory, dnnl_primitive_desc_query_md(desc, what, index), engine, DNNL_MEMORY_NONE);
 }
 #endif
 
@@ -94,60 +45,36 @@ struct cy_dnnl_instance {
   dnnl_exec_arg_t arguments[OPERANDS];
 };
 
-static int enter_threads(int threads) {
-#if defined(_OPENMP)
-  const int before = omp_get_max_threads();
-  if (before != threads) omp_set_num_threads(threads);
-  return before;
-#else
-  return threads;
-#endif
-}
-
-static void leave_threads(int before) {
-#if defined(_OPENMP)
-  if (before != omp_get_max_threads()) omp_set_num_threads(before);
-#else
-  (void)before;
-#endif
-}
-
 static bool rows_apart(const int64_t stride[3], int64_t rows, int64_t columns) {
   return (stride[2] == 1 && stride[1] >= columns) || (stride[1] == 1 && stride[2] >= rows);
 }
 
 /* Rank 2, or 3 with batches; an operand that repeats has one batch. */
-static bool describe_operand(description *d, const int64_t stride[3], int64_t batch, int64_t rows, int64_t columns) {
+static bool describe_operand(cy_dnnl_desc *d, const int64_t stride[3], int64_t batch, int64_t rows, int64_t columns) {
   const dnnl_dims_t dims = {stride[0] == 0 ? 1 : batch, rows, columns};
   const dnnl_dims_t strides = {stride[0] == 0 ? rows * columns : stride[0], stride[1], stride[2]};
   const int skip = batch == 1;
   dnnl_dims_t used_dims = {0}, used_strides = {0};
   for (int i = skip; i < 3; ++i) used_dims[i - skip] = dims[i], used_strides[i - skip] = strides[i];
-  return describe(d, 3 - skip, used_dims, used_strides) == dnnl_success;
+  return cy_dnnl_describe_strides(d, 3 - skip, used_dims, used_strides);
 }
 
 /* The library's slow fallback is named ref:any. */
-static bool is_fast(const_dnnl_primitive_desc_t desc) {
-  const char *name = NULL;
-  return dnnl_primitive_desc_query(desc, dnnl_query_impl_info_str, 0, &name) == dnnl_success && name &&
-         strncmp(name, "ref", 3) != 0;
-}
+static bool is_fast(const_dnnl_primitive_desc_t desc) { return strncmp(cy_dnnl_implementation(desc), "ref", 3) != 0; }
 
 static bool build(cy_dnnl_matmul *m, const cy_gemm_problem *p) {
-  description d[3];
+  cy_dnnl_desc d[3];
   memset(d, 0, sizeof d);
-  dnnl_primitive_attr_t attr = NULL;
-  const bool ok = dnnl_engine_create(&m->engine, dnnl_cpu, 0) == dnnl_success &&
-                  dnnl_primitive_attr_create(&attr) == dnnl_success &&
-                  dnnl_primitive_attr_set_scratchpad_mode(attr, dnnl_scratchpad_mode_user) == dnnl_success &&
+  dnnl_primitive_attr_t attr = cy_dnnl_attributes();
+  const bool ok = attr && dnnl_engine_create(&m->engine, dnnl_cpu, 0) == dnnl_success &&
                   describe_operand(&d[A], p->a_stride, p->batch, p->m, p->k) &&
                   describe_operand(&d[B], p->b_stride, p->batch, p->k, p->n) &&
                   describe_operand(&d[C], p->c_stride, p->batch, p->m, p->n) &&
                   plan(&m->desc, m->engine, d, attr) == dnnl_success && is_fast(m->desc) &&
                   dnnl_primitive_create(&m->primitive, m->desc) == dnnl_success;
-  for (int i = 0; i < 3; ++i) forget(&d[i]);
+  for (int i = 0; i < 3; ++i) cy_dnnl_forget(&d[i]);
   if (attr) dnnl_primitive_attr_destroy(attr);
-  if (ok) m->scratch = scratch_bytes(m->desc);
+  if (ok) m->scratch = cy_dnnl_scratch_bytes(m->desc);
   return ok;
 }
 
@@ -174,9 +101,9 @@ cy_status cy_dnnl_matmul_create(const cy_gemm_problem *problem, int threads, cy_
   if (!m) return cy_no_memory();
   m->threads = threads;
   m->swapped = swapped;
-  const int before = enter_threads(threads);
+  const int before = cy_dnnl_enter_threads(threads);
   const bool ok = build(m, &p);
-  leave_threads(before);
+  cy_dnnl_leave_threads(before);
   if (ok) *matmul = m;
   else cy_dnnl_matmul_free(m);
   return CY_OK;
@@ -207,7 +134,7 @@ cy_status cy_dnnl_instance_create(const cy_dnnl_matmul *m, cy_dnnl_instance **in
   if (!i) return cy_no_memory();
   dnnl_status_t status = dnnl_stream_create(&i->stream, m->engine, dnnl_stream_default_flags);
   for (int o = 0; o < OPERANDS && status == dnnl_success; ++o) {
-    status = memory_of(&i->memory[o], m->desc, operands[o].query, 0, m->engine);
+    status = cy_dnnl_memory(&i->memory[o], cy_dnnl_query(m->desc, operands[o].query), m->engine);
     i->arguments[o] = (dnnl_exec_arg_t){.arg = operands[o].argument, .memory = i->memory[o]};
   }
   if (status != dnnl_success) {
@@ -235,13 +162,11 @@ cy_status cy_dnnl_matmul_run(const cy_dnnl_matmul *m, cy_dnnl_instance *i, const
   dnnl_status_t status = dnnl_success;
   for (int o = 0; o < OPERANDS && status == dnnl_success; ++o)
     status = dnnl_memory_set_data_handle(i->memory[o], address[o]);
-  const int before = enter_threads(m->threads);
+  const int before = cy_dnnl_enter_threads(m->threads);
   if (status == dnnl_success) status = dnnl_primitive_execute(m->primitive, i->stream, OPERANDS, i->arguments);
   if (status == dnnl_success) status = dnnl_stream_wait(i->stream);
-  leave_threads(before);
-  if (status == dnnl_success) return CY_OK;
-  return status == dnnl_out_of_memory ? cy_no_memory()
-                                      : cy_fail(CY_UNSUPPORTED, "contraction: oneDNN failed (status %d)", (int)status);
+  cy_dnnl_leave_threads(before);
+  return cy_dnnl_status(status, "contraction");
 }
 
 #else /* without the library: nothing is ever created */

@@ -1,0 +1,216 @@
+/* Convolutions of all three roles: f32 through oneDNN where it has a fast kernel, everything else through matrices of
+ * columns. Operands whose strides the library cannot express are first copied, channels innermost. In a frozen program the
+ * weights are converted to the library's format once, and kept by the session. */
+#include "backend/cpu/convolution.h"
+
+#include "backend/cpu/convolution_columns.h"
+#include "backend/cpu/cpu.h"
+#include "backend/cpu/dnnl_convolution.h"
+
+#include <stdio.h>
+#include <string.h>
+
+enum { X, W, Y, ARGUMENTS };
+
+/* An operand that is copied before the library sees it. */
+typedef struct copied {
+  bool is;
+  cy_view from, to;
+  size_t offset;
+} copied;
+
+typedef struct plan {
+  cy_convolution_problem problem;
+  cy_dnnl_convolution *library; /* NULL: columns */
+  cy_columns *columns;
+  copied copy[ARGUMENTS];
+  size_t copies; /* bytes of the workspace's first part */
+  bool keeps_w;  /* w is still: kept packed */
+  char name[112];
+} plan;
+
+typedef struct instance {
+  cy_dnnl_convolution_instance *library;
+  void *columns;
+  void *packed; /* NULL: w is not kept; valid once prepared */
+  bool prepared;
+} instance;
+
+/* ---- planning ---- */
+
+static int result_of(cy_convolution_role role) {
+  return role == CY_CONVOLUTION_Y ? Y : role == CY_CONVOLUTION_X ? X : W;
+}
+
+/* The instruction's layouts by argument, and which operand each is (-1: the result). */
+static void find_arguments(const cy_instruction *instruction, const cy_view *layout[ARGUMENTS], int operand[ARGUMENTS]) {
+  const cy_window_attrs *a = instruction->attrs;
+  const int result = result_of((cy_convolution_role)a->role);
+  for (int i = 0, k = 0; i < ARGUMENTS; i++) {
+    operand[i] = i == result ? -1 : k++;
+    layout[i] = i == result ? &instruction->out[0].layout : &instruction->in[operand[i]].layout;
+  }
+}
+
+static cy_convolution_problem problem_of(const cy_window_attrs *a, const cy_view *const layout[ARGUMENTS]) {
+  cy_convolution_problem p = {.dtype = layout[W]->dtype,
+                              .role = (cy_convolution_role)a->role,
+                              .space = (int)a->size.n,
+                              .batch = layout[X]->shape.dim[0],
+                              .groups = a->groups,
+                              .channels = layout[X]->shape.dim[1],
+                              .filters = layout[Y]->shape.dim[1]};
+  for (int i = 0; i < p.space; i++) {
+    p.size[i] = a->size.at[i], p.extent[i] = layout[Y]->shape.dim[i + 2], p.kernel[i] = a->kernel.at[i];
+    p.stride[i] = a->stride.at[i], p.dilation[i] = a->dilation.at[i];
+    p.low[i] = a->low.at[i], p.high[i] = a->high.at[i];
+  }
+  for (int i = 0; i < 2 + p.space; i++) {
+    p.x_stride[i] = layout[X]->stride[i];
+    p.w_stride[i] = layout[W]->stride[i];
+    p.y_stride[i] = layout[Y]->stride[i];
+  }
+  return p;
+}
+
+static size_t aligned(size_t bytes) { return (bytes + 63) / 64 * 64; }
+
+/* Has every operand copied to a dense array: images with channels innermost, weights row by row. */
+static void copy_operands(plan *p, const cy_view *const layout[ARGUMENTS]) {
+  int64_t *const stride[ARGUMENTS] = {p->problem.x_stride, p->problem.w_stride, p->problem.y_stride};
+  for (int i = 0; i < ARGUMENTS; i++) {
+    if (i == result_of(p->problem.role)) continue;
+    copied *c = &p->copy[i];
+    *c = (copied){.is = true, .from = *layout[i], .to = *layout[i], .offset = p->copies};
+    cy_row_major(c->to.shape, c->to.stride);
+    if (i != W) {
+      const int64_t channels = c->to.shape.dim[1];
+      int64_t dense = channels;
+      c->to.stride[1] = 1;
+      for (int k = c->to.shape.rank - 1; k >= 0; k--) {
+        if (k == 1) continue;
+        c->to.stride[k] = dense;
+        dense *= c->to.shape.dim[k];
+      }
+    }
+    memcpy(stride[i], c->to.stride, (size_t)c->to.shape.rank * sizeof *stride[i]);
+    p->copies += aligned((size_t)cy_count(c->to.shape) * cy_dtype_size(c->to.dtype));
+  }
+}
+
+/* The library for the problem as it is, or with its operands copied; columns for the problem as it is. */
+static cy_status choose(plan *p, const cy_view *const layout[ARGUMENTS], int threads) {
+  CY_TRY(cy_dnnl_convolution_create(&p->problem, threads, &p->library));
+  if (p->library) return CY_OK;
+  const cy_convolution_problem as_is = p->problem;
+  if (p->problem.dtype == CY_F32) {
+    copy_operands(p, layout);
+    CY_TRY(cy_dnnl_convolution_create(&p->problem, threads, &p->library));
+    if (p->library) return CY_OK;
+  }
+  memset(p->copy, 0, sizeof p->copy);
+  p->copies = 0;
+  p->problem = as_is;
+  return cy_columns_create(&p->problem, threads, &p->columns);
+}
+
+static void destroy(void *plan_) {
+  plan *p = plan_;
+  if (!p) return;
+  cy_dnnl_convolution_free(p->library);
+  cy_columns_free(p->columns);
+  cy_free(p);
+}
+
+static cy_status create(const cy_instruction *instruction, int threads, void **out) {
+  const cy_view *layout[ARGUMENTS];
+  int operand[ARGUMENTS];
+  *out = NULL;
+  plan *p = cy_calloc(1, sizeof *p);
+  if (!p) return cy_no_memory();
+  find_arguments(instruction, layout, operand);
+  p->problem = problem_of(instruction->attrs, layout);
+  const cy_status status = choose(p, layout, threads);
+  if (status != CY_OK) {
+    destroy(p);
+    return status;
+  }
+  if (p->library)
+    snprintf(p->name, sizeof p->name, "onednn %s%s", cy_dnnl_convolution_name(p->library), p->copies ? ", copies" : "");
+  else
+    snprintf(p->name, sizeof p->name, "columns");
+  *out = p;
+  return CY_OK;
+}
+
+static size_t scratch(const void *plan_) {
+  const plan *p = plan_;
+  return p->copies + (p->library ? cy_dnnl_convolution_scratch(p->library) : cy_columns_scratch(p->columns));
+}
+
+static const char *describe(const void *plan_) { return ((const plan *)plan_)->name; }
+
+/* ---- running ---- */
+
+static void free_instance(void *instance_) {
+  instance *n = instance_;
+  if (!n) return;
+  cy_dnnl_convolution_instance_free(n->library);
+  cy_columns_instance_free(n->columns);
+  cy_free(n->packed);
+  cy_free(n);
+}
+
+static cy_status create_instance(const void *plan_, void **out) {
+  const plan *p = plan_;
+  *out = NULL;
+  instance *n = cy_calloc(1, sizeof *n);
+  if (!n) return cy_no_memory();
+  cy_status status = p->library ? cy_dnnl_convolution_instance_create(p->library, &n->library)
+                                : cy_columns_instance_create(p->columns, &n->columns);
+  if (status == CY_OK && p->keeps_w) {
+    n->packed = cy_alloc_aligned(cy_dnnl_convolution_packed_bytes(p->library));
+    if (!n->packed) status = cy_no_memory();
+  }
+  if (status != CY_OK) {
+    free_instance(n);
+    return status;
+  }
+  *out = n;
+  return CY_OK;
+}
+
+static cy_convolution_operands arguments(const plan *p, void *const *in, void *result) {
+  void *at[ARGUMENTS];
+  for (int i = 0, k = 0; i < ARGUMENTS; i++) at[i] = i == result_of(p->problem.role) ? result : in[k++];
+  return (cy_convolution_operands){.x = at[X], .w = at[W], .y = at[Y]};
+}
+
+static void *copied_to(const copied *c, void *data, char *workspace) {
+  if (!c->is) return data;
+  cy_view from = c->from, to = c->to;
+  from.data = data;
+  to.data = workspace + c->offset;
+  cy_view_copy(&from, &to);
+  return to.data;
+}
+
+static cy_status run(const void *plan_, void *instance_, void *const *in, void *const *out, void *workspace) {
+  const plan *p = plan_;
+  const instance *n = instance_;
+  cy_convolution_operands o = arguments(p, in, out[0]);
+  if (!p->library) return cy_columns_run(p->columns, n->columns, o, workspace);
+  if (n->prepared) {
+    o.w = n->packed;
+    o.packed = true;
+  } else {
+    o.w = copied_to(&p->copy[W], o.w, workspace);
+  }
+  o.x = copied_to(&p->copy[X], o.x, workspace);
+  o.y = copied_to(&p->copy[Y], o.y, workspace);
+  return cy_dnnl_convolution_run(p->library, n->library, o, (char *)workspace + p->copies);
+}
+
+const cy_kernel cy_cpu_convolution = {.create = create, .destroy = destroy, .scratch = scratch,
+                                      .instance = create_instance, .free_instance = free_instance, .run = run,
+                                      .describe = describe};
