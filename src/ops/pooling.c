@@ -64,6 +64,14 @@ static void kernel_sum(const cy_call *call) {
   }
 }
 
+/* Windows of one element, all of x. */
+static cy_value simplify_single(const cy_rule *r) {
+  const cy_window_attrs *w = CY_ATTRS(cy_window_attrs, r);
+  for (int i = 0; i < w->size.n; i++)
+    if (w->kernel.at[i] != 1 || w->stride.at[i] != 1 || w->low.at[i] || w->high.at[i]) return cy_none;
+  return r->in[0];
+}
+
 static cy_value transpose_sum(const cy_rule *r, int i, cy_value ct) {
   (void)i;
   return cy_make(r->graph, &cy_op_window_spread, &ct, 1, r->node->attrs);
@@ -80,8 +88,8 @@ static void sample_sum(const cy_op *op, cy_rng *rng, cy_sample *s) {
 const cy_op cy_op_window_sum = {
     .name = "window_sum", .op_class = CY_CLASS_LINEAR, .arity = 1, .attr_size = sizeof(cy_window_attrs),
     .fields = cy_window_fields, .linear = 1, .scalar = -1, .infer = infer_sum, .jvp = cy_jvp_linear,
-    .transpose = transpose_sum, .kernel = kernel_sum, .cost = cost_windows, .reach = reach_windows, .images = cy_images_all,
-    .sample = sample_sum};
+    .transpose = transpose_sum, .simplify = simplify_single, .kernel = kernel_sum, .cost = cost_windows,
+    .reach = reach_windows, .images = cy_images_all, .sample = sample_sum};
 
 /* ---- its transpose: y added to every element of its window ---- */
 
@@ -129,8 +137,8 @@ static void sample_spread(const cy_op *op, cy_rng *rng, cy_sample *s) {
 const cy_op cy_op_window_spread = {
     .name = "window_spread", .op_class = CY_CLASS_LINEAR, .arity = 1, .attr_size = sizeof(cy_window_attrs),
     .fields = cy_window_fields, .linear = 1, .scalar = -1, .infer = infer_spread, .jvp = cy_jvp_linear,
-    .transpose = transpose_spread, .kernel = kernel_spread, .cost = cost_windows, .reach = reach_windows_back,
-    .images = cy_images_all, .sample = sample_spread};
+    .transpose = transpose_spread, .simplify = simplify_single, .kernel = kernel_spread, .cost = cost_windows,
+    .reach = reach_windows_back, .images = cy_images_all, .sample = sample_spread};
 
 /* ---- the largest element of each window ---- */
 

@@ -16,6 +16,7 @@ const cy_op *const cy_op_table[] = {
     &cy_op_sum, &cy_op_reduce_max, &cy_op_argmax, &cy_op_cumsum, &cy_op_prod,
     &cy_op_dot, &cy_op_dot_add, &cy_op_convolution, &cy_op_convolution_bias,
     &cy_op_window_argmax, &cy_op_window_gather, &cy_op_window_scatter, &cy_op_window_sum, &cy_op_window_spread,
+    &cy_op_resize, &cy_op_resize_transpose,
     &cy_op_random_uniform, &cy_op_all_reduce,
     &cy_op_normalize, &cy_op_relu, &cy_op_softplus, &cy_op_logsumexp, &cy_op_softmax, &cy_op_log_softmax,
     NULL,
