@@ -209,6 +209,7 @@ typedef struct cy_conv_transpose_options {
   cy_padding padding;                     /* of the convolution that it transposes; zeros only. Same: out = in * stride */
   int64_t output_padding[CY_MAX_SPACE];   /* below the stride; added at the end: which of the sizes that the convolution
                                            * would map here */
+  int output_axes;                        /* how many axes output_padding speaks of, as padding.axes */
   int64_t groups;
   bool no_bias;
   cy_initializer weight, bias;

@@ -168,7 +168,7 @@ static cy_value conv_transpose(cy_network *net, cy_value x, const cy_conv_transp
   int axes = cy_space_axes(net, x);
   if (axes == 0 || !bank_is_valid(net, &bank, cy_value_shape(x).dim[1]) ||
       !cy_windows_spread(net, &given, axes, &windows) ||
-      !cy_space_spread(net, "output_pad", o->output_padding, axes, 0, 0, extra))
+      !cy_space_spread(net, "output_pad", o->output_padding, o->output_axes, axes, 0, 0, extra))
     return cy_none;
   if (o->padding.mode != CY_PAD_ZERO) {
     cy_graph_fail(cy_network_graph(net), CY_INVALID, "a transposed convolution pads with zeros only");

@@ -10,4 +10,11 @@
 #include "nn/image_layers.def"
 #undef CY_IMAGE_LAYER
 
+/* Numbers per spatial axis as option structs hold them; none: zeros. */
+void cy_argument_space(const cy_argument *argument, int64_t out[CY_MAX_SPACE]);
+extern const char *const cy_pad_modes[]; /* in the order of cy_pad_mode */
+#define CY_PAD_MODE_ARGUMENT                                                                              \
+  {.name = "mode", .type = CY_ARGUMENT_CHOICE, .fallback = "zeros", .choices = cy_pad_modes,              \
+   .about = "what the padding holds"}
+
 #endif

@@ -1,4 +1,5 @@
-/* The image layers of the architecture language: their arguments, and functions that hand them to the layers. */
+/* The layers of the architecture language that slide windows over images: their arguments, and functions that hand them to
+ * the layers. */
 #include "nn/image_layers.h"
 #include "nn/windows.h"
 
@@ -8,13 +9,12 @@
 #include <cauchy/ops.h>
 #include <string.h>
 
-/* Numbers per spatial axis as option structs hold them; none: zeros. */
-static void set_space(const cy_argument *argument, int64_t out[CY_MAX_SPACE]) {
+void cy_argument_space(const cy_argument *argument, int64_t out[CY_MAX_SPACE]) {
   memset(out, 0, CY_MAX_SPACE * sizeof *out);
   for (int i = 0; i < argument->extents.rank; i++) out[i] = argument->extents.dim[i];
 }
 
-static const char *const pad_modes[] = {"zeros", "reflect", "edge", NULL}; /* in the order of cy_pad_mode */
+const char *const cy_pad_modes[] = {"zeros", "reflect", "edge", NULL};
 
 static cy_padding padding_of(const cy_argument *padding, const cy_argument *mode) {
   cy_padding result = padding->padding;
@@ -34,8 +34,6 @@ static cy_padding padding_of(const cy_argument *padding, const cy_argument *mode
 #define GROUPS_ARGUMENT                                                                              \
   {.name = "groups", .type = CY_ARGUMENT_INTEGER, .fallback = "1", .min = 1, .max = 1e9,             \
    .about = "filters and channels fall into so many separate groups"}
-#define MODE_ARGUMENT                                                                                \
-  {.name = "mode", .type = CY_ARGUMENT_CHOICE, .fallback = "zeros", .choices = pad_modes, .about = "what the padding holds"}
 #define FLIPPED_ARGUMENT                                                                             \
   {.name = "flipped", .type = CY_ARGUMENT_BOOL, .fallback = "false", .about = "true convolution: the kernel runs backwards"}
 #define WEIGHT_ARGUMENTS                                                                             \
@@ -51,7 +49,7 @@ enum { CONV_FILTERS, CONV_KERNEL, CONV_STRIDE, CONV_PAD, CONV_DILATION, CONV_GRO
        CONV_L1, CONV_L2, CONV_MODE, CONV_FLIPPED };
 const cy_argument_row cy_conv_arguments[] = {
     {.name = "filters", .type = CY_ARGUMENT_INTEGER, .min = 1, .max = 1e9, .about = "channels of the result"},
-    KERNEL_ARGUMENT, STRIDE_ARGUMENT, PAD_ARGUMENT, DILATION_ARGUMENT, GROUPS_ARGUMENT, WEIGHT_ARGUMENTS, MODE_ARGUMENT,
+    KERNEL_ARGUMENT, STRIDE_ARGUMENT, PAD_ARGUMENT, DILATION_ARGUMENT, GROUPS_ARGUMENT, WEIGHT_ARGUMENTS, CY_PAD_MODE_ARGUMENT,
     FLIPPED_ARGUMENT, {.name = NULL}};
 
 static cy_conv_options conv_options(const cy_stage *stage) {
@@ -60,9 +58,9 @@ static cy_conv_options conv_options(const cy_stage *stage) {
                        .padding = padding_of(&a[CONV_PAD], &a[CONV_MODE]), .flipped = a[CONV_FLIPPED].truth,
                        .no_bias = !a[CONV_BIAS].truth, .weight = a[CONV_INIT].initializer,
                        .bias = a[CONV_BIAS_INIT].initializer, .l1 = a[CONV_L1].real, .l2 = a[CONV_L2].real};
-  set_space(&a[CONV_KERNEL], o.kernel);
-  set_space(&a[CONV_STRIDE], o.stride);
-  set_space(&a[CONV_DILATION], o.dilation);
+  cy_argument_space(&a[CONV_KERNEL], o.kernel);
+  cy_argument_space(&a[CONV_STRIDE], o.stride);
+  cy_argument_space(&a[CONV_DILATION], o.dilation);
   return o;
 }
 
@@ -76,7 +74,7 @@ const cy_argument_row cy_depthwise_arguments[] = {
     KERNEL_ARGUMENT, STRIDE_ARGUMENT, PAD_ARGUMENT, DILATION_ARGUMENT,
     {.name = "multiplier", .type = CY_ARGUMENT_INTEGER, .fallback = "1", .min = 1, .max = 1e9,
      .about = "filters of each channel"},
-    WEIGHT_ARGUMENTS, MODE_ARGUMENT, FLIPPED_ARGUMENT, {.name = NULL}};
+    WEIGHT_ARGUMENTS, CY_PAD_MODE_ARGUMENT, FLIPPED_ARGUMENT, {.name = NULL}};
 
 cy_value cy_build_depthwise(cy_network *network, cy_value x, const cy_stage *stage) {
   const cy_argument *a = stage->arguments;
@@ -85,9 +83,9 @@ cy_value cy_build_depthwise(cy_network *network, cy_value x, const cy_stage *sta
                        .flipped = a[DEPTHWISE_FLIPPED].truth, .no_bias = !a[DEPTHWISE_BIAS].truth,
                        .weight = a[DEPTHWISE_INIT].initializer, .bias = a[DEPTHWISE_BIAS_INIT].initializer,
                        .l1 = a[DEPTHWISE_L1].real, .l2 = a[DEPTHWISE_L2].real};
-  set_space(&a[DEPTHWISE_KERNEL], o.kernel);
-  set_space(&a[DEPTHWISE_STRIDE], o.stride);
-  set_space(&a[DEPTHWISE_DILATION], o.dilation);
+  cy_argument_space(&a[DEPTHWISE_KERNEL], o.kernel);
+  cy_argument_space(&a[DEPTHWISE_STRIDE], o.stride);
+  cy_argument_space(&a[DEPTHWISE_DILATION], o.dilation);
   return cy_conv(network, x, o);
 }
 
@@ -107,14 +105,15 @@ const cy_argument_row cy_conv_transpose_arguments[] = {
 cy_value cy_build_conv_transpose(cy_network *network, cy_value x, const cy_stage *stage) {
   const cy_argument *a = stage->arguments;
   cy_conv_transpose_options o = {.name = stage->name, .filters = a[TRANSPOSE_FILTERS].integer,
-                                 .groups = a[TRANSPOSE_GROUPS].integer, .padding = a[TRANSPOSE_PAD].padding,
+                                 .groups = a[TRANSPOSE_GROUPS].integer,
+                                 .output_axes = a[TRANSPOSE_OUTPUT_PAD].extents.rank, .padding = a[TRANSPOSE_PAD].padding,
                                  .no_bias = !a[TRANSPOSE_BIAS].truth, .weight = a[TRANSPOSE_INIT].initializer,
                                  .bias = a[TRANSPOSE_BIAS_INIT].initializer, .l1 = a[TRANSPOSE_L1].real,
                                  .l2 = a[TRANSPOSE_L2].real};
-  set_space(&a[TRANSPOSE_KERNEL], o.kernel);
-  set_space(&a[TRANSPOSE_STRIDE], o.stride);
-  set_space(&a[TRANSPOSE_OUTPUT_PAD], o.output_padding);
-  set_space(&a[TRANSPOSE_DILATION], o.dilation);
+  cy_argument_space(&a[TRANSPOSE_KERNEL], o.kernel);
+  cy_argument_space(&a[TRANSPOSE_STRIDE], o.stride);
+  cy_argument_space(&a[TRANSPOSE_OUTPUT_PAD], o.output_padding);
+  cy_argument_space(&a[TRANSPOSE_DILATION], o.dilation);
   return cy_conv_transpose(network, x, o);
 }
 
@@ -135,17 +134,17 @@ const cy_argument_row cy_avg_pool_arguments[] = {
 cy_value cy_build_max_pool(cy_network *network, cy_value x, const cy_stage *stage) {
   const cy_argument *a = stage->arguments;
   cy_pool_options o = {.name = stage->name, .padding = a[POOL_PAD].padding};
-  set_space(&a[POOL_KERNEL], o.kernel);
-  set_space(&a[POOL_STRIDE], o.stride);
-  set_space(&a[POOL_DILATION], o.dilation);
+  cy_argument_space(&a[POOL_KERNEL], o.kernel);
+  cy_argument_space(&a[POOL_STRIDE], o.stride);
+  cy_argument_space(&a[POOL_DILATION], o.dilation);
   return cy_max_pool_layer(network, x, o);
 }
 
 cy_value cy_build_avg_pool(cy_network *network, cy_value x, const cy_stage *stage) {
   const cy_argument *a = stage->arguments;
   cy_pool_options o = {.name = stage->name, .padding = a[POOL_PAD].padding, .skip_padding = !a[POOL_COUNT_PADDING].truth};
-  set_space(&a[POOL_KERNEL], o.kernel);
-  set_space(&a[POOL_STRIDE], o.stride);
+  cy_argument_space(&a[POOL_KERNEL], o.kernel);
+  cy_argument_space(&a[POOL_STRIDE], o.stride);
   return cy_avg_pool_layer(network, x, o);
 }
 

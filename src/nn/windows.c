@@ -25,14 +25,14 @@ int cy_space_axes(cy_network *network, cy_value x) {
   return 0;
 }
 
-bool cy_space_spread(cy_network *network, const char *what, const int64_t *given, int axes, int64_t usual, int64_t least,
-                     int64_t *out) {
+bool cy_space_spread(cy_network *network, const char *what, const int64_t *given, int n, int axes, int64_t usual,
+                     int64_t least, int64_t *out) {
   cy_graph *graph = cy_network_graph(network);
-  cy_shape entries = {0};
+  cy_shape entries = {.rank = n};
   char text[CY_SHAPE_TEXT];
   for (int i = 0; i < CY_MAX_SPACE; i++) {
     entries.dim[i] = given[i];
-    if (given[i] != 0) entries.rank = i + 1;
+    if (n == 0 && given[i] != 0) entries.rank = i + 1;
   }
   if (entries.rank > 1 && entries.rank != axes) {
     cy_graph_fail(graph, CY_INVALID, "%s %s is for %d spatial axes, but the input has %d", what,
@@ -51,11 +51,11 @@ bool cy_space_spread(cy_network *network, const char *what, const int64_t *given
 
 bool cy_windows_spread(cy_network *network, const cy_window_options *options, int axes, cy_windows *windows) {
   *windows = (cy_windows){.groups = 1};
-  if (!cy_space_spread(network, "kernel", options->kernel, axes, 0, 1, windows->kernel)) return false;
+  if (!cy_space_spread(network, "kernel", options->kernel, 0, axes, 0, 1, windows->kernel)) return false;
   const int64_t *stride = options->stride;
   bool usual = options->usual_stride && stride[0] == 0 && stride[1] == 0 && stride[2] == 0;
-  return cy_space_spread(network, "stride", usual ? options->usual_stride : stride, axes, 1, 1, windows->stride) &&
-         cy_space_spread(network, "dilation", options->dilation, axes, 1, 1, windows->dilation);
+  return cy_space_spread(network, "stride", usual ? options->usual_stride : stride, 0, axes, 1, 1, windows->stride) &&
+         cy_space_spread(network, "dilation", options->dilation, 0, axes, 1, 1, windows->dilation);
 }
 
 int64_t cy_windows_span(cy_network *network, const cy_windows *windows, int i) {
@@ -124,7 +124,7 @@ bool cy_windows_resolve(cy_network *network, cy_value x, const cy_window_options
 
 cy_value cy_windows_pad(cy_value x, cy_pad_mode mode, cy_windows *windows) {
   if (mode == CY_PAD_ZERO) return x;
-  (void)windows;
-  cy_graph_fail(x.graph, CY_UNSUPPORTED, "padding by other values than zero is not there yet");
-  return cy_none;
+  x = cy_pad_space(x, windows->low, windows->high, mode);
+  for (int i = 0; i < CY_MAX_SPACE; i++) windows->low[i] = windows->high[i] = 0;
+  return x;
 }

@@ -15,10 +15,10 @@ typedef struct cy_window_options {
 /* Spatial axes of x; 0, with the graph's error set, unless there are 1 to CY_MAX_SPACE. */
 int cy_space_axes(cy_network *network, cy_value x);
 
-/* given[0..] as one number per spatial axis: entry 0 alone holds for all of them, 0 stands for usual. False, with the graph's
- * error set, for another number of entries or a number below least. */
-bool cy_space_spread(cy_network *network, const char *what, const int64_t *given, int axes, int64_t usual, int64_t least,
-                     int64_t *out);
+/* The first n entries of given as one number per spatial axis: one alone holds for all of them, 0 stands for usual; n = 0:
+ * up to the last that is not zero. False, with the graph's error set, for another number of entries or one below least. */
+bool cy_space_spread(cy_network *network, const char *what, const int64_t *given, int n, int axes, int64_t usual,
+                     int64_t least, int64_t *out);
 
 /* Fills all entries of windows but groups, without looking at x's extents: padding stays low = high = 0. */
 bool cy_windows_spread(cy_network *network, const cy_window_options *options, int axes, cy_windows *windows);
