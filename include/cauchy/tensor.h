@@ -89,6 +89,8 @@ CY_API CY_MUST_CHECK cy_status cy_state_declare(cy_state *state, const char *nam
                                                 cy_shape shape);
 /* Lays out everything declared so far in flat zeroed buffers (one per role and dtype). Call once. */
 CY_API CY_MUST_CHECK cy_status cy_state_allocate(cy_state *state);
+/* Bytes of the tensors of a role, allocated or not; SIZE_MAX if that does not fit. */
+CY_API size_t cy_state_bytes(const cy_state *state, cy_role role);
 CY_API int cy_state_count(const cy_state *state);
 CY_API const char *cy_state_name(const cy_state *state, int i);
 CY_API cy_role cy_state_role(const cy_state *state, int i);

@@ -100,6 +100,16 @@ cy_status cy_state_allocate(cy_state *state) {
   return CY_OK;
 }
 
+size_t cy_state_bytes(const cy_state *state, cy_role role) {
+  size_t total = 0;
+  for (size_t i = 0; i < state->count; i++) {
+    const entry *e = &state->entries[i];
+    if (e->role == role && __builtin_add_overflow(total, (size_t)cy_count(e->shape) * cy_dtype_size(e->dtype), &total))
+      return SIZE_MAX;
+  }
+  return total;
+}
+
 int cy_state_count(const cy_state *state) { return (int)state->count; }
 const char *cy_state_name(const cy_state *state, int i) { return state->entries[i].name; }
 cy_role cy_state_role(const cy_state *state, int i) { return state->entries[i].role; }

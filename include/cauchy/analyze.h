@@ -1,0 +1,107 @@
+/* What a network is like before it runs: sizes, parameters, arithmetic, memory, and how far each unit sees. Everything is
+ * read off the graph that the description builds for one input shape.
+ *
+ *   cy_analysis *a;
+ *   CY_TRY(cy_analyze(model, CY_SHAPE(3, 64, 64), &a));
+ *   for (int i = 0; i < cy_analysis_layer_count(a); i++) { const cy_layer_facts *l = cy_analysis_layer(a, i); ... }
+ *
+ * Sizes beyond 2^63 - 1 are errors, never wrong numbers. */
+#ifndef CAUCHY_ANALYZE_H
+#define CAUCHY_ANALYZE_H
+
+#include <cauchy/nn.h>
+#include <cauchy/train.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/* ---- receptive fields on any graph ---------------------------------------------------------------------------
+ * Which elements of the input a unit of a value depends on, by the rules of the operations alone (stop_gradient and
+ * integer results included): an interval per axis of the input. Intervals are hulls: dilated windows have holes. They do
+ * not stop at the border, so that a field can be larger than the input (coursework B.III). */
+typedef enum cy_sight {
+  CY_SEES_NOTHING, /* the value does not depend on the input */
+  CY_SEES_WINDOW,  /* an interval that moves with the unit */
+  CY_SEES_FIXED,   /* every unit sees the same interval: dense layers, global pooling */
+} cy_sight;
+
+/* Along one axis of the input. */
+typedef struct cy_receptive_axis {
+  cy_sight sight;
+  int axis;            /* of the value: the one that the window moves with; -1: none */
+  int64_t size;        /* of the largest interval over all units */
+  int64_t stride, per; /* it moves by stride / per elements from unit to unit, in lowest terms: 2 / 1; 1 / 2 after a
+                        * transposed convolution of stride 2; negative after a flip */
+  bool regular;        /* false: units move unevenly, and stride and center mean nothing */
+  bool everything;     /* fixed, and covers the whole axis */
+  int64_t first, last; /* what unit 0 sees, in elements of the input; may lie outside. Fixed: what all see */
+  double center;       /* the middle of unit 0's interval */
+} cy_receptive_axis;
+
+/* fields[i][axis of the input] for n values of the input's graph. Cost: nodes * axes, times the phases of transposed
+ * convolutions and resizes. Fails with CY_INVALID if a field does not fit in 63 bits. */
+CY_API CY_MUST_CHECK cy_status cy_receptive_fields(cy_value input, const cy_value *values, int n,
+                                                   cy_receptive_axis (*fields)[CY_MAX_RANK]);
+/* Exactly what one unit sees, inside the input: seen[axis of the input][coordinate]. unit: a coordinate per axis of the
+ * value, -1 for all of them. Free with cy_seen_free. */
+CY_API CY_MUST_CHECK cy_status cy_seen_from(cy_value input, cy_value value, const int64_t *unit,
+                                            bool *seen[CY_MAX_RANK]);
+CY_API void cy_seen_free(bool *seen[CY_MAX_RANK]);
+
+/* ---- a network at an input shape --------------------------------------------------------------------------- */
+typedef struct cy_analysis cy_analysis;
+
+typedef struct cy_layer_facts {
+  const char *kind, *name; /* "conv", "conv1" */
+  const char *path;        /* with the layers around it: "residual1/conv1" */
+  int depth, parent;       /* layers around it; the nearest of them, -1: none */
+  bool group;              /* other layers are inside */
+  cy_shape input, output;  /* of one example */
+  int64_t parameters;      /* trained numbers that it (with what it encloses) adds; 0 where it shares an earlier layer's */
+  int64_t buffers;         /* other numbers it keeps: running statistics */
+  int64_t multiply_adds;   /* per example: of matrix products and convolutions (biases, activations and pooling add none) */
+  int64_t activation_bytes; /* of the output of one example, in f32 */
+  cy_receptive_axis field[CY_MAX_RANK]; /* per axis of the input: [0] is the batch, [1] the channels, then space */
+} cy_layer_facts;
+
+typedef struct cy_analysis_totals {
+  int64_t parameters, buffers, multiply_adds;
+  int64_t activation_bytes; /* of the input and every layer's output, each value once */
+} cy_analysis_totals;
+
+/* Builds the network for inference on one sample of this shape (without the batch axis) and reads it. Fails as building
+ * does, naming the layer. Linear in the number of layers: a thousand take a few hundredths of a second. */
+CY_API CY_MUST_CHECK cy_status cy_analyze(const cy_model *model, cy_shape sample, cy_analysis **analysis);
+CY_API void cy_analysis_free(cy_analysis *analysis);
+CY_API cy_shape cy_analysis_input(const cy_analysis *analysis); /* of one example */
+CY_API int cy_analysis_layer_count(const cy_analysis *analysis);
+CY_API const cy_layer_facts *cy_analysis_layer(const cy_analysis *analysis, int i); /* NULL beyond the last */
+/* By name or path; *layer -1 and an error with the nearest name if there is none, or if several layers have the name. */
+CY_API CY_MUST_CHECK cy_status cy_analysis_find(const cy_analysis *analysis, const char *name, int *layer);
+CY_API cy_analysis_totals cy_analysis_total(const cy_analysis *analysis);
+/* The values in the analysis' graph, with a batch axis of one. layer -1: the input. */
+CY_API cy_value cy_analysis_value(const cy_analysis *analysis, int layer);
+
+/* ---- memory, as the compiler allocates it ---- */
+typedef struct cy_memory_facts {
+  int64_t batch;
+  size_t parameters, buffers, optimizer, best; /* state: bytes. best: the copy of the best epoch, with a validation part */
+  size_t values;                               /* the arena of one session */
+  size_t inputs;                               /* a batch of samples, and of targets */
+  size_t total;
+  int kernels;
+} cy_memory_facts;
+/* Compiles the network for inference on batch samples. */
+CY_API CY_MUST_CHECK cy_status cy_analyze_inference(const cy_model *model, cy_shape sample, int64_t batch,
+                                                    cy_memory_facts *memory);
+/* Compiles the training step: forward, backward, update. options as for cy_trainer_create: loss, optimizer, batch_size,
+ * validation, l1, l2. classes 0: the output's features are classes if the loss is cross-entropy (the default for outputs of
+ * one axis with more than one element), numbers otherwise. */
+CY_API CY_MUST_CHECK cy_status cy_analyze_training(const cy_model *model, cy_shape sample, int64_t classes,
+                                                   cy_trainer_options options, cy_memory_facts *memory);
+
+#ifdef __cplusplus
+}
+#endif
+#endif
