@@ -1,5 +1,5 @@
 /* Cauchy's side of the benchmark. With a thread count alone it obeys bench/run: one command a line on standard input,
- * one JSON object a line on standard output (tune, check, run, limits, as bench/peers/worker.py). With a command as
+ * one JSON object a line on standard output (tune, check, run, limits, memory, as bench/peers/worker.py). With a command as
  * arguments it does just that, for looking and profiling: bench_train 1 run adam-64 5; bench_train 1 text adam-64. */
 #include "cases.h"
 #include "limits.h"
@@ -11,7 +11,7 @@
 
 #define BLOCK_SECONDS 0.002 /* a sample is the mean over a block of steps at least this long */
 
-enum { MAX_CASES = 16 };
+enum { MAX_CASES = 32 };
 
 typedef struct bench {
   int threads;
@@ -42,12 +42,14 @@ static int run(bench *b, int i, double seconds) {
   if (!p) return 1;
   bench_reset(p);
   int steps = 1;
-  for (double took = timed(p, 3); took >= 0 && took < BLOCK_SECONDS; steps *= 2) took = timed(p, 2 * steps);
+  double took = timed(p, 1);
+  if (took < 1) took = timed(p, 2);
+  for (; took >= 0 && took < BLOCK_SECONDS; steps *= 2) took = timed(p, 2 * steps);
   bench_reset(p);
   printf("{\"case\": \"%s\", \"samples\": [", bench_cases[i].name);
   bool first = true;
   for (double end = timing_now() + seconds; first || timing_now() < end; first = false) {
-    double took = timed(p, steps);
+    took = timed(p, steps);
     if (took < 0) return fail(bench_cases[i].name);
     printf("%s%.4f", first ? "" : ", ", 1e6 * took / steps);
   }
@@ -77,16 +79,38 @@ static int check(bench *b, int i) {
 /* Measures the machine again and answers with the best so far. The matrix rate is measured with the first case only (or
  * the first that is asked for). */
 static int limits(bench *b, int i, double seconds) {
-  const bench_case *about = &bench_cases[i];
+  bench_prepared *p = prepared(b, i);
+  if (!p) return 1;
   if (i == 0 || b->matrix_rate == 0) {
     double rate = limits_matrix_rate(b->threads, seconds);
     if (rate > b->matrix_rate) b->matrix_rate = rate;
   }
-  double bandwidth = limits_bandwidth(b->threads, limits_working_set(about), seconds);
+  double bandwidth = limits_bandwidth(b->threads, limits_working_set(p), seconds);
   if (bandwidth > b->bandwidth[i]) b->bandwidth[i] = bandwidth;
   printf("{\"case\": \"%s\", \"flops\": %.0f, \"bytes\": %.0f, \"working_set\": %zu, \"matrix_rate\": %.4g, "
-         "\"bandwidth\": %.4g}\n", about->name, limits_flops(about), limits_bytes(about), limits_working_set(about),
-         b->matrix_rate, b->bandwidth[i]);
+         "\"bandwidth\": %.4g}\n", bench_cases[i].name, limits_flops(p), limits_bytes(p), limits_working_set(p), b->matrix_rate, b->bandwidth[i]);
+  return 0;
+}
+
+/* Bytes of resident memory at most, since this program started. */
+static double peak_bytes(void) {
+  double kilobytes = 0;
+  char line[256];
+  FILE *file = fopen("/proc/self/status", "r");
+  while (file && fgets(line, sizeof line, file))
+    if (sscanf(line, "VmHWM: %lf", &kilobytes) == 1) break;
+  if (file) fclose(file);
+  return 1024 * kilobytes;
+}
+
+/* Of this case, if nothing else ran before. */
+static int memory(bench *b, int i) {
+  double start = peak_bytes();
+  bench_prepared *p = prepared(b, i);
+  if (!p) return 1;
+  if (bench_steps(p, 3) != CY_OK) return fail(bench_cases[i].name);
+  printf("{\"case\": \"%s\", \"start_bytes\": %.0f, \"peak_bytes\": %.0f, \"arena_bytes\": %zu}\n", bench_cases[i].name,
+         start, peak_bytes(), cy_program_arena_bytes(bench_program(p)));
   return 0;
 }
 
@@ -108,6 +132,7 @@ static int obey(bench *b, const char *command, const char *name, double seconds)
   else if (strcmp(command, "check") == 0) failed = check(b, i);
   else if (strcmp(command, "run") == 0) failed = run(b, i, seconds);
   else if (strcmp(command, "limits") == 0) failed = limits(b, i, seconds);
+  else if (strcmp(command, "memory") == 0) failed = memory(b, i);
   else if (strcmp(command, "text") == 0) failed = text(b, i);
   else fprintf(stderr, "bench_train: no command is called \"%s\"\n", command);
   fflush(stdout);
@@ -124,7 +149,7 @@ static void introduce(void) {
 int main(int argc, char **argv) {
   bench b = {.threads = argc > 1 ? atoi(argv[1]) : 0};
   if (b.threads < 1 || bench_case_count > MAX_CASES) {
-    fputs("usage: bench_train THREADS [tune|check|run|limits|text CASE [SECONDS]]\n", stderr);
+    fputs("usage: bench_train THREADS [tune|check|run|limits|memory|text CASE [SECONDS]]\n", stderr);
     return 2;
   }
   timing_set_threads(b.threads);

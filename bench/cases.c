@@ -12,23 +12,48 @@
     if (try_ != CY_OK) return try_;      \
   } while (0)
 
-#define WIDE 3, {784, 128, 10}
-#define DEEP 4, {32, 512, 512, 10}
+static const bench_network wide = {"dense(128) -> relu -> dense(10)", {1, {784}}, 16, 32};
+static const bench_network deep = {"2 * (dense(512) -> relu) -> dense(10)", {1, {32}}, 16, 32};
+
+/* The coursework's CustomModel (B.III) without its dropout. */
+#define CUSTOM_MODEL                                                                     \
+  "conv(32, 3, stride=2, pad=half) -> relu\n"                                        \
+  "-> conv(64, 5, pad=half) -> relu -> max_pool(2)\n"                                \
+  "-> conv(128, 3, pad=half) -> relu -> max_pool(2)\n"                               \
+  "-> conv(256, 3, pad=half) -> relu -> flatten -> dense(256) -> relu -> dense(10)\n"
+static const bench_network cnn28 = {CUSTOM_MODEL, {3, {1, 28, 28}}, 4, 8};
+static const bench_network cnn64 = {CUSTOM_MODEL, {3, {3, 64, 64}}, 4, 8};
+
+/* The 18 layers of He et al. 2016 with a first layer for small images. */
+static const bench_network resnet18 = {
+  "norm_conv(n, k, s) = conv(n, k, stride=s, pad=half, bias=false) -> batch_norm\n"
+  "block(n) = residual(norm_conv(n, 3, 1) -> relu -> norm_conv(n, 3, 1)) -> relu\n"
+  "down(n) = residual(norm_conv(n, 3, 2) -> relu -> norm_conv(n, 3, 1), shortcut=norm_conv(n, 1, 2)) -> relu\n"
+  "norm_conv(64, 3, 1) -> relu -> 2 * block(64) -> down(128) -> block(128) -> down(256) -> block(256)\n"
+  "-> down(512) -> block(512) -> global_avg_pool -> dense(10)\n", {3, {3, 32, 32}}, 4, 2};
 
 const bench_case bench_cases[] = {
-  {"sgd-1", BENCH_SGD, 1, WIDE},
-  {"sgd-32", BENCH_SGD, 32, WIDE},
-  {"sgd-256", BENCH_SGD, 256, WIDE},
-  {"adam-64", BENCH_ADAM, 64, DEEP},
-  {"grad-64", BENCH_GRADIENT, 64, DEEP},
-  {"hvp-64", BENCH_HESSIAN_VECTOR, 64, DEEP},
-  {"infer-1", BENCH_INFER, 1, WIDE},
-  {"infer-32", BENCH_INFER, 32, WIDE},
-  {"infer-256", BENCH_INFER, 256, WIDE},
+  {"sgd-1", BENCH_SGD, 1, &wide},
+  {"sgd-32", BENCH_SGD, 32, &wide},
+  {"sgd-256", BENCH_SGD, 256, &wide},
+  {"adam-64", BENCH_ADAM, 64, &deep},
+  {"grad-64", BENCH_GRADIENT, 64, &deep},
+  {"hvp-64", BENCH_HESSIAN_VECTOR, 64, &deep},
+  {"infer-1", BENCH_INFER, 1, &wide},
+  {"infer-32", BENCH_INFER, 32, &wide},
+  {"infer-256", BENCH_INFER, 256, &wide},
+  {"cnn28-64", BENCH_ADAM, 64, &cnn28},
+  {"cnn64-64", BENCH_ADAM, 64, &cnn64},
+  {"resnet18-64", BENCH_MOMENTUM, 64, &resnet18},
+  {"cnn28-hvp-64", BENCH_HESSIAN_VECTOR, 64, &cnn28},
+  {"cnn28-infer-1", BENCH_INFER, 1, &cnn28},
+  {"cnn28-infer-64", BENCH_INFER, 64, &cnn28},
+  {"cnn64-infer-1", BENCH_INFER, 1, &cnn64},
+  {"cnn64-infer-64", BENCH_INFER, 64, &cnn64},
 };
 const int bench_case_count = sizeof bench_cases / sizeof bench_cases[0];
 
-enum { MAX_PARAMETERS = 2 * BENCH_MAX_LAYERS, CHECK_STEPS = 32 };
+enum { MAX_PARAMETERS = 80 };
 
 /* Streams of the hash; parameter i of the network (weight, bias, weight, ...) is stream 1 + i. */
 enum { STREAM_PARAMETERS = 1, STREAM_INPUTS = 101, STREAM_LABELS = 201, STREAM_DIRECTIONS = 301 };
@@ -38,24 +63,23 @@ struct bench_prepared {
   cy_program *program;
   cy_session *session;
   cy_state *state;
-  int n_parameters;
+  int n_parameters, n_products;
   cy_tensor *parameters[MAX_PARAMETERS]; /* the state's */
   cy_tensor *directions[MAX_PARAMETERS];
-  cy_tensor *inputs[BENCH_BATCHES], *labels[BENCH_BATCHES];
+  bench_product products[BENCH_MAX_PRODUCTS];
+  cy_tensor *inputs[BENCH_MAX_BATCHES], *labels[BENCH_MAX_BATCHES];
   cy_tensor *rate;
   int at; /* the next batch */
 };
+
+static bool trains(const bench_case *about) {
+  return about->kind == BENCH_SGD || about->kind == BENCH_MOMENTUM || about->kind == BENCH_ADAM;
+}
 
 const bench_case *bench_find(const char *name) {
   for (int i = 0; i < bench_case_count; i++)
     if (strcmp(bench_cases[i].name, name) == 0) return &bench_cases[i];
   return NULL;
-}
-
-int64_t bench_parameters(const bench_case *about) {
-  int64_t count = 0;
-  for (int i = 0; i + 1 < about->n_sizes; i++) count += (about->sizes[i] + 1) * about->sizes[i + 1];
-  return count;
 }
 
 /* ---- data ---- */
@@ -74,9 +98,15 @@ static void fill_uniform(cy_tensor *tensor, uint64_t stream, double low, double 
     x[i] = (float)low + (float)(high - low) * ((float)(hashed(stream, (uint64_t)i) >> 40) * 0x1p-24f);
 }
 
+static cy_shape input_shape(const bench_case *about) {
+  cy_shape shape = {.rank = about->network->example.rank + 1, .dim = {about->batch}};
+  memcpy(shape.dim + 1, about->network->example.dim, (size_t)about->network->example.rank * sizeof *shape.dim);
+  return shape;
+}
+
 static cy_status make_batches(bench_prepared *p) {
-  for (int i = 0; i < BENCH_BATCHES; i++) {
-    TRY(cy_tensor_create(CY_F32, CY_SHAPE(p->about->batch, p->about->sizes[0]), &p->inputs[i]));
+  for (int i = 0; i < p->about->network->batches; i++) {
+    TRY(cy_tensor_create(CY_F32, input_shape(p->about), &p->inputs[i]));
     fill_uniform(p->inputs[i], (uint64_t)(STREAM_INPUTS + i), 0, 1);
     TRY(cy_tensor_create(CY_I64, CY_SHAPE(p->about->batch), &p->labels[i]));
     int64_t *label = cy_tensor_i64(p->labels[i]);
@@ -88,14 +118,6 @@ static cy_status make_batches(bench_prepared *p) {
 
 /* ---- graphs ---- */
 
-static cy_value build_logits(const bench_case *about, cy_network *network, cy_value x) {
-  for (int i = 1; i < about->n_sizes; i++) {
-    x = cy_dense(network, x, (cy_dense_options){.units = about->sizes[i]});
-    if (i + 1 < about->n_sizes) x = cy_relu(x);
-  }
-  return x;
-}
-
 /* What the case computes, as outputs and updates; outputs[0] is the loss where there is one and it is asked for. */
 typedef struct built {
   cy_value outputs[MAX_PARAMETERS + 1];
@@ -104,16 +126,24 @@ typedef struct built {
   int n_updates;
 } built;
 
+static const char *const optimizer_names[] = {
+  [BENCH_SGD] = "sgd", [BENCH_MOMENTUM] = "momentum", [BENCH_ADAM] = "adam"};
+
 static cy_status build_update(bench_prepared *p, cy_graph *graph, cy_network *network, cy_value loss, built *b) {
   int n;
   const cy_value *parameters = cy_network_parameters(network, &n);
   cy_value gradients[MAX_PARAMETERS];
   TRY(cy_grad(loss, parameters, n, gradients));
-  cy_optimizer_options options = {.name = p->about->kind == BENCH_SGD ? "sgd" : "adam"};
-  b->updates = calloc((size_t)cy_optimizer_update_count(options, n), sizeof *b->updates);
+  cy_optimizer_options options = {.name = optimizer_names[p->about->kind]};
+  int n_statistics;
+  const cy_update *statistics = cy_network_updates(network, &n_statistics);
+  b->updates = calloc((size_t)(cy_optimizer_update_count(options, n) + n_statistics), sizeof *b->updates);
   if (!b->updates) return CY_NO_MEMORY;
   cy_optimizer_inputs inputs = {.parameters = parameters, .gradients = gradients, .n = n};
-  return cy_optimizer_apply(graph, options, inputs, p->state, b->updates, &b->n_updates);
+  TRY(cy_optimizer_apply(graph, options, inputs, p->state, b->updates, &b->n_updates));
+  if (n_statistics > 0) memcpy(b->updates + b->n_updates, statistics, (size_t)n_statistics * sizeof *statistics);
+  b->n_updates += n_statistics;
+  return CY_OK;
 }
 
 static cy_status build_product(cy_graph *graph, cy_network *network, cy_value loss, built *b) {
@@ -129,11 +159,19 @@ static cy_status build_product(cy_graph *graph, cy_network *network, cy_value lo
   return cy_hvp(loss, parameters, directions, n, b->outputs);
 }
 
+static cy_status apply_model(const bench_case *about, cy_network *network, cy_value x, cy_value *logits) {
+  cy_model *model;
+  TRY(cy_model_parse(about->network->text, about->name, &model));
+  *logits = cy_model_apply(model, network, x);
+  cy_model_free(model);
+  return cy_graph_status(cy_network_graph(network));
+}
+
 static cy_status build(bench_prepared *p, cy_graph *graph, cy_network *network, built *b) {
   const bench_case *about = p->about;
-  cy_value x = cy_input(graph, "x", CY_F32, CY_SHAPE(about->batch, about->sizes[0]));
-  cy_value logits = build_logits(about, network, x);
-  TRY(cy_graph_status(graph));
+  cy_value x = cy_input(graph, "x", CY_F32, input_shape(about));
+  cy_value logits;
+  TRY(apply_model(about, network, x, &logits));
   TRY(cy_network_declare(network, p->state));
   b->outputs[0] = logits;
   b->n_outputs = 1;
@@ -152,6 +190,34 @@ static cy_status build(bench_prepared *p, cy_graph *graph, cy_network *network, 
   }
 }
 
+static void list_parameters(bench_prepared *p, const cy_network *network) {
+  for (int i = 0; i < cy_network_variable_count(network); i++) {
+    const cy_network_variable *variable = cy_network_variable_at(network, i);
+    if (variable->role == CY_PARAMETER) p->parameters[p->n_parameters++] = cy_state_find(p->state, variable->name);
+  }
+}
+
+static double elements(cy_shape shape) {
+  double count = 1;
+  for (int i = 0; i < shape.rank; i++) count *= (double)shape.dim[i];
+  return count;
+}
+
+/* Layers with a variable "<layer>.weight"; each of its numbers is used once per example and place of the output. */
+static void list_products(bench_prepared *p, const cy_network *network) {
+  for (int i = 0; i < cy_network_layer_count(network) && p->n_products < BENCH_MAX_PRODUCTS; i++) {
+    const cy_network_layer *layer = cy_network_layer_at(network, i);
+    char name[128];
+    snprintf(name, sizeof name, "%s.weight", layer->name);
+    const cy_tensor *weight = cy_state_find(p->state, name);
+    if (!weight) continue;
+    cy_shape in = cy_value_shape(layer->input), out = cy_value_shape(layer->output);
+    bench_product *product = &p->products[p->n_products++];
+    *product = (bench_product){elements(in), elements(cy_tensor_shape(weight)), elements(out), 0};
+    product->multiplications = product->weight * product->out / (double)out.dim[1];
+  }
+}
+
 static cy_status compile(bench_prepared *p, int threads) {
   cy_graph *graph = NULL;
   cy_network *network = NULL;
@@ -165,11 +231,8 @@ static cy_status compile(bench_prepared *p, int threads) {
     status = cy_compile(b.outputs, b.n_outputs, b.updates, b.n_updates,
                         (cy_program_options){.threads = threads}, &p->program);
   if (status == CY_OK) {
-    (void)cy_network_parameters(network, &p->n_parameters);
-    for (int i = 0, k = 0; i < cy_network_variable_count(network); i++) {
-      const cy_network_variable *variable = cy_network_variable_at(network, i);
-      if (variable->role == CY_PARAMETER) p->parameters[k++] = cy_state_find(p->state, variable->name);
-    }
+    list_parameters(p, network);
+    list_products(p, network);
   }
   free(b.updates);
   cy_network_free(network);
@@ -182,9 +245,9 @@ static cy_status compile(bench_prepared *p, int threads) {
 static cy_status bind(bench_prepared *p) {
   TRY(cy_session_create(p->program, &p->session));
   TRY(cy_session_bind_state(p->session, p->state));
-  if (p->about->kind == BENCH_SGD || p->about->kind == BENCH_ADAM) {
+  if (trains(p->about)) {
     TRY(cy_tensor_create(CY_F32, CY_SCALAR, &p->rate));
-    cy_tensor_set(p->rate, 0, p->about->kind == BENCH_SGD ? 0.01 : 1e-3);
+    cy_tensor_set(p->rate, 0, p->about->kind == BENCH_ADAM ? 1e-3 : 0.01);
     TRY(cy_session_bind(p->session, "learning_rate", p->rate));
   }
   for (int i = 0; p->about->kind == BENCH_HESSIAN_VECTOR && i < p->n_parameters; i++) {
@@ -221,7 +284,7 @@ void bench_prepared_free(bench_prepared *p) {
   cy_state_free(p->state);
   cy_tensor_free(p->rate);
   for (int i = 0; i < p->n_parameters; i++) cy_tensor_free(p->directions[i]);
-  for (int i = 0; i < BENCH_BATCHES; i++) {
+  for (int i = 0; i < BENCH_MAX_BATCHES; i++) {
     cy_tensor_free(p->inputs[i]);
     cy_tensor_free(p->labels[i]);
   }
@@ -230,14 +293,47 @@ void bench_prepared_free(bench_prepared *p) {
 
 const cy_program *bench_program(const bench_prepared *prepared) { return prepared->program; }
 
+const bench_case *bench_about(const bench_prepared *prepared) { return prepared->about; }
+
+int64_t bench_parameters(const bench_prepared *prepared) {
+  int64_t count = 0;
+  for (int i = 0; i < prepared->n_parameters; i++) count += cy_tensor_count(prepared->parameters[i]);
+  return count;
+}
+
+const bench_product *bench_products(const bench_prepared *prepared, int *n) {
+  *n = prepared->n_products;
+  return prepared->products;
+}
+
+static bool ends_with(const char *name, const char *end) {
+  size_t n = strlen(name), m = strlen(end);
+  return n >= m && strcmp(name + n - m, end) == 0;
+}
+
+/* Weights, and biases after them: uniform within 1 / sqrt(inputs of a unit). */
+static void fill_parameters(bench_prepared *p) {
+  double bound = 0;
+  for (int i = 0; i < p->n_parameters; i++) {
+    cy_shape shape = cy_tensor_shape(p->parameters[i]);
+    if (shape.rank > 1) bound = 1 / sqrt(elements(shape) / (double)shape.dim[shape.rank > 2 ? 0 : 1]);
+    fill_uniform(p->parameters[i], (uint64_t)(STREAM_PARAMETERS + i), -bound, bound);
+  }
+}
+
+static void fill(cy_tensor *tensor, double value) {
+  for (int64_t i = 0; i < cy_tensor_count(tensor); i++) cy_tensor_set(tensor, i, value);
+}
+
 void bench_reset(bench_prepared *p) {
+  fill_parameters(p);
   for (int i = 0; i < cy_state_count(p->state); i++) {
     cy_tensor *tensor = cy_state_tensor(p->state, i);
-    memset(cy_tensor_data(tensor), 0, cy_tensor_bytes(tensor));
-  }
-  for (int i = 0; i < p->n_parameters; i++) {
-    double bound = 1 / sqrt((double)p->about->sizes[i / 2]);
-    fill_uniform(p->parameters[i], (uint64_t)(STREAM_PARAMETERS + i), -bound, bound);
+    const char *name = cy_state_name(p->state, i);
+    bool ones = ends_with(name, ".scale") || ends_with(name, ".running_var");
+    if (ones && cy_state_role(p->state, i) != CY_OPTIMIZER) fill(tensor, 1);
+    else if (cy_state_role(p->state, i) != CY_PARAMETER || ends_with(name, ".shift"))
+      memset(cy_tensor_data(tensor), 0, cy_tensor_bytes(tensor));
   }
   p->at = 0;
 }
@@ -247,18 +343,17 @@ cy_status bench_steps(bench_prepared *p, int n) {
     TRY(cy_session_bind(p->session, "x", p->inputs[p->at]));
     if (p->about->kind != BENCH_INFER) TRY(cy_session_bind(p->session, "labels", p->labels[p->at]));
     TRY(cy_session_run(p->session));
-    p->at = (p->at + 1) % BENCH_BATCHES;
+    p->at = (p->at + 1) % p->about->network->batches;
   }
   return CY_OK;
 }
 
 cy_status bench_check(bench_prepared *p, double *value) {
-  bool trains = p->about->kind == BENCH_SGD || p->about->kind == BENCH_ADAM;
   bench_reset(p);
-  TRY(bench_steps(p, trains ? CHECK_STEPS : 1));
+  TRY(bench_steps(p, trains(p->about) ? p->about->network->check_steps : 1));
   double sum = 0;
-  if (trains) {
-    sum = cy_tensor_at(cy_session_output(p->session, 0), 0);
+  if (trains(p->about)) {
+    sum = log(BENCH_CLASSES) - cy_tensor_at(cy_session_output(p->session, 0), 0);
   } else if (p->about->kind == BENCH_INFER) {
     const cy_tensor *logits = cy_session_output(p->session, 0);
     for (int64_t i = 0; i < cy_tensor_count(logits); i++) sum += fabs(cy_tensor_at(logits, i));

@@ -110,31 +110,37 @@ double limits_bandwidth(int threads, size_t bytes, double seconds) {
 /* How often the contraction of a layer is done, in units of the forward product: first layer, later layers. */
 static const int products[][2] = {
   [BENCH_INFER] = {1, 1}, [BENCH_GRADIENT] = {2, 3}, [BENCH_HESSIAN_VECTOR] = {3, 8},
-  [BENCH_SGD] = {2, 3},   [BENCH_ADAM] = {2, 3},
+  [BENCH_SGD] = {2, 3},   [BENCH_MOMENTUM] = {2, 3}, [BENCH_ADAM] = {2, 3},
 };
 
-double limits_flops(const bench_case *about) {
+double limits_flops(const bench_prepared *prepared) {
   double flops = 0;
-  for (int i = 0; i + 1 < about->n_sizes; i++)
-    flops += products[about->kind][i > 0] * 2.0 * (double)(about->batch * about->sizes[i] * about->sizes[i + 1]);
+  int n;
+  const bench_product *layers = bench_products(prepared, &n);
+  for (int i = 0; i < n; i++) flops += products[bench_about(prepared)->kind][i > 0] * 2 * layers[i].multiplications;
   return flops;
 }
 
-double limits_bytes(const bench_case *about) {
-  static const int update[] = {[BENCH_GRADIENT] = 1, [BENCH_HESSIAN_VECTOR] = 1, [BENCH_SGD] = 2, [BENCH_ADAM] = 6};
-  double elements = update[about->kind] * (double)bench_parameters(about);
-  for (int i = 0; i + 1 < about->n_sizes; i++) {
-    double in = (double)(about->batch * about->sizes[i]), out = (double)(about->batch * about->sizes[i + 1]);
-    double weight = (double)(about->sizes[i] * about->sizes[i + 1]);
-    int n = products[about->kind][i > 0];
-    int by_weights = about->kind == BENCH_INFER ? 0 : about->kind == BENCH_HESSIAN_VECTOR ? (i > 0 ? 2 : 1) : 1;
-    elements += n * (in + out) + (n - by_weights) * weight;
+double limits_bytes(const bench_prepared *prepared) {
+  static const int update[] = {[BENCH_GRADIENT] = 1, [BENCH_HESSIAN_VECTOR] = 1, [BENCH_SGD] = 2, [BENCH_MOMENTUM] = 4,
+                               [BENCH_ADAM] = 6};
+  bench_kind kind = bench_about(prepared)->kind;
+  double elements = update[kind] * (double)bench_parameters(prepared);
+  int n;
+  const bench_product *layers = bench_products(prepared, &n);
+  for (int i = 0; i < n; i++) {
+    int times = products[kind][i > 0];
+    int by_weights = kind == BENCH_INFER ? 0 : kind == BENCH_HESSIAN_VECTOR ? (i > 0 ? 2 : 1) : 1;
+    elements += times * (layers[i].in + layers[i].out) + (times - by_weights) * layers[i].weight;
   }
   return FLOAT * elements;
 }
 
-size_t limits_working_set(const bench_case *about) {
-  static const int copies[] = {
-    [BENCH_INFER] = 1, [BENCH_GRADIENT] = 2, [BENCH_HESSIAN_VECTOR] = 3, [BENCH_SGD] = 1, [BENCH_ADAM] = 3};
-  return FLOAT * (size_t)(copies[about->kind] * bench_parameters(about) + BENCH_BATCHES * about->batch * about->sizes[0]);
+size_t limits_working_set(const bench_prepared *prepared) {
+  static const int copies[] = {[BENCH_INFER] = 1, [BENCH_GRADIENT] = 2, [BENCH_HESSIAN_VECTOR] = 3,
+                               [BENCH_SGD] = 1,   [BENCH_MOMENTUM] = 2, [BENCH_ADAM] = 3};
+  const bench_case *about = bench_about(prepared);
+  int n;
+  double inputs = bench_products(prepared, &n)[0].in;
+  return FLOAT * (size_t)(copies[about->kind] * bench_parameters(prepared) + about->network->batches * (int64_t)inputs);
 }

@@ -13,14 +13,16 @@ double limits_matrix_rate(int threads, double seconds);
  * pass), or reading alone, whichever is faster. */
 double limits_bandwidth(int threads, size_t bytes, double seconds);
 
-/* The contractions that cannot be avoided, counted by layer with c = 2 batch inputs outputs: forward c; gradient by the
- * weights c, by the layer's input c (not in the first layer); Hessian-vector product 8 c (first layer 3 c): value,
- * two tangents of it, backward, two tangents of that, two of the weights' gradient. Elementwise work is not counted. */
-double limits_flops(const bench_case *about);
+/* The contractions that cannot be avoided, counted by layer with c = 2 batch inputs outputs (convolutions: direct, a term for
+ * every element of the kernel at every place): forward c; gradient by the weights c, by the layer's input c (not in the first
+ * layer); Hessian-vector product 8 c (first layer 3 c): value, two tangents of it, backward, two tangents of that, two of the
+ * weights' gradient. Elementwise work is not counted. For convolutions this is no strict bound: terms in the padding can be
+ * left out, and Winograd's and Fourier's algorithms multiply less. */
+double limits_flops(const bench_prepared *prepared);
 /* Every operand and result of these contractions once, but no gradients of parameters that an update could use up as they
  * arise; parameters and slots read once more and written once by an update. */
-double limits_bytes(const bench_case *about);
+double limits_bytes(const bench_prepared *prepared);
 /* Parameters, slots, directions, results and all batches: what lies in the cache or does not. */
-size_t limits_working_set(const bench_case *about);
+size_t limits_working_set(const bench_prepared *prepared);
 
 #endif

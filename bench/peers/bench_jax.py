@@ -1,6 +1,7 @@
 """JAX: the whole step jitted with its state donated, one call a step; for training also a scan over all batches in
 one call. Gradients are value_and_grad, Hessian-vector products the jvp of grad."""
 
+import functools
 import os
 import sys
 
@@ -15,7 +16,7 @@ import jax  # noqa: E402  (after the environment is set)
 import jax.numpy as jnp  # noqa: E402
 
 
-def forward(parameters, x):
+def mlp(parameters, x):
     for i in range(0, len(parameters), 2):
         x = x @ parameters[i] + parameters[i + 1]
         if i + 2 < len(parameters):
@@ -23,19 +24,51 @@ def forward(parameters, x):
     return x
 
 
-def cross_entropy(parameters, x, y):
-    logits = jax.nn.log_softmax(forward(parameters, x))
-    return -jnp.mean(jnp.take_along_axis(logits, y[:, None], axis=1))
+def cnn(parameters, x, layouts):
+    """layouts: of images and weights, as lax names them."""
+    last = layouts[0] == "NHWC"
+    pool = (1, 2, 2, 1) if last else (1, 1, 2, 2)
+    for i, (filters, kernel, stride) in enumerate(worker.CNN_CONVOLUTIONS):
+        half = ((kernel // 2, kernel // 2),) * 2
+        x = jax.lax.conv_general_dilated(
+            x, parameters[2 * i], (stride, stride), half, dimension_numbers=(*layouts, layouts[0])
+        )
+        x = jax.nn.relu(x + parameters[2 * i + 1].reshape((-1,) if last else (-1, 1, 1)))
+        if i in (1, 2):
+            x = jax.lax.reduce_window(x, -jnp.inf, jax.lax.max, pool, pool, "VALID")
+    x = jnp.transpose(x, (0, 3, 1, 2)) if last else x
+    return mlp(parameters[2 * len(worker.CNN_CONVOLUTIONS) :], x.reshape(x.shape[0], -1))
 
 
-def sgd(state, x, y):
-    loss, gradients = jax.value_and_grad(cross_entropy)(state, x, y)
+LAYOUTS = {"": ("NCHW", "OIHW"), ", channels last": ("NHWC", "HWIO")}
+
+
+def forward_of(case, layout):
+    return mlp if case["network"] == "mlp" else lambda parameters, x: cnn(parameters, x, LAYOUTS[layout])
+
+
+def placed(arrays, layout, weights):
+    """On the device, images and their weights in the layout."""
+    order = (2, 3, 1, 0) if weights else (0, 2, 3, 1)
+    return [jax.device_put(a.transpose(order).copy() if layout and a.ndim == 4 else a) for a in arrays]
+
+
+def cross_entropy_of(forward):
+    def cross_entropy(parameters, x, y):
+        logits = jax.nn.log_softmax(forward(parameters, x))
+        return -jnp.mean(jnp.take_along_axis(logits, y[:, None], axis=1))
+
+    return cross_entropy
+
+
+def sgd(loss, state, x, y):
+    loss, gradients = jax.value_and_grad(loss)(state, x, y)
     return [p - worker.SGD_RATE * g for p, g in zip(state, gradients)], loss
 
 
-def adam(state, x, y):
+def adam(loss, state, x, y):
     parameters, moments, squares, power1, power2 = state
-    loss, gradients = jax.value_and_grad(cross_entropy)(parameters, x, y)
+    loss, gradients = jax.value_and_grad(loss)(parameters, x, y)
     power1, power2 = power1 * worker.BETA1, power2 * worker.BETA2
     moments = [worker.BETA1 * m + (1 - worker.BETA1) * g for m, g in zip(moments, gradients)]
     squares = [worker.BETA2 * s + (1 - worker.BETA2) * g * g for s, g in zip(squares, gradients)]
@@ -47,12 +80,14 @@ def adam(state, x, y):
 
 
 class Case:
-    def __init__(self, case):
-        self.case, self.sizes = case, case["sizes"]
-        inputs, labels = worker.batches(self.sizes, case["batch"])
-        self.inputs = [jax.device_put(x) for x in inputs]
+    def __init__(self, case, layout=""):
+        self.case = case
+        self.forward = forward_of(case, layout)
+        self.loss = cross_entropy_of(self.forward)
+        inputs, labels = worker.batches(case)
+        self.inputs = placed(inputs, layout, False)
         self.labels = [jax.device_put(y.astype("int32")) for y in labels]
-        self.parameters = [jax.device_put(p) for p in worker.parameters(self.sizes)]
+        self.parameters = placed(worker.parameters(case), layout, True)
         self.at = 0
         self.last = None
 
@@ -61,15 +96,15 @@ class Case:
 
     def next(self):
         at = self.at
-        self.at = (at + 1) % worker.BATCHES
+        self.at = (at + 1) % len(self.inputs)
         return self.inputs[at], self.labels[at]
 
 
 class Train(Case):
-    def __init__(self, case, scan):
-        super().__init__(case)
-        step = sgd if case["kind"] == "sgd" else adam
-        self.unit = worker.BATCHES if scan else 1
+    def __init__(self, case, scan, layout=""):
+        super().__init__(case, layout)
+        step = functools.partial(sgd if case["kind"] == "sgd" else adam, self.loss)
+        self.unit = len(self.inputs) if scan else 1
         if scan:
             self.data = (jnp.stack(self.inputs), jnp.stack(self.labels))
             self.function = jax.jit(
@@ -101,14 +136,16 @@ class Train(Case):
 
     def check(self):
         self.reset()
-        self.steps(worker.CHECK_STEPS)
-        return jnp.ravel(self.last)[-1]
+        self.steps(self.case["check_steps"])
+        return worker.gained(float(jnp.ravel(self.last)[-1]))
 
 
 class Stateless(Case):
-    def __init__(self, case, function, check):
-        super().__init__(case)
-        self.function, self.value = jax.jit(function), check
+    """make(the case) -> the function of (parameters, x, y); value(its result) -> the number to agree on."""
+
+    def __init__(self, case, make, value, layout=""):
+        super().__init__(case, layout)
+        self.function, self.value = jax.jit(make(self)), value
 
     def steps(self, n):
         function, parameters = self.function, self.parameters
@@ -122,32 +159,44 @@ class Stateless(Case):
         return self.value(self.last)
 
 
-def hessian_vector(case):
-    vectors = [jax.device_put(v) for v in worker.directions(case["sizes"])]
+def hessian_vector(case, layout):
+    vectors = placed(worker.directions(case), layout, True)
 
-    def product(parameters, x, y, directions):
-        gradient = lambda p: jax.grad(cross_entropy)(p, x, y)  # noqa: E731
-        return jax.jvp(gradient, (parameters,), (directions,))[1]
+    def make(prepared):
+        def product(parameters, x, y, directions):
+            gradient = lambda p: jax.grad(prepared.loss)(p, x, y)  # noqa: E731
+            return jax.jvp(gradient, (parameters,), (directions,))[1]
 
-    prepared = Stateless(case, product, lambda h: sum(jnp.vdot(v, p) for v, p in zip(vectors, h)))
+        return product
+
+    prepared = Stateless(case, make, lambda h: sum(jnp.vdot(v, p) for v, p in zip(vectors, h)), layout)
     plain = prepared.function
     prepared.function = lambda parameters, x, y: plain(parameters, x, y, vectors)
     return prepared
 
 
+def inference(case, layout):
+    return Stateless(case, lambda it: lambda p, x, y: it.forward(p, x), lambda z: jnp.abs(z).sum(), layout)
+
+
+def gradient(case, layout):
+    value = lambda out: sum(jnp.abs(g).sum() for g in out[1])  # noqa: E731
+    return Stateless(case, lambda it: jax.value_and_grad(it.loss), value, layout)
+
+
 def prepare(case):
-    kind = case["kind"]
-    if kind in ("sgd", "adam"):
-        return {"jit": lambda: Train(case, False), "jit scan": lambda: Train(case, True)}
-    if kind == "infer":
-        return {"jit": lambda: Stateless(case, lambda p, x, y: forward(p, x), lambda z: jnp.abs(z).sum())}
-    if kind == "grad":
-        return {
-            "jit": lambda: Stateless(
-                case, jax.value_and_grad(cross_entropy), lambda out: sum(jnp.abs(g).sum() for g in out[1])
-            )
-        }
-    return {"jit jvp of grad": lambda: hessian_vector(case)}
+    if case["network"] not in ("mlp", "cnn"):
+        return {}
+    variants = {}
+    for layout in LAYOUTS if case["network"] == "cnn" else [""]:
+        if case["kind"] in worker.TRAINING:
+            variants[f"jit{layout}"] = lambda a=layout: Train(case, False, a)
+            if case["network"] == "mlp":  # inside a scan convolutions take forty times longer
+                variants["jit scan"] = lambda: Train(case, True)
+        else:
+            make = dict(infer=inference, grad=gradient, hvp=hessian_vector)[case["kind"]]
+            variants[f"jit{layout}"] = lambda a=layout, make=make: make(case, a)
+    return variants
 
 
 worker.serve("JAX", jax.__version__, prepare)

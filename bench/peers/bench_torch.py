@@ -11,6 +11,8 @@ threads = worker.start(sys.argv)
 import torch  # noqa: E402  (after the environment is set)
 import torch.nn.functional as F  # noqa: E402
 
+from torch_networks import as_here, functional, load, network  # noqa: E402
+
 torch.set_num_threads(threads)
 torch.set_num_interop_threads(1)
 torch.set_flush_denormal(True)
@@ -25,41 +27,28 @@ def compiled(function, **options):
     return torch.compile(function, fullgraph=True, dynamic=False, options=options or None)
 
 
-def network(sizes):
-    layers = []
-    for rows, columns in zip(sizes, sizes[1:]):
-        layers += [torch.nn.Linear(rows, columns), torch.nn.ReLU()]
-    return torch.nn.Sequential(*layers[:-1])
-
-
-def load(parameters, sizes):
-    with torch.no_grad():
-        for mine, given in zip(parameters, worker.parameters(sizes)):
-            mine.copy_(torch.from_numpy(given.T.copy() if given.ndim == 2 else given))
-
-
-def forward(parameters, x):
-    for i in range(0, len(parameters), 2):
-        x = F.linear(x, parameters[i], parameters[i + 1])
-        if i + 2 < len(parameters):
-            x = F.relu(x)
-    return x
-
-
 class Case:
-    """Batches as tensors, visited in turn."""
+    """Batches as tensors, visited in turn. layout: of images, "" or "channels last"; inputs come in it."""
 
-    def __init__(self, case):
-        self.case, self.sizes = case, case["sizes"]
-        inputs, labels = worker.batches(self.sizes, case["batch"])
-        self.batches = [(torch.from_numpy(x), torch.from_numpy(y)) for x, y in zip(inputs, labels)]
+    def __init__(self, case, layout=""):
+        self.case = case
+        self.format = torch.channels_last if layout else torch.contiguous_format
+        self.model = network(case).to(memory_format=self.format)
+        self.parameters = list(self.model.parameters())
+        load(self.parameters, case)
+        inputs, labels = worker.batches(case)
+        place = lambda x: torch.from_numpy(x).contiguous(memory_format=self.format)  # noqa: E731
+        self.batches = [(place(x), torch.from_numpy(y)) for x, y in zip(inputs, labels)]
         self.at = 0
         self.last = None
 
     def next(self):
         batch = self.batches[self.at]
-        self.at = (self.at + 1) % worker.BATCHES
+        self.at = (self.at + 1) % len(self.batches)
         return batch
+
+    def reset(self):
+        self.at = 0
 
     def steps(self, n):
         step = self.step
@@ -67,17 +56,20 @@ class Case:
             self.last = step(*self.next())
 
 
+def optimizer_of(case, parameters, how):
+    if case["kind"] == "adam":
+        return torch.optim.Adam(
+            parameters, lr=worker.ADAM_RATE, betas=(worker.BETA1, worker.BETA2), eps=worker.EPSILON, **how
+        )
+    return torch.optim.SGD(
+        parameters, lr=worker.SGD_RATE, momentum=worker.MOMENTUM if case["kind"] == "momentum" else 0, **how
+    )
+
+
 class Train(Case):
-    def __init__(self, case, optimizer, compile_loss=False, compile_update=False, options=None):
-        super().__init__(case)
-        self.model = network(self.sizes)
-        self.parameters = list(self.model.parameters())
-        if case["kind"] == "sgd":
-            self.optimizer = torch.optim.SGD(self.parameters, lr=worker.SGD_RATE, **optimizer)
-        else:
-            self.optimizer = torch.optim.Adam(
-                self.parameters, lr=worker.ADAM_RATE, betas=(worker.BETA1, worker.BETA2), eps=worker.EPSILON, **optimizer
-            )
+    def __init__(self, case, optimizer, compile_loss=False, compile_update=False, options=None, layout=""):
+        super().__init__(case, layout)
+        self.optimizer = optimizer_of(case, self.parameters, optimizer)
         model = self.model
         self.loss = lambda x, y: F.cross_entropy(model(x), y)
         if compile_loss:
@@ -87,7 +79,7 @@ class Train(Case):
             self.update = torch.compile(self.update, options=options or None)
 
     def reset(self):
-        load(self.parameters, self.sizes)
+        load(self.parameters, self.case)
         for state in self.optimizer.state.values():
             for tensor in state.values():
                 if isinstance(tensor, torch.Tensor):
@@ -103,8 +95,8 @@ class Train(Case):
 
     def check(self):
         self.reset()
-        self.steps(worker.CHECK_STEPS)
-        return self.last.item()
+        self.steps(self.case["check_steps"])
+        return worker.gained(self.last.item())
 
 
 class TrainFunctional(Case):
@@ -112,7 +104,8 @@ class TrainFunctional(Case):
 
     def __init__(self, case, compile_step=False, options=None):
         super().__init__(case)
-        self.parameters = [p.detach().clone() for p in network(self.sizes).parameters()]
+        self.parameters = [p.detach() for p in self.parameters]
+        forward = functional(case, self.model)
         self.moments = [torch.zeros_like(p) for p in self.parameters]
         self.squares = [torch.zeros_like(p) for p in self.parameters]
         self.powers = torch.ones(2)
@@ -150,7 +143,7 @@ class TrainFunctional(Case):
             self.function = eager
 
     def reset(self):
-        load(self.parameters, self.sizes)
+        load(self.parameters, self.case)
         for tensor in self.moments + self.squares:
             tensor.zero_()
         self.powers.fill_(1)
@@ -161,28 +154,33 @@ class TrainFunctional(Case):
 
     def check(self):
         self.reset()
-        self.steps(worker.CHECK_STEPS)
-        return self.last.item()
+        self.steps(self.case["check_steps"])
+        return worker.gained(self.last.item())
 
 
 class Infer(Case):
-    def __init__(self, case, how, options=None):
-        super().__init__(case)
-        self.model = network(self.sizes).eval()
-        load(list(self.model.parameters()), self.sizes)
+    def __init__(self, case, how, options=None, layout=""):
+        super().__init__(case, layout)
+        self.model.eval()
         if how == "trace":
             self.model = torch.jit.optimize_for_inference(torch.jit.trace(self.model, self.batches[0][0]))
+        elif how == "script":
+            self.model = torch.jit.optimize_for_inference(torch.jit.freeze(torch.jit.script(self.model)))
+        elif how == "oneDNN":  # weights and activations in its own layouts
+            from torch.utils import mkldnn
+
+            inner = mkldnn.to_mkldnn(self.model)
+            self.model = lambda x: inner(x.to_mkldnn()).to_dense()
         elif how == "compile":
             self.model = compiled(self.model, **(options or {}))
 
-    def reset(self):
-        self.at = 0
-
     def steps(self, n):
         model, after = self.model, self.next
-        with torch.inference_mode():
+        with torch.inference_mode() if self.inference_mode else torch.no_grad():
             for _ in range(n):
                 self.last = model(after()[0])
+
+    inference_mode = True
 
     def check(self):
         self.reset()
@@ -190,11 +188,15 @@ class Infer(Case):
         return self.last.abs().sum().item()
 
 
+class InferWithoutGradient(Infer):
+    inference_mode = False
+
+
 class Gradient(Case):
     def __init__(self, case, how, options=None):
         super().__init__(case)
-        self.parameters = [p.detach().clone() for p in network(self.sizes).parameters()]
-        load(self.parameters, self.sizes)
+        self.parameters = [p.detach() for p in self.parameters]
+        self.forward = forward = functional(case, self.model)
         if how == "eager":
             for p in self.parameters:
                 p.requires_grad_()
@@ -207,10 +209,7 @@ class Gradient(Case):
             self.step = lambda x, y: function(self.parameters, x, y)[0]
 
     def eager(self, x, y):
-        return torch.autograd.grad(F.cross_entropy(forward(self.parameters, x), y), self.parameters)
-
-    def reset(self):
-        self.at = 0
+        return torch.autograd.grad(F.cross_entropy(self.forward(self.parameters, x), y), self.parameters)
 
     def check(self):
         self.reset()
@@ -219,16 +218,16 @@ class Gradient(Case):
 
 
 class HessianVector(Case):
-    def __init__(self, case, how, options=None):
-        super().__init__(case)
-        self.parameters = [p.detach().clone() for p in network(self.sizes).parameters()]
-        load(self.parameters, self.sizes)
-        self.directions = [torch.from_numpy(v.T.copy() if v.ndim == 2 else v) for v in worker.directions(self.sizes)]
+    def __init__(self, case, how, options=None, layout=""):
+        super().__init__(case, layout)
+        self.directions = [as_here(v).contiguous(memory_format=self.format if v.ndim == 4 else torch.contiguous_format)
+                           for v in worker.directions(case)]
         if how == "double backward":
-            for p in self.parameters:
-                p.requires_grad_()
             self.step = self.double_backward
         else:
+            self.parameters = [p.detach() for p in self.parameters]
+            forward = functional(case, self.model)
+
             def product(parameters, directions, x, y):
                 gradient = torch.func.grad(lambda p: F.cross_entropy(forward(p, x), y))
                 return torch.func.jvp(gradient, (parameters,), (directions,))[1]
@@ -237,12 +236,9 @@ class HessianVector(Case):
             self.step = lambda x, y: function(self.parameters, self.directions, x, y)
 
     def double_backward(self, x, y):
-        loss = F.cross_entropy(forward(self.parameters, x), y)
+        loss = F.cross_entropy(self.model(x), y)
         gradients = torch.autograd.grad(loss, self.parameters, create_graph=True)
         return torch.autograd.grad(gradients, self.parameters, grad_outputs=self.directions)
-
-    def reset(self):
-        self.at = 0
 
     def check(self):
         self.reset()
@@ -251,50 +247,104 @@ class HessianVector(Case):
 
 
 CPP = dict(cpp_wrapper=True)
+FROZEN = dict(freezing=True)
 
 
-def prepare(case):
-    kind = case["kind"]
-    if kind in ("sgd", "adam"):
-        variants = {
-            "eager": lambda: Train(case, dict(foreach=False)),
-            "eager foreach": lambda: Train(case, dict(foreach=True)),
-            "eager fused": lambda: Train(case, dict(fused=True)),
-            "eager functional": lambda: TrainFunctional(case),
+def training(case):
+    variants = {
+        "eager": lambda: Train(case, dict(foreach=False)),
+        "eager foreach": lambda: Train(case, dict(foreach=True)),
+        "eager fused": lambda: Train(case, dict(fused=True)),
+        "eager functional": lambda: TrainFunctional(case),
+    }
+    if COMPILES:
+        variants |= {
+            "compile loss, fused": lambda: Train(case, dict(fused=True), compile_loss=True),
+            "compile loss and update": lambda: Train(case, dict(foreach=True), True, True),
+            "compile step": lambda: TrainFunctional(case, True),
+            "compile step, C++ wrapper": lambda: TrainFunctional(case, True, CPP),
+            "compile step, autotuned": lambda: TrainFunctional(case, True, dict(max_autotune=True)),
+        }
+    return variants
+
+
+def image_training(case):
+    variants = {}
+    for layout in LAYOUTS:
+        for form in ("foreach", "fused"):
+            variants[f"eager {form}{layout}"] = lambda a={form: True}, b=layout: Train(case, a, layout=b)
+            if COMPILES:
+                variants[f"compile loss, {form}{layout}"] = lambda a={form: True}, b=layout: Train(case, a, True, layout=b)
+    if COMPILES:
+        variants["compile loss and update"] = lambda: Train(case, dict(foreach=True), True, True)
+    return variants
+
+
+def inference(case):
+    variants = {"eager": lambda: Infer(case, "eager"), "traced": lambda: Infer(case, "trace")}
+    if COMPILES:
+        variants |= {
+            "compile": lambda: Infer(case, "compile"),
+            "compile, C++ wrapper": lambda: Infer(case, "compile", CPP),
+        }
+    return variants
+
+
+def image_inference(case):
+    variants = {"oneDNN layouts": lambda: Infer(case, "oneDNN")}
+    for layout in LAYOUTS:
+        variants |= {
+            f"eager{layout}": lambda a=layout: Infer(case, "eager", layout=a),
+            f"eager, no_grad{layout}": lambda a=layout: InferWithoutGradient(case, "eager", layout=a),
+            f"traced{layout}": lambda a=layout: Infer(case, "trace", layout=a),
+            f"scripted{layout}": lambda a=layout: Infer(case, "script", layout=a),
         }
         if COMPILES:
             variants |= {
-                "compile loss, fused": lambda: Train(case, dict(fused=True), compile_loss=True),
-                "compile loss and update": lambda: Train(case, dict(foreach=True), True, True),
-                "compile step": lambda: TrainFunctional(case, True),
-                "compile step, C++ wrapper": lambda: TrainFunctional(case, True, CPP),
-                "compile step, autotuned": lambda: TrainFunctional(case, True, dict(max_autotune=True)),
+                f"compile{layout}": lambda a=layout: Infer(case, "compile", layout=a),
+                f"compile, frozen{layout}": lambda a=layout: InferWithoutGradient(case, "compile", FROZEN, layout=a),
             }
-    elif kind == "infer":
-        variants = {"eager": lambda: Infer(case, "eager"), "traced": lambda: Infer(case, "trace")}
-        if COMPILES:
-            variants |= {
-                "compile": lambda: Infer(case, "compile"),
-                "compile, C++ wrapper": lambda: Infer(case, "compile", CPP),
-            }
-    elif kind == "grad":
-        variants = {"eager": lambda: Gradient(case, "eager")}
-        if COMPILES:
-            variants |= {
-                "compile": lambda: Gradient(case, "compile"),
-                "compile, C++ wrapper": lambda: Gradient(case, "compile", CPP),
-                "compile, autotuned": lambda: Gradient(case, "compile", dict(max_autotune=True)),
-            }
-    else:
-        variants = {"double backward": lambda: HessianVector(case, "double backward")}
-        if COMPILES:
-            variants |= {
-                "jvp of grad": lambda: HessianVector(case, "func"),
-                "compile jvp of grad": lambda: HessianVector(case, "compile"),
-                "compile jvp of grad, C++ wrapper": lambda: HessianVector(case, "compile", CPP),
-                "compile jvp of grad, autotuned": lambda: HessianVector(case, "compile", dict(max_autotune=True)),
-            }
+    if COMPILES:
+        variants["compile, frozen, C++ wrapper"] = lambda: InferWithoutGradient(case, "compile", FROZEN | CPP)
     return variants
+
+
+def gradient(case):
+    variants = {"eager": lambda: Gradient(case, "eager")}
+    if COMPILES:
+        variants |= {
+            "compile": lambda: Gradient(case, "compile"),
+            "compile, C++ wrapper": lambda: Gradient(case, "compile", CPP),
+            "compile, autotuned": lambda: Gradient(case, "compile", dict(max_autotune=True)),
+        }
+    return variants
+
+
+def hessian_vector(case):
+    variants = {"double backward": lambda: HessianVector(case, "double backward")}
+    if case["network"] != "mlp":
+        variants["double backward, channels last"] = lambda: HessianVector(case, "double backward", layout=LAYOUTS[1])
+    if hasattr(torch, "func"):
+        variants["jvp of grad"] = lambda: HessianVector(case, "func")
+    if COMPILES:
+        variants |= {
+            "compile jvp of grad": lambda: HessianVector(case, "compile"),
+            "compile jvp of grad, C++ wrapper": lambda: HessianVector(case, "compile", CPP),
+            "compile jvp of grad, autotuned": lambda: HessianVector(case, "compile", dict(max_autotune=True)),
+        }
+    return variants
+
+
+LAYOUTS = ("", ", channels last")
+
+
+def prepare(case):
+    images = case["network"] != "mlp"
+    if case["kind"] in worker.TRAINING:
+        return image_training(case) if images else training(case)
+    if case["kind"] == "infer":
+        return image_inference(case) if images else inference(case)
+    return dict(grad=gradient, hvp=hessian_vector)[case["kind"]](case)
 
 
 worker.serve("PyTorch", torch.__version__, prepare)
