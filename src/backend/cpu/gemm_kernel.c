@@ -235,7 +235,7 @@ INLINE real sum_lanes(vec v) {
 
 /* rows x columns scalar products side by side; two sets of sums for few of them would hide latency, but reading the
  * matrix is what limits them. */
-INLINE void dot_body(const cy_dot *d, int64_t row, int64_t column, const int rows, const int columns) {
+INLINE void dot_body(const cy_dots *d, int64_t row, int64_t column, const int rows, const int columns) {
   vec sum[4][8];
   UNROLL for (int i = 0; i < rows; ++i) UNROLL for (int j = 0; j < columns; ++j) sum[i][j] = (vec){0};
   const real *a = (const real *)d->a + row * d->a_row, *b = (const real *)d->b + column * d->b_row;
@@ -266,7 +266,7 @@ INLINE void dot_body(const cy_dot *d, int64_t row, int64_t column, const int row
     }
 }
 
-static void dot_rows(const cy_dot *d) {
+static void dot_rows(const cy_dots *d) {
   int64_t j = 0;
   for (; j + 4 <= d->columns; j += 4) {
     int64_t i = 0;

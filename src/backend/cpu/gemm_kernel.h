@@ -52,7 +52,7 @@ typedef struct cy_outer {
 } cy_outer;
 
 /* c[i * c_row + j * c_column] = (itself +) scale * sum_p a[i * a_row + p] b[j * b_row + p]: vectors along the sum. */
-typedef struct cy_dot {
+typedef struct cy_dots {
   int64_t rows, columns, k;
   const void *a;
   int64_t a_row;
@@ -62,7 +62,7 @@ typedef struct cy_dot {
   int64_t c_row, c_column;
   bool add;
   double scale;
-} cy_dot;
+} cy_dots;
 
 typedef struct cy_gemm_kernels {
   const char *name;
@@ -73,7 +73,7 @@ typedef struct cy_gemm_kernels {
   cy_tile_function *tile[CY_TILE_WIDTHS][CY_TILE_ROWS];
   void (*sweep)(const cy_sweep *sweep);
   void (*outer)(const cy_outer *outer);
-  void (*dot)(const cy_dot *dot);
+  void (*dot)(const cy_dots *dot);
   /* to[j * to_row + i] (+)= from[i * from_row + j] for i < rows, j < columns. */
   void (*transpose)(int64_t rows, int64_t columns, const void *from, int64_t from_row, void *to, int64_t to_row,
                     bool add);

@@ -296,7 +296,7 @@ static void run_outer(const cy_panels *p, const char *a, const char *b, char *c,
 
 static void run_dots(const cy_panels *p, const char *a, const char *b, char *c, summing sum, span rows, span columns) {
   const int size = p->kernels->size;
-  p->kernels->dot(&(cy_dot){.rows = rows.end - rows.begin,
+  p->kernels->dot(&(cy_dots){.rows = rows.end - rows.begin,
                             .columns = columns.end - columns.begin,
                             .k = p->k,
                             .a = at(a, size, rows.begin * p->a[1]),

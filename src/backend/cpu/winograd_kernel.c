@@ -1,0 +1,185 @@
+/* Winograd's transforms in vectors of channels, for one instruction set: the build compiles this file with CY_KERNEL_SET (the
+ * table's suffix) and CY_LANES (floats per vector). Each transform is a 1-D one applied to the columns, then to the rows; the
+ * matrices are those of Lavin and Gray (2016) for the points 0, 1, -1, 2, -2 and infinity. */
+#include "backend/cpu/winograd_kernel.h"
+
+enum { PATCH = CY_WINOGRAD_PATCH, TILE = CY_WINOGRAD_TILE, KERNEL = 3 };
+
+/* Unaligned, and an alias of the array it lies in. */
+typedef float vec __attribute__((vector_size(CY_LANES * 4), aligned(4), may_alias));
+typedef int32_t bits __attribute__((vector_size(CY_LANES * 4)));
+
+#define INLINE static inline __attribute__((always_inline))
+#if defined(__clang__)
+#define UNROLL _Pragma("clang loop unroll(full)")
+#else
+#define UNROLL _Pragma("GCC unroll 16")
+#endif
+
+INLINE vec load(const float *p) { return *(const vec *)p; }
+INLINE void store(float *p, vec v) { *(vec *)p = v; }
+
+/* ---- in one dimension ---- */
+
+INLINE void input_line(const vec d[PATCH], vec out[PATCH]) { /* B' */
+  const vec even = d[4] - 4 * d[2], odd = d[3] - 4 * d[1], even2 = d[4] - d[2], odd2 = 2 * (d[3] - d[1]);
+  out[0] = 4 * d[0] - 5 * d[2] + d[4];
+  out[1] = even + odd;
+  out[2] = even - odd;
+  out[3] = even2 + odd2;
+  out[4] = even2 - odd2;
+  out[5] = 4 * d[1] - 5 * d[3] + d[5];
+}
+
+INLINE void scatter_line(const vec m[PATCH], vec out[TILE]) { /* A' */
+  const vec sum = m[1] + m[2], difference = m[1] - m[2], sum2 = m[3] + m[4], difference2 = m[3] - m[4];
+  out[0] = m[0] + sum + sum2;
+  out[1] = difference + 2 * difference2;
+  out[2] = sum + 4 * sum2;
+  out[3] = difference + 8 * difference2 + m[5];
+}
+
+INLINE void cotangent_line(const vec y[TILE], vec out[PATCH]) { /* A */
+  const vec even = y[0] + y[2], odd = y[1] + y[3], even2 = y[0] + 4 * y[2], odd2 = 2 * y[1] + 8 * y[3];
+  out[0] = y[0];
+  out[1] = even + odd;
+  out[2] = even - odd;
+  out[3] = even2 + odd2;
+  out[4] = even2 - odd2;
+  out[5] = y[3];
+}
+
+INLINE void weights_line(const vec g[KERNEL], vec out[PATCH]) { /* G */
+  const vec even = (g[0] + g[2]) * (-1.0f / 6), odd = g[1] * (1.0f / 6);
+  const vec even2 = g[0] * (1.0f / 24) + g[2] * (1.0f / 6), odd2 = g[1] * (1.0f / 12);
+  out[0] = g[0] * 0.25f;
+  out[1] = even - odd;
+  out[2] = even + odd;
+  out[3] = even2 + odd2;
+  out[4] = even2 - odd2;
+  out[5] = g[2];
+}
+
+INLINE void gradient_line(const vec u[PATCH], vec out[KERNEL]) { /* G' */
+  const vec sum = (u[1] + u[2]) * (1.0f / 6), sum2 = u[3] + u[4];
+  out[0] = u[0] * 0.25f - sum + sum2 * (1.0f / 24);
+  out[1] = (u[2] - u[1]) * (1.0f / 6) + (u[3] - u[4]) * (1.0f / 12);
+  out[2] = sum2 * (1.0f / 6) - sum + u[5];
+}
+
+/* ---- in two: from an array of rows, each along the other dimension ---- */
+
+#define TRANSFORM(name, line, from, to)                                              \
+  INLINE void name(vec in[from][from], vec out[to][to]) {                            \
+    vec half[from][to]; /* [column][row]: the columns are done */                    \
+    UNROLL for (int j = 0; j < from; j++) {                                          \
+      vec column[from];                                                              \
+      UNROLL for (int i = 0; i < from; i++) column[i] = in[i][j];                    \
+      line(column, half[j]);                                                         \
+    }                                                                                \
+    UNROLL for (int i = 0; i < to; i++) {                                            \
+      vec row[from];                                                                 \
+      UNROLL for (int j = 0; j < from; j++) row[j] = half[j][i];                     \
+      line(row, out[i]);                                                             \
+    }                                                                                \
+  }
+TRANSFORM(input_transform, input_line, PATCH, PATCH)
+TRANSFORM(scatter_transform, scatter_line, PATCH, TILE)
+TRANSFORM(cotangent_transform, cotangent_line, TILE, PATCH)
+TRANSFORM(weights_transform, weights_line, KERNEL, PATCH)
+TRANSFORM(gradient_transform, gradient_line, PATCH, KERNEL)
+
+/* ---- patches ---- */
+
+#define READ_PIXELS(p, extent, c, pixels)                                                                        \
+  UNROLL for (int i = 0; i < (extent); i++) UNROLL for (int j = 0; j < (extent); j++) {                          \
+    const bool exists = whole || (i >= (p)->first_row && i < (p)->end_row && j >= (p)->first_column && j < (p)->end_column); \
+    pixels[i][j] = exists ? load((p)->image + i * (p)->row + j * (p)->column + (c)) : (vec){0};                  \
+  }
+
+INLINE void write_points(const cy_winograd_patch *p, int64_t c, vec points[PATCH][PATCH]) {
+  UNROLL for (int i = 0; i < PATCH; i++)
+    UNROLL for (int j = 0; j < PATCH; j++) store(p->transformed + (i * PATCH + j) * p->step + c, points[i][j]);
+}
+
+INLINE bool is_whole(const cy_winograd_patch *p, int extent) {
+  return p->first_row == 0 && p->first_column == 0 && p->end_row == extent && p->end_column == extent;
+}
+
+INLINE void input_body(const cy_winograd_patch *p, const bool whole) {
+  for (int64_t c = 0; c < p->channels; c += CY_LANES) {
+    vec pixels[PATCH][PATCH], points[PATCH][PATCH];
+    READ_PIXELS(p, PATCH, c, pixels)
+    input_transform(pixels, points);
+    write_points(p, c, points);
+  }
+}
+
+static void input(const cy_winograd_patch *p) {
+  if (is_whole(p, PATCH)) input_body(p, true);
+  else input_body(p, false);
+}
+
+INLINE void cotangent_body(const cy_winograd_patch *p, const bool whole) {
+  for (int64_t c = 0; c < p->channels; c += CY_LANES) {
+    vec pixels[TILE][TILE], points[PATCH][PATCH];
+    READ_PIXELS(p, TILE, c, pixels)
+    cotangent_transform(pixels, points);
+    write_points(p, c, points);
+  }
+}
+
+static void cotangent(const cy_winograd_patch *p) {
+  if (is_whole(p, TILE)) cotangent_body(p, true);
+  else cotangent_body(p, false);
+}
+
+INLINE void scatter_body(const cy_winograd_patch *p, const bool whole) {
+  for (int64_t c = 0; c < p->channels; c += CY_LANES) {
+    vec points[PATCH][PATCH], pixels[TILE][TILE];
+    UNROLL for (int i = 0; i < PATCH; i++)
+      UNROLL for (int j = 0; j < PATCH; j++) points[i][j] = load(p->transformed + (i * PATCH + j) * p->step + c);
+    scatter_transform(points, pixels);
+    const vec bias = p->bias ? load(p->bias + c) : (vec){0};
+    UNROLL for (int i = 0; i < TILE; i++) UNROLL for (int j = 0; j < TILE; j++) {
+      vec v = pixels[i][j] + bias;
+      if (p->relu) v = (vec)((bits)v & ~(bits)(v <= (vec){0})); /* NaN passes */
+      if (whole || (i < p->end_row && j < p->end_column)) store(p->image + i * p->row + j * p->column + c, v);
+    }
+  }
+}
+
+static void scatter(const cy_winograd_patch *p) {
+  if (is_whole(p, TILE)) scatter_body(p, true);
+  else scatter_body(p, false);
+}
+
+/* ---- weights ---- */
+
+static void weights(const cy_winograd_weights *w) {
+  vec plain[KERNEL][KERNEL], points[PATCH][PATCH];
+  for (int i = 0; i < KERNEL; i++)
+    for (int j = 0; j < KERNEL; j++)
+      for (int n = 0; n < CY_LANES; n++) plain[i][j][n] = w->plain[n * w->lane + i * w->row + j * w->column];
+  weights_transform(plain, points);
+  for (int i = 0; i < PATCH; i++)
+    for (int j = 0; j < PATCH; j++) store(w->transformed + (i * PATCH + j) * w->step, points[i][j]);
+}
+
+static void gradient(const cy_winograd_weights *w) {
+  vec points[PATCH][PATCH], plain[KERNEL][KERNEL];
+  for (int i = 0; i < PATCH; i++)
+    for (int j = 0; j < PATCH; j++) points[i][j] = load(w->transformed + (i * PATCH + j) * w->step);
+  gradient_transform(points, plain);
+  for (int i = 0; i < KERNEL; i++)
+    for (int j = 0; j < KERNEL; j++)
+      for (int n = 0; n < CY_LANES; n++) w->plain[n * w->lane + i * w->row + j * w->column] = plain[i][j][n];
+}
+
+#define NAME_OF(set) cy_winograd_kernels_##set
+#define TABLE(set) NAME_OF(set)
+#define TEXT_OF(set) #set
+#define TEXT(set) TEXT_OF(set)
+const cy_winograd_kernels TABLE(CY_KERNEL_SET) = {.name = "winograd " TEXT(CY_KERNEL_SET), .lanes = CY_LANES, .input = input,
+                                                  .scatter = scatter, .cotangent = cotangent, .weights = weights,
+                                                  .gradient = gradient};
