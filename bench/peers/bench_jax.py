@@ -2,6 +2,7 @@
 one call. Gradients are value_and_grad, Hessian-vector products the jvp of grad."""
 
 import functools
+import math
 import os
 import sys
 
@@ -67,16 +68,17 @@ def sgd(loss, state, x, y):
 
 
 def adam(loss, state, x, y):
-    parameters, moments, squares, power1, power2 = state
+    parameters, moments, squares, time = state
     loss, gradients = jax.value_and_grad(loss)(parameters, x, y)
-    power1, power2 = power1 * worker.BETA1, power2 * worker.BETA2
+    time = time + 1  # 1 - beta^time by expm1: in single precision 1 - 0.999 has only four digits left
+    correction1, correction2 = (-jnp.expm1(time * math.log(beta)) for beta in (worker.BETA1, worker.BETA2))
     moments = [worker.BETA1 * m + (1 - worker.BETA1) * g for m, g in zip(moments, gradients)]
     squares = [worker.BETA2 * s + (1 - worker.BETA2) * g * g for s, g in zip(squares, gradients)]
     parameters = [
-        p - worker.ADAM_RATE * (m / (1 - power1)) / (jnp.sqrt(s / (1 - power2)) + worker.EPSILON)
+        p - worker.ADAM_RATE * (m / correction1) / (jnp.sqrt(s / correction2) + worker.EPSILON)
         for p, m, s in zip(parameters, moments, squares)
     ]
-    return (parameters, moments, squares, power1, power2), loss
+    return (parameters, moments, squares, time), loss
 
 
 class Case:
@@ -120,7 +122,7 @@ class Train(Case):
             self.state = fresh
         else:
             zeros = lambda: [jnp.zeros_like(p) for p in fresh]  # noqa: E731
-            self.state = (fresh, zeros(), zeros(), jnp.float32(1), jnp.float32(1))
+            self.state = (fresh, zeros(), zeros(), jnp.float32(0))
         jax.block_until_ready(self.state)
 
     def steps(self, n):
