@@ -3,6 +3,7 @@
 #include "backend/backends.h"
 #include "backend/cpu/cpu.h"
 #include "base/memory.h"
+#include "ops/convolution_bias.h"
 #include "ops/window.h"
 
 #include <math.h>
@@ -98,7 +99,7 @@ static void check_surroundings(const array *a) {
 
 typedef struct setting {
   const cy_op *op;
-  const cy_window_attrs *attrs;
+  const cy_window_attrs *attrs; /* or those of a row whose attributes begin with them */
   int n_in;
   array *in;
   cy_type result;
@@ -137,10 +138,10 @@ static void compare(const setting *s, const char *kernel, const array *got, cons
 
 /* Runs twice, with whatever is in the workspace; the second time as in a frozen program if the kernel prepares. */
 static void check_kernels(const setting *s) {
-  cy_operand in[2], out;
+  cy_operand in[3], out;
   array want = array_create(s->result.dtype, s->result.shape, ROWS), got = array_create(s->result.dtype, s->result.shape, s->how);
-  cy_view views[2];
-  void *data[2], *plan, *kept = NULL;
+  cy_view views[3];
+  void *data[3], *plan, *kept = NULL;
   out = (cy_operand){.layout = got.view};
   out.layout.data = NULL;
   for (int i = 0; i < s->n_in; i++) {
@@ -150,7 +151,8 @@ static void check_kernels(const setting *s) {
     data[i] = views[i].data;
   }
   s->op->kernel(&(cy_call){s->op, s->attrs, s->n_in, views, &want.view});
-  cy_instruction instruction = {.op = s->op, .attrs = s->attrs, .n_in = s->n_in, .in = in, .n_out = 1, .out = &out, .label = ""};
+  cy_instruction instruction = {.op = s->op, .attrs = s->attrs, .n_in = s->n_in, .in = in, .n_out = 1, .out = &out, .label = "",
+                                .still = ~0u};
   const cy_kernel *kernel = cy_cpu_backend.find(&instruction);
   if (!kernel) kernel = &cy_reference_kernel;
   assert_int_equal(kernel->create(&instruction, s->threads, &plan), CY_OK);
@@ -166,6 +168,7 @@ static void check_kernels(const setting *s) {
     check_surroundings(&got);
     for (int i = 0; i < 64; i++) assert_int_equal((unsigned char)scratch[bytes + (size_t)i], 0xff);
     memset(scratch, 0x7f, bytes); /* large numbers */
+    if (kernel->prepare) kernel->prepare(plan, kept, data, scratch);
   }
   if (kernel->free_instance) kernel->free_instance(kept);
   if (kernel->destroy) kernel->destroy(plan);
@@ -202,7 +205,15 @@ static double terms(const form *f) {
   return f->attrs.role == CY_CONVOLUTION_Y ? taps * channels : f->attrs.role == CY_CONVOLUTION_X ? taps * filters : windows;
 }
 
-static void check_form(form *f, cy_convolution_role role, cy_dtype dtype, const way how[3], int threads, double spoil) {
+/* Gives an element of the image this value. */
+static void spoil(array *image, double value) {
+  const int64_t count = cy_count(image->view.shape);
+  int64_t place = count ? below(count) : 0;
+  for (cy_walk w = cy_walk_start(image->view.shape); w.more; cy_walk_next(&w))
+    if (place-- == 0) cy_store(image->view.data, image->view.dtype, cy_walk_offset(&w, image->view.stride), value);
+}
+
+static void check_form(form *f, cy_convolution_role role, cy_dtype dtype, const way how[3], int threads, double wrong) {
   static const int result_of[3] = {[CY_CONVOLUTION_Y] = 2, [CY_CONVOLUTION_X] = 0, [CY_CONVOLUTION_W] = 1};
   const int result = result_of[role];
   array in[2];
@@ -214,13 +225,7 @@ static void check_form(form *f, cy_convolution_role role, cy_dtype dtype, const 
     in[n] = array_create(dtype, f->shape[i], how[i]);
     fill(&in[n++]);
   }
-  if (spoil != 0) { /* an element of an image is not finite */
-    array *image = role == CY_CONVOLUTION_X ? &in[1] : &in[0];
-    const int64_t count = cy_count(image->view.shape);
-    int64_t place = count ? below(count) : 0;
-    for (cy_walk w = cy_walk_start(image->view.shape); w.more; cy_walk_next(&w))
-      if (place-- == 0) cy_store(image->view.data, dtype, cy_walk_offset(&w, image->view.stride), spoil);
-  }
+  if (wrong != 0) spoil(role == CY_CONVOLUTION_X ? &in[1] : &in[0], wrong);
   setting s = {.op = &cy_op_convolution, .attrs = &f->attrs, .n_in = 2, .in = in, .result = {dtype, f->shape[result]},
                .how = how[result] == REPEATS ? ODD : how[result], .threads = threads,
                .tolerance = (dtype == CY_F32 ? 2e-7 : 4e-16) * (8 + sum)};
@@ -287,11 +292,37 @@ static void test_convolution_layers(void **state) {
       }
 }
 
+/* y with its bias, and relu of it. */
+static void check_bias(form *f, bool relu, cy_dtype dtype, const way how[3], int threads, double wrong) {
+  const cy_convolution_bias_attrs attrs = {f->attrs, relu};
+  array in[3] = {array_create(dtype, f->shape[0], how[0]), array_create(dtype, f->shape[1], how[1]),
+                 array_create(dtype, CY_SHAPE(f->shape[2].dim[1]), below(2) ? ROWS : REPEATS)};
+  for (int i = 0; i < 3; i++) fill(&in[i]);
+  if (wrong != 0) spoil(&in[0], wrong);
+  const double sum = cy_count(f->shape[0]) ? terms(f) : 1;
+  setting s = {.op = &cy_op_convolution_bias, .attrs = &attrs.windows, .n_in = 3, .in = in,
+               .result = {dtype, f->shape[2]}, .how = how[2], .threads = threads,
+               .tolerance = (dtype == CY_F32 ? 2e-7 : 4e-16) * (8 + sum)};
+  check_kernels(&s);
+  for (int i = 0; i < 3; i++) free(in[i].memory);
+}
+
+static void test_convolution_bias(void **state) {
+  (void)state;
+  for (int i = 0; i < 300; i++) {
+    form f = random_form(i % 5 > 0);
+    const way images = i % 3 ? CHANNELS_LAST : ROWS, how[3] = {images, ROWS, below(4) ? CHANNELS_LAST : ODD};
+    const double wrong = i % 5 > 0 ? 0 : (const double[]){NAN, INFINITY, -INFINITY}[below(3)];
+    check_bias(&f, below(2), i % 4 ? CY_F32 : CY_F64, how, 1 + i % 2, wrong);
+  }
+}
+
 int main(void) {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(test_convolution_random),
       cmocka_unit_test(test_convolution_not_finite),
       cmocka_unit_test(test_convolution_layers),
+      cmocka_unit_test(test_convolution_bias),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }

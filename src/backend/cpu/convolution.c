@@ -1,16 +1,19 @@
-/* Convolutions of all three roles: f32 through oneDNN where it has a fast kernel, everything else through matrices of
- * columns. Operands whose strides the library cannot express are first copied, channels innermost. In a frozen program the
- * weights are converted to the library's format once, and kept by the session. */
+/* Convolutions of all three roles, with bias and relu if they follow: f32 by Winograd's method where that pays, else through
+ * oneDNN where it has a fast kernel, everything else through matrices of columns. Operands whose strides the library cannot express are first copied, channels
+ * innermost. In a frozen program the weights are converted to the library's format once, and kept by the session. */
 #include "backend/cpu/convolution.h"
 
 #include "backend/cpu/convolution_columns.h"
 #include "backend/cpu/cpu.h"
 #include "backend/cpu/dnnl_convolution.h"
+#include "backend/cpu/winograd.h"
+#include "ops/convolution_bias.h"
 
 #include <stdio.h>
 #include <string.h>
 
-enum { X, W, Y, ARGUMENTS };
+enum { X, W, Y, ARGUMENTS, BIAS = 2 /* among operands */ };
+enum { RELU_SMALL = 1 << 15 }; /* elements that one thread does alone */
 
 /* An operand that is copied before the library sees it. */
 typedef struct copied {
@@ -21,10 +24,14 @@ typedef struct copied {
 
 typedef struct plan {
   cy_convolution_problem problem;
-  cy_dnnl_convolution *library; /* NULL: columns */
+  cy_winograd *winograd; /* one of the three is there */
+  cy_dnnl_convolution *library;
   cy_columns *columns;
-  copied copy[ARGUMENTS];
+  copied copy[ARGUMENTS], bias;
+  cy_view y;     /* relu: the result */
+  bool y_is_dense;
   size_t copies; /* bytes of the workspace's first part */
+  int threads;
   bool keeps_w;  /* w is still: kept packed */
   char name[112];
 } plan;
@@ -98,8 +105,10 @@ static void copy_operands(plan *p, const cy_view *const layout[ARGUMENTS]) {
   }
 }
 
-/* The library for the problem as it is, or with its operands copied; columns for the problem as it is. */
+/* Winograd's method or the library for the problem as it is, or with its operands copied; columns for the problem as it is. */
 static cy_status choose(plan *p, const cy_view *const layout[ARGUMENTS], int threads) {
+  CY_TRY(cy_winograd_create(&p->problem, threads, &p->winograd));
+  if (p->winograd) return CY_OK;
   CY_TRY(cy_dnnl_convolution_create(&p->problem, threads, &p->library));
   if (p->library) return CY_OK;
   const cy_convolution_problem as_is = p->problem;
@@ -117,12 +126,46 @@ static cy_status choose(plan *p, const cy_view *const layout[ARGUMENTS], int thr
 static void destroy(void *plan_) {
   plan *p = plan_;
   if (!p) return;
+  cy_winograd_free(p->winograd);
   cy_dnnl_convolution_free(p->library);
   cy_columns_free(p->columns);
   cy_free(p);
 }
 
-static cy_status create(const cy_instruction *instruction, int threads, void **out) {
+/* Do its elements fill one piece of memory, in whatever order? */
+static bool is_dense(const cy_view *v) {
+  int64_t reach = 1;
+  for (int i = 0; i < v->shape.rank; i++) {
+    if (v->shape.dim[i] > 1 && v->stride[i] <= 0) return false;
+    reach += (v->shape.dim[i] - 1) * v->stride[i];
+  }
+  return reach == cy_count(v->shape); /* and none overlap, for it is a result */
+}
+
+/* A bias that repeats one number is written out. */
+static void copy_bias(plan *p, const cy_view *layout) {
+  if (layout->shape.dim[0] == 1 || layout->stride[0] == 1) return;
+  p->bias = (copied){.is = true, .from = *layout, .to = *layout, .offset = p->copies};
+  p->bias.to.stride[0] = 1;
+  p->copies += aligned((size_t)layout->shape.dim[0] * cy_dtype_size(layout->dtype));
+}
+
+/* Bytes of the weights in the method's own form; 0: it has none. */
+static size_t packed_bytes(const plan *p) {
+  return p->winograd ? cy_winograd_packed_bytes(p->winograd) : p->library ? cy_dnnl_convolution_packed_bytes(p->library) : 0;
+}
+
+static void name_plan(plan *p) {
+  const char *once = p->keeps_w ? " once" : "";
+  if (p->winograd)
+    snprintf(p->name, sizeof p->name, "%s%s", cy_winograd_name(p->winograd), p->keeps_w ? ", packs w once" : "");
+  else if (p->library)
+    snprintf(p->name, sizeof p->name, "onednn %s%s", cy_dnnl_convolution_name(p->library), once);
+  else
+    snprintf(p->name, sizeof p->name, "columns");
+}
+
+static cy_status create_with(const cy_instruction *instruction, bool bias, bool relu, int threads, void **out) {
   const cy_view *layout[ARGUMENTS];
   int operand[ARGUMENTS];
   *out = NULL;
@@ -130,22 +173,37 @@ static cy_status create(const cy_instruction *instruction, int threads, void **o
   if (!p) return cy_no_memory();
   find_arguments(instruction, layout, operand);
   p->problem = problem_of(instruction->attrs, layout);
+  p->problem.bias = bias;
+  p->problem.relu = relu;
   const cy_status status = choose(p, layout, threads);
   if (status != CY_OK) {
     destroy(p);
     return status;
   }
-  if (p->library)
-    snprintf(p->name, sizeof p->name, "onednn %s%s", cy_dnnl_convolution_name(p->library), p->copies ? ", copies" : "");
-  else
-    snprintf(p->name, sizeof p->name, "columns");
+  p->threads = threads;
+  p->y = *layout[Y];
+  p->y_is_dense = is_dense(&p->y);
+  if (bias) copy_bias(p, &instruction->in[BIAS].layout);
+  p->keeps_w = operand[W] >= 0 && instruction->still >> operand[W] & 1 && packed_bytes(p) > 0;
+  name_plan(p);
   *out = p;
   return CY_OK;
 }
 
+static cy_status create(const cy_instruction *instruction, int threads, void **out) {
+  return create_with(instruction, false, false, threads, out);
+}
+
+static cy_status create_bias(const cy_instruction *instruction, int threads, void **out) {
+  return create_with(instruction, true, ((const cy_convolution_bias_attrs *)instruction->attrs)->relu, threads, out);
+}
+
 static size_t scratch(const void *plan_) {
   const plan *p = plan_;
-  return p->copies + (p->library ? cy_dnnl_convolution_scratch(p->library) : cy_columns_scratch(p->columns));
+  const size_t own = p->winograd  ? cy_winograd_scratch(p->winograd)
+                     : p->library ? cy_dnnl_convolution_scratch(p->library)
+                                  : cy_columns_scratch(p->columns);
+  return p->copies + own;
 }
 
 static const char *describe(const void *plan_) { return ((const plan *)plan_)->name; }
@@ -166,10 +224,11 @@ static cy_status create_instance(const void *plan_, void **out) {
   *out = NULL;
   instance *n = cy_calloc(1, sizeof *n);
   if (!n) return cy_no_memory();
-  cy_status status = p->library ? cy_dnnl_convolution_instance_create(p->library, &n->library)
-                                : cy_columns_instance_create(p->columns, &n->columns);
+  cy_status status = CY_OK;
+  if (p->library) status = cy_dnnl_convolution_instance_create(p->library, &n->library);
+  if (p->columns) status = cy_columns_instance_create(p->columns, &n->columns);
   if (status == CY_OK && p->keeps_w) {
-    n->packed = cy_alloc_aligned(cy_dnnl_convolution_packed_bytes(p->library));
+    n->packed = cy_alloc_aligned(packed_bytes(p));
     if (!n->packed) status = cy_no_memory();
   }
   if (status != CY_OK) {
@@ -183,7 +242,7 @@ static cy_status create_instance(const void *plan_, void **out) {
 static cy_convolution_operands arguments(const plan *p, void *const *in, void *result) {
   void *at[ARGUMENTS];
   for (int i = 0, k = 0; i < ARGUMENTS; i++) at[i] = i == result_of(p->problem.role) ? result : in[k++];
-  return (cy_convolution_operands){.x = at[X], .w = at[W], .y = at[Y]};
+  return (cy_convolution_operands){.x = at[X], .w = at[W], .y = at[Y], .bias = p->problem.bias ? in[BIAS] : NULL};
 }
 
 static void *copied_to(const copied *c, void *data, char *workspace) {
@@ -195,11 +254,38 @@ static void *copied_to(const copied *c, void *data, char *workspace) {
   return to.data;
 }
 
-static cy_status run(const void *plan_, void *instance_, void *const *in, void *const *out, void *workspace) {
+static void prepare(const void *plan_, void *instance_, void *const *in, void *workspace) {
   const plan *p = plan_;
-  const instance *n = instance_;
-  cy_convolution_operands o = arguments(p, in, out[0]);
-  if (!p->library) return cy_columns_run(p->columns, n->columns, o, workspace);
+  instance *n = instance_;
+  if (!p->keeps_w) return;
+  const void *w = copied_to(&p->copy[W], arguments(p, in, NULL).w, workspace);
+  n->prepared = true;
+  if (p->winograd)
+    cy_winograd_pack(p->winograd, w, n->packed);
+  else
+    n->prepared = cy_dnnl_convolution_pack(p->library, n->library, w, n->packed, (char *)workspace + p->copies) == CY_OK;
+}
+
+/* oneDNN can do this too, but makes NaN zero: a network that has diverged would look well. */
+static void relu(const plan *p, void *y) {
+  const int64_t n = cy_count(p->y.shape);
+  if (!p->y_is_dense) {
+    for (cy_walk w = cy_walk_start(p->y.shape); w.more; cy_walk_next(&w)) {
+      const int64_t at = cy_walk_offset(&w, p->y.stride);
+      if (cy_load(y, p->y.dtype, at) < 0) cy_store(y, p->y.dtype, at, 0);
+    }
+  } else if (p->y.dtype == CY_F32) {
+    float *v = y;
+#pragma omp parallel for num_threads(p->threads) schedule(static) if (p->threads > 1 && n > RELU_SMALL)
+    for (int64_t i = 0; i < n; i++) v[i] = 0 > v[i] ? 0 : v[i];
+  } else {
+    double *v = y;
+#pragma omp parallel for num_threads(p->threads) schedule(static) if (p->threads > 1 && n > RELU_SMALL)
+    for (int64_t i = 0; i < n; i++) v[i] = 0 > v[i] ? 0 : v[i];
+  }
+}
+
+static cy_status run_library(const plan *p, const instance *n, cy_convolution_operands o, char *workspace) {
   if (n->prepared) {
     o.w = n->packed;
     o.packed = true;
@@ -208,9 +294,27 @@ static cy_status run(const void *plan_, void *instance_, void *const *in, void *
   }
   o.x = copied_to(&p->copy[X], o.x, workspace);
   o.y = copied_to(&p->copy[Y], o.y, workspace);
-  return cy_dnnl_convolution_run(p->library, n->library, o, (char *)workspace + p->copies);
+  if (p->winograd) {
+    cy_winograd_run(p->winograd, o, (char *)workspace + p->copies);
+    return CY_OK;
+  }
+  return cy_dnnl_convolution_run(p->library, n->library, o, workspace + p->copies);
+}
+
+static cy_status run(const void *plan_, void *instance_, void *const *in, void *const *out, void *workspace) {
+  const plan *p = plan_;
+  const instance *n = instance_;
+  cy_convolution_operands o = arguments(p, in, out[0]);
+  o.bias = copied_to(&p->bias, o.bias, workspace);
+  CY_TRY(p->library ? run_library(p, n, o, workspace)
+                    : cy_columns_run(p->columns, n->columns, o, (char *)workspace + p->copies));
+  if (p->problem.relu) relu(p, out[0]);
+  return CY_OK;
 }
 
 const cy_kernel cy_cpu_convolution = {.create = create, .destroy = destroy, .scratch = scratch,
-                                      .instance = create_instance, .free_instance = free_instance, .run = run,
-                                      .describe = describe};
+                                      .instance = create_instance, .free_instance = free_instance, .prepare = prepare,
+                                      .run = run, .describe = describe};
+const cy_kernel cy_cpu_convolution_bias = {.create = create_bias, .destroy = destroy, .scratch = scratch,
+                                           .instance = create_instance, .free_instance = free_instance,
+                                           .prepare = prepare, .run = run, .describe = describe};

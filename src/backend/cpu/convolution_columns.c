@@ -280,18 +280,15 @@ static void clear_x(const cy_columns *c, void *x) {
   cy_view_clear(&view);
 }
 
-/* y = y + bias, max(y, 0). */
-static void finish_y(const cy_columns *c, void *y, const void *bias) {
+static void add_bias(const cy_columns *c, void *y, const void *bias) {
   const cy_convolution_problem *p = &c->p;
 #pragma omp parallel for num_threads(c->threads) schedule(static) if (c->threads > 1 && c->windows * p->filters > SMALL)
   for (int64_t r = 0; r < c->windows; r++) {
     const place window = place_of(r, p->extent, p->space);
     const int64_t at = offset_of(&window, p->y_stride, p->space);
     for (int64_t o = 0; o < p->filters; o++) {
-      double value = cy_load(y, p->dtype, at + o * p->y_stride[1]);
-      if (p->bias) value += cy_load(bias, p->dtype, o);
-      if (p->relu && !(value > 0)) value = value != value ? value : 0;
-      cy_store(y, p->dtype, at + o * p->y_stride[1], value);
+      const int64_t element = at + o * p->y_stride[1];
+      cy_store(y, p->dtype, element, cy_load(y, p->dtype, element) + cy_load(bias, p->dtype, o));
     }
   }
 }
@@ -353,7 +350,7 @@ cy_status cy_columns_run(const cy_columns *c, void *with, cy_convolution_operand
       CY_TRY(run_piece(c, with, at, first, first + c->rows <= c->windows ? c->rows : c->windows - first, scratch));
   }
   if (p->role == CY_CONVOLUTION_W) move_weights(c, operands.w, w, true);
-  if (p->role == CY_CONVOLUTION_Y && (p->bias || p->relu)) finish_y(c, operands.y, operands.bias);
+  if (p->role == CY_CONVOLUTION_Y && p->bias) add_bias(c, operands.y, operands.bias);
   if (p->role == CY_CONVOLUTION_W && p->bias) sum_bias(c, operands.y, operands.bias);
   return CY_OK;
 }

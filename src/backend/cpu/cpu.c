@@ -16,6 +16,7 @@ static const row table[] = {
     {"dot", true, &cy_cpu_dot},
     {"dot_add", true, &cy_cpu_dot_add},
     {"convolution", true, &cy_cpu_convolution},
+    {"convolution_bias", true, &cy_cpu_convolution_bias},
 };
 
 static const cy_kernel *find(const cy_instruction *instruction) {

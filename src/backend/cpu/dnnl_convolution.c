@@ -138,10 +138,6 @@ static dnnl_status_t plan(dnnl_primitive_desc_t *desc, cy_convolution_role role,
   return dnnl_convolution_backward_weights_primitive_desc_create(desc, engine, algorithm, x, w, bias, y, at->stride,
                                                                  at->dilation, at->low, at->high, forward, attributes);
 }
-
-static dnnl_status_t append_relu(dnnl_post_ops_t after) {
-  return dnnl_post_ops_append_eltwise(after, dnnl_eltwise_relu, 0, 0);
-}
 #else
 static dnnl_status_t plan(dnnl_primitive_desc_t *desc, cy_convolution_role role, dnnl_engine_t engine,
                           dnnl_alg_kind_t algorithm, cy_dnnl_md x, cy_dnnl_md w, cy_dnnl_md bias, cy_dnnl_md y,
@@ -164,23 +160,7 @@ static dnnl_status_t plan(dnnl_primitive_desc_t *desc, cy_convolution_role role,
   }
   return status == dnnl_success ? dnnl_primitive_desc_create(desc, &operation, attributes, engine, forward) : status;
 }
-
-static dnnl_status_t append_relu(dnnl_post_ops_t after) {
-  return dnnl_post_ops_append_eltwise(after, 1, dnnl_eltwise_relu, 0, 0);
-}
 #endif
-
-static dnnl_primitive_attr_t attributes_of(const cy_convolution_problem *p) {
-  dnnl_primitive_attr_t attributes = cy_dnnl_attributes();
-  if (!attributes || !p->relu) return attributes;
-  dnnl_post_ops_t after = NULL;
-  const bool ok = dnnl_post_ops_create(&after) == dnnl_success && append_relu(after) == dnnl_success &&
-                  dnnl_primitive_attr_set_post_ops(attributes, after) == dnnl_success;
-  if (after) dnnl_post_ops_destroy(after);
-  if (ok) return attributes;
-  dnnl_primitive_attr_destroy(attributes);
-  return NULL;
-}
 
 /* ---- choice ---- */
 
@@ -202,22 +182,22 @@ static dnnl_primitive_desc_t offer(const cy_dnnl_convolution *c, format f) {
   dnnl_primitive_desc_t forward = NULL, desc = NULL;
   memset(d, 0, sizeof d);
   memset(&bias, 0, sizeof bias);
-  dnnl_primitive_attr_t plain = cy_dnnl_attributes(), attributes = attributes_of(p);
-  bool ok = plain && attributes && cy_dnnl_describe_tag(&bias, 1, filters, dnnl_x);
+  dnnl_primitive_attr_t attributes = cy_dnnl_attributes();
+  bool ok = attributes && cy_dnnl_describe_tag(&bias, 1, filters, dnnl_x);
   for (int i = 0; i < OPERANDS; i++)
     ok = ok && cy_dnnl_describe_tag(&d[i], c->side[i].user.rank, c->side[i].user.dims,
                                     i == W ? dnnl_format_tag_any : tag);
   const cy_dnnl_md x = cy_dnnl_look(&d[X]), w = cy_dnnl_look(&d[W]), y = cy_dnnl_look(&d[Y]);
   const dnnl_alg_kind_t algorithm = dnnl_convolution_direct;
   if (p->role != CY_CONVOLUTION_Y)
-    ok = ok && plan(&forward, CY_CONVOLUTION_Y, c->engine, algorithm, x, w, NULL, y, &at, NULL, plain) == dnnl_success;
+    ok = ok && plan(&forward, CY_CONVOLUTION_Y, c->engine, algorithm, x, w, NULL, y, &at, NULL,
+                    attributes) == dnnl_success;
   if (ok && plan(&desc, p->role, c->engine, algorithm, x, w, p->bias ? cy_dnnl_look(&bias) : NULL, y, &at, forward,
                  attributes) != dnnl_success)
     desc = NULL;
   if (forward) dnnl_primitive_desc_destroy(forward);
   for (int i = 0; i < OPERANDS; i++) cy_dnnl_forget(&d[i]);
   cy_dnnl_forget(&bias);
-  if (plain) dnnl_primitive_attr_destroy(plain);
   if (attributes) dnnl_primitive_attr_destroy(attributes);
   return desc;
 }
