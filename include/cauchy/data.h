@@ -117,6 +117,42 @@ CY_API CY_MUST_CHECK cy_status cy_dataset_set_scaling(cy_dataset *dataset, cy_sc
 CY_API CY_MUST_CHECK cy_status cy_dataset_batch(const cy_dataset *dataset, const int64_t *indices, int64_t n,
                                                 cy_tensor *x, cy_tensor *y);
 
+/* ---- batches of images: changed at random for training, resized ---- */
+
+typedef enum cy_fill {
+  CY_FILL_ZERO,    /* black: a raw value of 0 */
+  CY_FILL_REFLECT, /* the image, mirrored at its outermost pixels: c b | a b c */
+  CY_FILL_EDGE,    /* its outermost pixels, repeated */
+} cy_fill;
+
+/* What is done at random to images [channels, height, width] while training; all 0: nothing. */
+typedef struct cy_augmentation {
+  bool flip;     /* half of them are mirrored, left to right */
+  int64_t crop;  /* padded by so many pixels on every side; then a window of the image's size is cut anywhere */
+  int64_t shift; /* moved by at most so many pixels up or down, and left or right */
+  cy_fill fill;  /* what shows where there is no image */
+} cy_augmentation;
+
+typedef struct cy_loader_options {
+  cy_augmentation augment;
+  uint64_t seed;
+  int threads; /* 0: all */
+} cy_loader_options;
+
+typedef struct cy_loader cy_loader;
+/* dataset is borrowed. Errors: augmentation of samples that are not images, or by more pixels than they have. */
+CY_API CY_MUST_CHECK cy_status cy_loader_create(const cy_dataset *dataset, cy_loader_options options,
+                                                cy_loader **loader);
+CY_API void cy_loader_free(cy_loader *loader);
+/* As cy_dataset_batch, but augmented if epoch >= 0, and then resized (bilinear; when shrinking, the triangle is
+ * widened) if x is f32 [n, channels, height, width] of other extents than the samples'. Draws depend on (seed, epoch,
+ * sample number) alone. One pass; allocates only when a size is first met. Not for several threads at once. */
+CY_API CY_MUST_CHECK cy_status cy_loader_batch(cy_loader *loader, int64_t epoch, const int64_t *indices, int64_t n,
+                                               cy_tensor *x, cy_tensor *y);
+/* Images [..., height, width] of any dtype, resized in the same way: a new f32 tensor. */
+CY_API CY_MUST_CHECK cy_status cy_images_resize(const cy_tensor *images, int64_t height, int64_t width,
+                                                cy_tensor **resized);
+
 /* Walks a list of sample numbers in batches, shuffled anew for every epoch. The order depends on the list, seed and
  * epoch alone, so a run resumes exactly at (epoch, batch). */
 typedef struct cy_batches cy_batches;

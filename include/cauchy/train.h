@@ -43,6 +43,12 @@ typedef struct cy_progress {
   bool best;                      /* EPOCH: the best value of the watched number so far */
 } cy_progress;
 
+enum { CY_MAX_SIZES = 8 };
+/* Pixels of images; {0, 0} ends a list of sizes. */
+typedef struct cy_image_size {
+  int64_t height, width;
+} cy_image_size;
+
 /* A field of 0 takes the value in brackets. */
 typedef struct cy_trainer_options {
   const char *loss;        /* "cross_entropy" [when targets are classes] and "hinge" need classes; "mse" [otherwise],
@@ -58,6 +64,9 @@ typedef struct cy_trainer_options {
   cy_scale scale;          /* of the inputs. With DEFAULT and STANDARDISE, numbers to predict (mse, mae, huber;
                               of at most one axis each) are standardised too: losses count in their deviations, so
                               that an mse of 1 is as good as answering the mean; predictions are in their unit */
+  cy_augmentation augment; /* of the training part's images [none] */
+  cy_image_size sizes[CY_MAX_SIZES]; /* images are resized (cy_loader_batch): all to the first, or, if there are
+                              several, each batch to the next one in turn, when evaluating too [as they are] */
   int64_t patience;        /* > 0: stop after so many epochs in a row without improvement [never] */
   double min_delta;        /* smaller improvements of the watched number do not count [any counts] */
   bool watch_accuracy;     /* the watched number, which tells the best epoch, is 1 - accuracy; otherwise the loss. Of the
@@ -116,6 +125,9 @@ typedef struct cy_metrics {
 /* Without dropout, batch normalisation by running statistics. Release with cy_metrics_clear. An empty part gives
  * samples = 0 and NaN. */
 CY_API CY_MUST_CHECK cy_status cy_trainer_evaluate(cy_trainer *trainer, cy_part part, cy_metrics *metrics);
+/* The same with all images in one size. */
+CY_API CY_MUST_CHECK cy_status cy_trainer_evaluate_at(cy_trainer *trainer, cy_part part, cy_image_size size,
+                                                      cy_metrics *metrics);
 CY_API void cy_metrics_clear(cy_metrics *metrics);
 
 typedef struct cy_epoch_record {
@@ -170,15 +182,20 @@ CY_API cy_epoch_record cy_trained_history(const cy_trained *trained, int i);
 CY_API cy_split_options cy_trained_split_options(const cy_trained *trained); /* to find its test part again */
 CY_API cy_trainer_options cy_trained_options(const cy_trained *trained); /* as used; strings borrowed from trained */
 
-/* Raw inputs [n, sample shape] of any dtype (or [sample shape]: one) are scaled as in training. outputs: a new tensor
- * [n, ...]: probabilities if classes, else the model's output. labels (may be NULL): a new i64 [n], the most probable
- * class of each; fails for regression. */
+/* Raw inputs [n, sample shape] of any dtype (or [sample shape]: one) are scaled as in training; images of another
+ * height and width are taken too: a model trained with a single entry of sizes has them resized to it, another takes
+ * them as they are, if its layers do. outputs: a new tensor [n, ...]: probabilities if classes, else the
+ * model's output. labels (may be NULL): a new i64 [n], the most probable class of each; fails for regression. */
 CY_API CY_MUST_CHECK cy_status cy_trained_predict(cy_trained *trained, const cy_tensor *inputs, cy_tensor **outputs,
                                                   cy_tensor **labels);
 /* Metrics over the given samples of a data set, which is set to the model's scaling. indices NULL: all (n ignored).
- * Fails if shapes or classes disagree with the model. */
+ * Images have the sizes of the training, in turn if there are several; without any, those of the data set. Fails if
+ * shapes or classes disagree with the model. */
 CY_API CY_MUST_CHECK cy_status cy_trained_evaluate(cy_trained *trained, cy_dataset *dataset, const int64_t *indices,
                                                    int64_t n, cy_metrics *metrics);
+/* The same with all images in one size. */
+CY_API CY_MUST_CHECK cy_status cy_trained_evaluate_at(cy_trained *trained, cy_dataset *dataset, const int64_t *indices,
+                                                      int64_t n, cy_image_size size, cy_metrics *metrics);
 
 #ifdef __cplusplus
 }

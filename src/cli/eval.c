@@ -1,5 +1,6 @@
 /* `cauchy eval`: how well a saved model does, on the test part of its own data or on other data. */
 #include "cli/model_file.h"
+#include "cli/recipe.h"
 #include "cli/results.h"
 
 #include <errno.h>
@@ -15,7 +16,9 @@ typedef struct evaluation {
   cy_dataset *dataset;
   cy_split split;
   const char *part; /* "test", "all", ... */
-  cy_metrics metrics;
+  cy_image_size sizes[CY_MAX_SIZES]; /* asked for; none: the usual ones */
+  int n_sizes;
+  cy_metrics metrics, by_size[CY_MAX_SIZES]; /* metrics: of the first size if there are some */
 } evaluation;
 
 /* Another data set counts as the model's own if name and size agree: then the split is that of the training. */
@@ -67,17 +70,34 @@ static cy_status choose_part(evaluation *e, const char *wanted, const int64_t **
 static const char *class_name(const void *owner, int64_t c) { return cy_trained_class_name(owner, c); }
 
 static void print_table(const evaluation *e) {
+  char size[CLI_NUMBER_SIZE];
   cli_terminal terminal = cli_terminal_of(STDOUT_FILENO);
   printf("%s, %s\n\n", cy_dataset_name(e->dataset), strcmp(e->part, "all") == 0 ? "all samples" : e->part);
   cli_print_parts_head(&terminal, e->metrics.classes > 0);
-  cli_print_part(&terminal, e->part, &e->metrics, true);
-  if (e->metrics.classes == 0) return;
+  if (e->n_sizes == 0) cli_print_part(&terminal, e->part, &e->metrics, true);
+  for (int i = 0; i < e->n_sizes; i++)
+    cli_print_part(&terminal, cli_size_text(e->sizes[i], size), &e->by_size[i], true);
+  if (e->metrics.classes == 0 || e->n_sizes > 1) return;
   printf("\n");
   cli_print_classes(&terminal, &e->metrics, class_name, e->trained);
 }
 
 static void put_number(json_t *object, const char *key, double value) {
   json_object_set_new(object, key, isfinite(value) ? json_real(value) : json_null());
+}
+
+/* One object per size. */
+static json_t *sizes_array(const evaluation *e) {
+  json_t *sizes = json_array();
+  for (int i = 0; i < e->n_sizes; i++) {
+    json_t *row = json_object();
+    json_object_set_new(row, "height", json_integer(e->sizes[i].height));
+    json_object_set_new(row, "width", json_integer(e->sizes[i].width));
+    put_number(row, "loss", e->by_size[i].loss);
+    if (e->by_size[i].classes > 0) put_number(row, "accuracy", e->by_size[i].accuracy);
+    json_array_append_new(sizes, row);
+  }
+  return sizes;
 }
 
 static cy_status print_json(const evaluation *e) {
@@ -88,6 +108,7 @@ static cy_status print_json(const evaluation *e) {
   json_object_set_new(object, "samples", json_integer(m->samples));
   put_number(object, "loss", m->loss);
   if (m->classes > 0) put_number(object, "accuracy", m->accuracy);
+  if (e->n_sizes > 0) json_object_set_new(object, "sizes", sizes_array(e));
   for (int64_t c = 0; c < m->classes; c++) {
     cli_class_score s = cli_score_of(m, c);
     json_t *row = json_object(), *counts = json_array();
@@ -124,18 +145,30 @@ static cy_status read_threshold(const cli_arguments *a, const evaluation *e, dou
   return CY_OK;
 }
 
+/* At each size that is asked for, or once. The first is what the rest looks at. */
+static cy_status measure(evaluation *e, const int64_t *indices, int64_t n) {
+  if (e->n_sizes == 0) return cy_trained_evaluate(e->trained, e->dataset, indices, n, &e->metrics);
+  for (int i = 0; i < e->n_sizes; i++)
+    CY_TRY(cy_trained_evaluate_at(e->trained, e->dataset, indices, n, e->sizes[i], &e->by_size[i]));
+  e->metrics = e->by_size[0]; /* which owns */
+  return CY_OK;
+}
+
 static cy_status run(cli_arguments *a, evaluation *e, const char *path) {
   int threads = 0;
   const int64_t *indices = NULL;
   int64_t n = 0;
   double threshold;
+  const char *sizes = cli_option_value(a, "--size");
   char got[CLI_NUMBER_SIZE], wanted[CLI_NUMBER_SIZE];
   CY_TRY(cli_option_number(a, "--threads", 1, 4096, &threads));
   CY_TRY(cy_trained_load(path, threads, NULL, &e->trained));
   CY_TRY(read_threshold(a, e, &threshold));
+  if (sizes) CY_TRY(cli_read_sizes("--size", sizes, e->sizes));
+  while (e->n_sizes < CY_MAX_SIZES && e->sizes[e->n_sizes].height > 0) e->n_sizes++;
   CY_TRY(open_data(e, path, a->n_words > 1 ? a->words[1] : NULL));
   CY_TRY(choose_part(e, cli_option_value(a, "--part"), &indices, &n));
-  CY_TRY(cy_trained_evaluate(e->trained, e->dataset, indices, n, &e->metrics));
+  CY_TRY(measure(e, indices, n));
   if (cli_option_value(a, "--json")) CY_TRY(print_json(e));
   else print_table(e);
   if (threshold < 0 || e->metrics.accuracy >= threshold) return CY_OK;
@@ -151,7 +184,8 @@ cy_status cli_eval(cli_arguments *a) {
   char *path;
   CY_TRY(cli_model_path(a->words[0], CLI_MODEL_NAME, CLI_CHECKPOINT_NAME, &path));
   cy_status status = run(a, &e, path);
-  cy_metrics_clear(&e.metrics);
+  if (e.n_sizes == 0) cy_metrics_clear(&e.metrics);
+  for (int i = 0; i < e.n_sizes; i++) cy_metrics_clear(&e.by_size[i]);
   cy_split_clear(&e.split);
   cy_dataset_free(e.dataset);
   cy_trained_free(e.trained);

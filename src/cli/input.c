@@ -149,17 +149,28 @@ static cy_status read_csv(const cy_trained *trained, const char *path, const cha
 
 /* ---- shapes: rows of as many numbers as a sample has ---- */
 
+/* Images may have another height and width: [n, channels, height, width], or without n, or without a single channel. */
+static bool as_images(cy_shape sample, cy_shape shape, cy_shape *wanted) {
+  if (sample.rank != 3 || shape.rank < 2 || shape.rank > 4) return false;
+  int64_t h = shape.dim[shape.rank - 2], w = shape.dim[shape.rank - 1], channels = sample.dim[0];
+  bool named = shape.rank > 2 && shape.dim[shape.rank - 3] == channels; /* the channels' axis */
+  if (h < 1 || w < 1 || (!named && (channels != 1 || shape.rank == 4))) return false;
+  int64_t n = shape.rank == 4 || (!named && shape.rank == 3) ? shape.dim[0] : 1;
+  *wanted = (cy_shape){.rank = 4, .dim = {n, channels, h, w}};
+  return true;
+}
+
 static cy_status as_samples(const char *word, cy_shape sample, cy_tensor **inputs) {
   char a[CLI_SHAPE_SIZE], b[CLI_SHAPE_SIZE];
   cy_shape shape = cy_tensor_shape(*inputs), wanted = {.rank = sample.rank + 1};
   int64_t per_sample, count = cy_tensor_count(*inputs), rows = 1;
   CY_TRY(cy_shape_count(sample, &per_sample));
   if (shape.rank > 0 && shape.dim[0] > 0 && count / shape.dim[0] == per_sample) rows = shape.dim[0];
-  else if (count != per_sample)
+  for (int i = 0; i < sample.rank; i++) wanted.dim[i + 1] = sample.dim[i];
+  wanted.dim[0] = rows;
+  if (rows * per_sample != count && !as_images(sample, shape, &wanted))
     return cy_fail(CY_INVALID, "%s: holds %s, but the model takes samples of %s = %" PRId64 " numbers", word,
                    cli_shape_text(shape, a), cli_shape_text(sample, b), per_sample);
-  wanted.dim[0] = rows;
-  for (int i = 0; i < sample.rank; i++) wanted.dim[i + 1] = sample.dim[i];
   if (cy_shape_equal(shape, wanted)) return CY_OK;
   cy_tensor *view, *copy;
   CY_TRY(cy_tensor_wrap(cy_tensor_dtype(*inputs), wanted, NULL, cy_tensor_data(*inputs), &view));

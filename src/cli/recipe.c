@@ -95,6 +95,35 @@ static cy_status set_choice(const cli_key *key, const char *text, void *field) {
   return CY_OK;
 }
 
+/* "24" or "24x32"; *end is behind it. */
+static bool read_size(const char *text, cy_image_size *size, const char **end) {
+  char *stop;
+  if (text[0] < '0' || text[0] > '9') return false;
+  errno = 0;
+  size->height = size->width = strtoll(text, &stop, 10);
+  if (*stop == 'x' && stop[1] >= '0' && stop[1] <= '9') size->width = strtoll(stop + 1, &stop, 10);
+  *end = stop + strspn(stop, " ");
+  return errno == 0 && size->height > 0 && size->width > 0;
+}
+
+cy_status cli_read_sizes(const char *name, const char *text, cy_image_size sizes[CY_MAX_SIZES]) {
+  const char *at = text + strspn(text, " ");
+  bool bracket = *at == '[';
+  int n = 0;
+  memset(sizes, 0, CY_MAX_SIZES * sizeof *sizes);
+  for (at += bracket; n < CY_MAX_SIZES; at++) {
+    if (!read_size(at + strspn(at, " "), &sizes[n], &at)) break;
+    n++;
+    if (*at == ',') continue;
+    if (strcmp(at, bracket ? "]" : "") == 0) return CY_OK;
+    break;
+  }
+  memset(sizes, 0, CY_MAX_SIZES * sizeof *sizes);
+  if (n == CY_MAX_SIZES) return cy_fail(CY_INVALID, "%s has more than %d entries", name, CY_MAX_SIZES);
+  return cy_fail(CY_INVALID, "%s is a list of sizes in pixels, such as 24,28,32 or 24x32 (height x width), not "
+                 "\"%.60s\"", name, text);
+}
+
 /* A name that the registry knows stays a name; other relative paths are put under folder. */
 static char *path_in(const char *folder, const char *value) {
   cy_text text = {0};
@@ -128,6 +157,7 @@ cy_status cli_recipe_set(cli_recipe *recipe, const char *path, const char *value
     case CLI_KEY_COUNT:
     case CLI_KEY_SEED:
     case CLI_KEY_SMALL: return set_whole(key, value, field);
+    case CLI_KEY_SIZES: return cli_read_sizes(key->path, value, field);
     default: return set_choice(key, value, field);
   }
 }

@@ -28,6 +28,7 @@ typedef enum cli_key_kind {
   CLI_KEY_NAME,   /* const char * out of choices */
   CLI_KEY_CHOICE, /* enum stored as int: the number of the choice */
   CLI_KEY_LAST,   /* bool: the number of the choice (0 or 1) */
+  CLI_KEY_SIZES,  /* cy_image_size[CY_MAX_SIZES]: 24, 28x32, ...; in a file also a list */
 } cli_key_kind;
 
 typedef enum cli_key_flags {
@@ -58,6 +59,8 @@ bool cli_recipe_is_group(const char *path);
 
 /* recipe.c. folder: what a path is relative to; NULL: the current one. */
 CY_MUST_CHECK cy_status cli_recipe_set(cli_recipe *recipe, const char *path, const char *value, const char *folder);
+/* "24, 28x32" or "[24, 28x32]": height x width; one number for squares. name: for messages. */
+CY_MUST_CHECK cy_status cli_read_sizes(const char *name, const char *text, cy_image_size sizes[CY_MAX_SIZES]);
 /* "key=value". */
 CY_MUST_CHECK cy_status cli_recipe_override(cli_recipe *recipe, const char *word);
 /* A recipe of this name comes with the command. */

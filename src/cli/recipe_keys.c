@@ -12,11 +12,13 @@ static const char *pick(const char *const *names, int n, int i) { return i >= 0 
     static const char *const names[] = {__VA_ARGS__};                      \
     return pick(names, (int)(sizeof names / sizeof *names), i);            \
   }
-/* In the order of cy_task, cy_scale, cy_dtype, and of keep_last = false, true. */
+/* In the order of cy_task, cy_scale, cy_dtype, cy_fill, and of keep_last = false, true. */
 CHOICES(task_choice, "detect", "classify", "regress")
 CHOICES(scale_choice, "default", "none", "unit", "standardise")
 CHOICES(dtype_choice, "f32", "f64")
 CHOICES(keep_choice, "best", "last")
+CHOICES(switch_choice, "false", "true")
+CHOICES(fill_choice, "zero", "reflect", "edge")
 CHOICES(backend_choice, "cpu", "reference")
 
 static const char *optimizer_choice(int i) { return i < cy_optimizer_count() ? cy_optimizer_name(i) : NULL; }
@@ -37,8 +39,19 @@ static const cli_key keys[] = {
      "CSV: the column to predict, by name or number"},
     {"task", CLI_KEY_CHOICE, AT(task), IF_SET, 0, 0, task_choice, "detect", "CSV, NPZ: predict classes or numbers"},
     {"scale", CLI_KEY_CHOICE, OPTION(scale), IF_SET, 0, 0, scale_choice, "default",
-     "inputs: unit (pixels to 0..1), standardise (mean 0, variance 1); default: unit for pixels, standardise for "
+     "inputs: unit (pixels to 0..1), standardise (mean 0, variance 1: of each feature of a table, each channel of "
+     "images); default: unit for pixels, standardise for "
      "tables; numbers to predict are standardised too, but for none and unit"},
+    {"sizes", CLI_KEY_SIZES, OPTION(sizes), IF_SET, 0, 0, NULL, "as they are",
+     "images are resized: 64, 48x64 (height x width); [24, 28, 32]: each batch to the next of these"},
+    {"augment.flip", CLI_KEY_LAST, OPTION(augment.flip), IF_SET, 0, 0, switch_choice, "false",
+     "training images: half of them are mirrored, left to right"},
+    {"augment.crop", CLI_KEY_COUNT, OPTION(augment.crop), IF_SET, 0, 0x1p15, NULL, "0",
+     "padded by so many pixels, then a window of the image's size is cut anywhere"},
+    {"augment.shift", CLI_KEY_COUNT, OPTION(augment.shift), IF_SET, 0, 0x1p15, NULL, "0",
+     "moved by at most so many pixels, up or down and left or right"},
+    {"augment.fill", CLI_KEY_CHOICE, OPTION(augment.fill), IF_SET, 0, 0, fill_choice, "zero",
+     "what shows at the margin: black, the image reflected, its edge repeated"},
     {"model", CLI_KEY_TEXT, AT(model), IF_SET, 0, 0, NULL, "dense(64) -> relu -> dense(classes)",
      "the network in the architecture language (cauchy layers)"},
     {"model.file", CLI_KEY_PATH, AT(model_file), IF_SET, 0, 0, NULL, "", "or a file that holds it"},

@@ -51,6 +51,14 @@ static void add_number(cy_text *text, double value) {
   cy_text_add(text, "%s", number);
 }
 
+static void add_sizes(cy_text *text, const cy_image_size *sizes) {
+  for (int i = 0; i < CY_MAX_SIZES && sizes[i].height > 0; i++) {
+    cy_text_add(text, "%s%" PRId64, i ? ", " : "[", sizes[i].height);
+    if (sizes[i].width != sizes[i].height) cy_text_add(text, "x%" PRId64, sizes[i].width);
+  }
+  cy_text_add(text, "]");
+}
+
 static void add_value(cy_text *text, const cli_key *key, const void *field, const char *indent) {
   const char *string;
   double number;
@@ -87,6 +95,7 @@ static void add_value(cy_text *text, const cli_key *key, const void *field, cons
       if (key->kind == CLI_KEY_CHOICE) cy_text_add(text, "%s", key->choice(small));
       else cy_text_add(text, "%d", small);
       break;
+    case CLI_KEY_SIZES: add_sizes(text, field); break;
     case CLI_KEY_LAST:
       memcpy(&last, field, sizeof last);
       cy_text_add(text, "%s", key->choice(last));

@@ -54,6 +54,24 @@ static cy_status read_scalar(reader *r, const char *path, const yaml_node_t *val
   return cli_recipe_set(r->recipe, path, text, r->folder);
 }
 
+/* A list of scalars, for a key that takes one: as "a, b, c". */
+static cy_status read_list(reader *r, const char *path, const yaml_node_t *list, size_t line) {
+  const cli_key *key = cli_recipe_find(path);
+  cy_text text = {0};
+  if (!key) return CY_INVALID;
+  CY_TRY(note_key(r, key, line));
+  for (const yaml_node_item_t *item = list->data.sequence.items.start; item < list->data.sequence.items.top; item++) {
+    const yaml_node_t *node = yaml_document_get_node(&r->document, *item);
+    bool plain = node->type == YAML_SCALAR_NODE;
+    cy_text_add(&text, "%s%s", item == list->data.sequence.items.start ? "" : ", ", plain ? scalar(node) : "[...]");
+  }
+  char *joined = cy_text_take(&text);
+  if (!joined) return cy_no_memory();
+  cy_status status = cli_recipe_set(r->recipe, path, joined, r->folder);
+  cy_free(joined);
+  return status;
+}
+
 static cy_status read_mapping(reader *r, const yaml_node_t *mapping, const char *prefix);
 
 static cy_status read_pair(reader *r, const yaml_node_t *name, const yaml_node_t *value, const char *prefix) {
@@ -71,6 +89,8 @@ static cy_status read_pair(reader *r, const yaml_node_t *name, const yaml_node_t
   if (value->type == YAML_SCALAR_NODE) status = read_scalar(r, path, value, line);
   else if (value->type == YAML_MAPPING_NODE && cli_recipe_is_group(path)) return read_mapping(r, value, path);
   else if (!cli_recipe_find(path)) status = CY_INVALID;
+  else if (value->type == YAML_SEQUENCE_NODE && cli_recipe_find(path)->kind == CLI_KEY_SIZES)
+    status = read_list(r, path, value, line);
   else status = cy_fail(CY_INVALID, "%s takes one value, not a %s", path,
                         value->type == YAML_MAPPING_NODE ? "group of keys" : "list");
   return status == CY_OK ? CY_OK : at_line(r, status, line);

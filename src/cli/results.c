@@ -1,5 +1,6 @@
 #include "cli/results.h"
 
+#include <inttypes.h>
 #include <math.h>
 #include <stdio.h>
 #include <string.h>
@@ -17,6 +18,11 @@ void cli_print_part(const cli_terminal *t, const char *name, const cy_metrics *m
     printf("  %s%9s%s", emphasis ? cli_style_on(t, CLI_GOOD) : "", cli_percent_text(m->accuracy, c),
            emphasis ? cli_style_off(t) : "");
   printf("\n");
+}
+
+const char *cli_size_text(cy_image_size size, char buffer[CLI_NUMBER_SIZE]) {
+  snprintf(buffer, CLI_NUMBER_SIZE, "%" PRId64 "x%" PRId64, size.height, size.width);
+  return buffer;
 }
 
 cli_class_score cli_score_of(const cy_metrics *m, int64_t c) {

@@ -8,6 +8,9 @@
 void cli_print_parts_head(const cli_terminal *terminal, bool classes);
 void cli_print_part(const cli_terminal *terminal, const char *name, const cy_metrics *metrics, bool emphasis);
 
+/* "28x28" */
+const char *cli_size_text(cy_image_size size, char buffer[CLI_NUMBER_SIZE]);
+
 /* Of one class, from a confusion matrix. NaN where nothing was counted. */
 typedef struct cli_class_score {
   int64_t samples;

@@ -20,6 +20,9 @@ typedef struct training {
   char *folder;
   cli_progress progress;
   cli_results results;
+  cy_image_size sizes[CY_MAX_SIZES]; /* that images are resized to, */
+  cy_metrics by_size[CY_MAX_SIZES];  /* and what the test part gives in each, if there are several */
+  int n_sizes;
   double saved_at; /* seconds of this run when the checkpoint was last written */
   bool warned;     /* that the checkpoint could not be written */
 } training;
@@ -167,7 +170,13 @@ static cy_status evaluate(training *t) {
   r->seconds = total_seconds(t->trainer);
   CY_TRY(cy_trainer_evaluate(t->trainer, CY_PART_TRAIN, &r->train));
   CY_TRY(cy_trainer_evaluate(t->trainer, CY_PART_VALIDATION, &r->validation));
-  return cy_trainer_evaluate(t->trainer, CY_PART_TEST, &r->test);
+  CY_TRY(cy_trainer_evaluate(t->trainer, CY_PART_TEST, &r->test));
+  cy_trainer_options o = cy_trainer_options_of(t->trainer);
+  memcpy(t->sizes, o.sizes, sizeof t->sizes);
+  while (t->n_sizes < CY_MAX_SIZES && t->sizes[t->n_sizes].height > 0) t->n_sizes++;
+  for (int i = 0; t->n_sizes > 1 && r->test.samples > 0 && i < t->n_sizes; i++)
+    CY_TRY(cy_trainer_evaluate_at(t->trainer, CY_PART_TEST, t->sizes[i], &t->by_size[i]));
+  return CY_OK;
 }
 
 static void print_results(const training *t) {
@@ -181,6 +190,12 @@ static void print_results(const training *t) {
   cli_print_part(terminal, "training", &r->train, false);
   cli_print_part(terminal, "validation", &r->validation, false);
   cli_print_part(terminal, "test", &r->test, true);
+  if (t->n_sizes > 1) {
+    printf("\ntest part, all images in one size\n");
+    cli_print_parts_head(terminal, cy_dataset_classes(t->dataset) > 0);
+  }
+  for (int i = 0; t->n_sizes > 1 && i < t->n_sizes; i++)
+    cli_print_part(terminal, cli_size_text(t->sizes[i], a), &t->by_size[i], true);
   printf("\n%lld epoch%s in %s (%s samples/s), %s parameters, %s of memory (state and one step)\n", (long long)epochs,
          epochs == 1 ? "" : "s", cli_seconds_text(r->seconds, a),
          cli_rate_text(r->seconds > 0 ? seen / r->seconds : 0, b),
@@ -356,6 +371,7 @@ cy_status cli_train(cli_arguments *a) {
   cy_model_free(t.model);
   cy_dataset_free(t.dataset);
   cli_results_clear(&t.results);
+  for (int i = 0; i < CY_MAX_SIZES; i++) cy_metrics_clear(&t.by_size[i]);
   cli_recipe_clear(&t.recipe);
   cy_string_free(t.folder);
   return status;

@@ -12,6 +12,7 @@ static const cli_option train_options[] = {
 };
 static const cli_option eval_options[] = {
     {"--part", "PART", "of the data: train, validation, test or all"},
+    {"--size", "SIZES", "images resized: 64, 48x64; 24,28,32: a table by size"},
     {"--at-least", "ACCURACY", "exit with 1 if the accuracy is less: 0.97"},
     {"--json", NULL, "print one JSON object"},
     {"--threads", "N", "use N threads (all cores)"},
@@ -57,8 +58,10 @@ static const cli_verb verbs[] = {
      .summary = "loss, accuracy and a table by class of a saved model",
      .help = "MODEL is a run folder or a .safetensors file. Without DATA the test part of the data it was\n"
              "trained on is used, split as it was then. DATA is a data set, as for train; of another than the\n"
-             "model's own its test part, or all if it has none.",
+             "model's own its test part, or all if it has none. Images of other sizes than those of the training\n"
+             "are resized if it was trained with a single entry of sizes, else taken as they are.",
      .examples = "cauchy eval runs/digits-1\n"
+                 "cauchy eval runs/variable-size-1 --size 16,20,24,28,32,40   # convolutions and global pooling\n"
                  "cauchy eval runs/iris-1 --part all --json\n"
                  "cauchy eval runs/mnist-1/model.safetensors /data/mnist --at-least 0.98   # for scripts",
      .options = eval_options,

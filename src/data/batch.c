@@ -35,6 +35,22 @@ static double raw(const cy_dataset *d, int64_t i) {
                                         : (double)((const float *)d->inputs->view.data)[i];
 }
 
+/* Bytes are counted: one look at each, and exact sums. */
+static void byte_statistics(const cy_dataset *d, const int64_t *indices, int64_t n, int64_t c, double *mean,
+                            double *deviation) {
+  const uint8_t *bytes = d->inputs->view.data;
+  int64_t counts[256] = {0};
+  double sum = 0, squares = 0, total = (double)n * (double)d->inner;
+  for (int64_t k = 0; k < n; k++) {
+    const uint8_t *at = bytes + indices[k] * d->sample_size + c * d->inner;
+    for (int64_t i = 0; i < d->inner; i++) counts[at[i]]++;
+  }
+  for (int v = 0; v < 256; v++) sum += (double)counts[v] * v;
+  *mean = sum / total;
+  for (int v = 0; v < 256; v++) squares += (double)counts[v] * (v - *mean) * (v - *mean);
+  *deviation = sqrt(squares / total);
+}
+
 /* Mean, then the sum of squared deviations: two passes, so that a large mean costs no digits. */
 static void channel_statistics(const cy_dataset *d, const int64_t *indices, int64_t n, int64_t c, double *mean,
                                double *deviation) {
@@ -65,7 +81,8 @@ static cy_status standardise(cy_dataset *d, const int64_t *indices, int64_t n) {
   CY_TRY(set_channels(d, statistics_channels(d)));
   for (int64_t c = 0; c < d->channels; c++) {
     double mean, deviation;
-    channel_statistics(d, indices, n, c, &mean, &deviation);
+    if (d->inputs->view.dtype == CY_U8) byte_statistics(d, indices, n, c, &mean, &deviation);
+    else channel_statistics(d, indices, n, c, &mean, &deviation);
     d->offset[c] = (float)mean;
     /* What rounding leaves of a constant must not be blown up. */
     d->factor[c] = deviation > 1e-6 * fabs(mean) && deviation > 1e-30 ? (float)(1 / deviation) : 1;

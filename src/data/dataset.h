@@ -41,6 +41,9 @@ cy_status cy_dataset_build(cy_dataset_parts parts, cy_dataset **dataset);
 
 /* Readers; each returns a built data set. */
 cy_status cy_open_embedded(const char *name, cy_dataset **dataset); /* *dataset NULL: no such name */
+/* "corners", "corners-7", "corners-7x9" */
+bool cy_corners_is_name(const char *name);
+cy_status cy_open_corners(const char *name, cy_dataset **dataset);
 cy_status cy_open_idx_folder(const char *name, const char *folder, const char *const *class_names, int64_t classes,
                              cy_dataset **dataset);
 cy_status cy_open_idx_pair(const char *name, const char *images_path, cy_dataset **dataset);

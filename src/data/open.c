@@ -35,9 +35,10 @@ static cy_status not_here(const cy_data_set *set, const char *directory) {
   return status;
 }
 
-static cy_status open_set(const cy_data_set *set, cy_dataset_options options, cy_dataset **dataset) {
+static cy_status open_set(const cy_data_set *set, const char *spec, cy_dataset_options options, cy_dataset **dataset) {
   char *folder;
   int64_t classes;
+  if (cy_corners_is_name(spec)) return cy_open_corners(spec, dataset);
   if (!set->files) return cy_open_embedded(set->name, dataset);
   CY_TRY(cy_data_locate(set, options.directory, &folder));
   if (!folder) return not_here(set, options.directory);
@@ -83,7 +84,7 @@ cy_status cy_dataset_open(const char *spec, cy_dataset_options options, cy_datas
   struct stat info;
   const cy_data_set *set = strchr(spec, '/') ? NULL : cy_data_find(spec);
   *dataset = NULL;
-  if (set) return open_set(set, options, dataset);
+  if (set) return open_set(set, spec, options, dataset);
   if (stat(spec, &info) != 0) {
     if (strchr(spec, '/') || strchr(spec, '.'))
       return cy_fail(CY_IO, "%s: there is no such file or folder", spec);

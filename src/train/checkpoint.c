@@ -53,7 +53,7 @@ static cy_status describe_data(const cy_trainer *t, cy_notes *notes) {
   CY_TRY(cy_notes_add(notes, "dataset.origin", cy_dataset_origin(d)));
   CY_TRY(cy_notes_add(notes, "dataset.checksum", checksum));
   CY_TRY(add_number(notes, "dataset.count", cy_dataset_count(d)));
-  CY_TRY(add_shape(notes, "sample_shape", t->objective.sample));
+  CY_TRY(add_shape(notes, "sample_shape", cy_dataset_sample_shape(d)));
   CY_TRY(add_shape(notes, "target_shape", t->objective.target));
   CY_TRY(add_number(notes, "classes", t->objective.classes));
   CY_TRY(cy_notes_add(notes, "target", cy_dataset_target_name(d)));
@@ -209,13 +209,15 @@ void cy_checkpoint_close(cy_checkpoint *c) {
   *c = (cy_checkpoint){0};
 }
 
-cy_status cy_checkpoint_fit(const cy_checkpoint *c, cy_dataset *dataset) {
+static bool differs_in_size_only(cy_shape a, cy_shape b) { return a.rank == 3 && b.rank == 3 && a.dim[0] == b.dim[0]; }
+
+cy_status cy_checkpoint_fit(const cy_checkpoint *c, cy_dataset *dataset, bool any_size) {
   char a[CY_SHAPE_TEXT], b[CY_SHAPE_TEXT];
   cy_shape sample = cy_dataset_sample_shape(dataset), target = cy_dataset_target_shape(dataset);
   if (cy_dataset_classes(dataset) != c->classes)
     return cy_fail(CY_INVALID, "data set \"%s\" has %lld classes, but the model was trained for %lld",
                    cy_dataset_name(dataset), (long long)cy_dataset_classes(dataset), (long long)c->classes);
-  if (!cy_shape_equal(sample, c->sample))
+  if (!cy_shape_equal(sample, c->sample) && !(any_size && differs_in_size_only(sample, c->sample)))
     return cy_fail(CY_INVALID, "data set \"%s\" has samples of %s, but the model was trained on %s",
                    cy_dataset_name(dataset), cy_shape_text(sample, a), cy_shape_text(c->sample, b));
   if (!cy_shape_equal(target, c->target))
@@ -274,7 +276,7 @@ cy_status cy_trainer_resume(const char *path, cy_dataset *dataset, cy_trainer_op
   CY_TRY(cy_checkpoint_open(path, &c));
   cy_trainer_options merged;
   cy_status status = cy_trainer_options_resolve(merge(c.options, options), c.classes, &merged);
-  if (status == CY_OK) status = cy_checkpoint_fit(&c, dataset);
+  if (status == CY_OK) status = cy_checkpoint_fit(&c, dataset, false);
   if (status == CY_OK) status = cy_trainer_prepare(c.model, dataset, merged, false, trainer);
   if (status == CY_OK) status = restore(&c, *trainer);
   if (status != CY_OK) {

@@ -27,8 +27,10 @@ cy_status cy_evaluation_run(const cy_evaluation *e, cy_tally *tally) {
   for (int64_t b = 0; b < batches; b++) {
     int64_t start = b * e->batch_size, n = e->n - start < e->batch_size ? e->n - start : e->batch_size;
     cy_runner *runner;
-    CY_TRY(cy_runners_get(e->runners, e->objective, CY_RUN_EVALUATE, n, e->state, &runner));
-    CY_TRY(cy_dataset_batch(e->dataset, e->indices + start, n, runner->x, runner->y));
+    cy_objective objective =
+        cy_objective_at(e->objective, cy_sample_at(cy_dataset_sample_shape(e->dataset), e->sizes, b));
+    CY_TRY(cy_runners_get(e->runners, &objective, CY_RUN_EVALUATE, n, e->state, &runner));
+    CY_TRY(cy_loader_batch(e->loader, -1, e->indices + start, n, runner->x, runner->y));
     CY_TRY(cy_session_run(runner->session));
     tally->loss_sum += cy_runner_loss(runner) * (double)n;
     tally->correct += cy_runner_correct(runner);

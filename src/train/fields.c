@@ -18,6 +18,7 @@
 
 #define ROW(type, field, kind) {#field, kind, offsetof(type, field)}
 #define OPTION(field, kind) ROW(cy_trainer_options, field, kind)
+#define SIZE(i) OPTION(sizes[i].height, CY_FIELD_I64), OPTION(sizes[i].width, CY_FIELD_I64)
 const cy_field cy_option_fields[] = {
   OPTION(optimizer.momentum, CY_FIELD_DOUBLE),   OPTION(optimizer.beta1, CY_FIELD_DOUBLE),
   OPTION(optimizer.beta2, CY_FIELD_DOUBLE),      OPTION(optimizer.epsilon, CY_FIELD_DOUBLE),
@@ -33,7 +34,9 @@ const cy_field cy_option_fields[] = {
   OPTION(watch_accuracy, CY_FIELD_BOOL),
   OPTION(keep_last, CY_FIELD_BOOL),              OPTION(l1, CY_FIELD_DOUBLE),
   OPTION(l2, CY_FIELD_DOUBLE),                   OPTION(dtype, CY_FIELD_INT),
-  OPTION(threads, CY_FIELD_INT),
+  OPTION(threads, CY_FIELD_INT),                 OPTION(augment.flip, CY_FIELD_BOOL),
+  OPTION(augment.crop, CY_FIELD_I64),            OPTION(augment.shift, CY_FIELD_I64),
+  OPTION(augment.fill, CY_FIELD_INT),            SIZE(0), SIZE(1), SIZE(2), SIZE(3), SIZE(4), SIZE(5), SIZE(6), SIZE(7),
 };
 const int cy_option_field_count = (int)(sizeof cy_option_fields / sizeof cy_option_fields[0]);
 

@@ -8,6 +8,8 @@
 
 static bool at_least_zero(double value) { return value >= 0 && isfinite(value); }
 
+enum { LARGEST_SIDE = 1 << 15 };
+
 static cy_status check(const cy_trainer_options *o) {
   if (o->dtype != CY_F32 && o->dtype != CY_F64)
     return cy_fail(CY_INVALID, "training in %s: only f32 and f64 can be trained", cy_dtype_name(o->dtype));
@@ -22,6 +24,11 @@ static cy_status check(const cy_trainer_options *o) {
   if (!at_least_zero(o->min_delta)) return cy_fail(CY_INVALID, "min_delta is %g; it must be >= 0", o->min_delta);
   if (!at_least_zero(o->l1)) return cy_fail(CY_INVALID, "l1 is %g; it must be >= 0", o->l1);
   if (!at_least_zero(o->l2)) return cy_fail(CY_INVALID, "l2 is %g; it must be >= 0", o->l2);
+  for (int i = 0; i < CY_MAX_SIZES; i++)
+    if (o->sizes[i].height < 0 || o->sizes[i].width < 0 || o->sizes[i].height > LARGEST_SIDE ||
+        o->sizes[i].width > LARGEST_SIDE)
+      return cy_fail(CY_INVALID, "sizes are %lldx%lld; sides are 1 to %d pixels", (long long)o->sizes[i].height,
+                     (long long)o->sizes[i].width, LARGEST_SIDE);
   if (o->threads < 0) return cy_fail(CY_INVALID, "threads is %d; it must be >= 0", o->threads);
   return CY_OK;
 }

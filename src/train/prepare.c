@@ -138,18 +138,28 @@ static cy_status make_state(cy_trainer *t, int64_t batch) {
   return pair_held(t);
 }
 
+/* For n samples of the shape that the batch of this number has. */
+static cy_status make_runner(cy_trainer *t, cy_runner_kind kind, int64_t n, int64_t number, cy_runner **made) {
+  cy_shape sample = cy_sample_at(cy_dataset_sample_shape(t->dataset), t->options.sizes, number);
+  cy_objective objective = cy_objective_at(&t->objective, sample);
+  return cy_runners_get(kind == CY_RUN_TRAIN ? &t->train : &t->evaluate, &objective, kind, n, t->state, made);
+}
+
 /* Compiles all that training will run, so that mistakes show now and steps allocate nothing. */
 static cy_status make_runners(cy_trainer *t) {
   int64_t batch = t->options.batch_size, n = t->split.n_train, validation = t->split.n_validation;
   int64_t full = n < batch ? n : batch, rest = n % full;
-  CY_TRY(cy_runners_get(&t->train, &t->objective, CY_RUN_TRAIN, full, t->state, &t->full));
-  CY_TRY(cy_runners_get(&t->train, &t->objective, CY_RUN_TRAIN, rest ? rest : full, t->state, &t->last));
   int64_t block = batch > CY_EVALUATION_BATCH ? batch : CY_EVALUATION_BATCH;
-  cy_runner *ignored;
-  if (validation >= block)
-    CY_TRY(cy_runners_get(&t->evaluate, &t->objective, CY_RUN_EVALUATE, block, t->state, &ignored));
-  if (validation % block)
-    CY_TRY(cy_runners_get(&t->evaluate, &t->objective, CY_RUN_EVALUATE, validation % block, t->state, &ignored));
+  int sizes = cy_sizes_count(t->options.sizes);
+  cy_runner *made;
+  for (int i = 0; i == 0 || i < sizes; i++) {
+    CY_TRY(make_runner(t, CY_RUN_TRAIN, full, i, &made));
+    if (!t->largest || cy_program_arena_bytes(made->program) > cy_program_arena_bytes(t->largest->program))
+      t->largest = made;
+    if (rest) CY_TRY(make_runner(t, CY_RUN_TRAIN, rest, i, &made));
+  }
+  for (int64_t b = 0; b * block < validation; b++)
+    CY_TRY(make_runner(t, CY_RUN_EVALUATE, validation - b * block < block ? validation - b * block : block, b, &made));
   return CY_OK;
 }
 
@@ -169,13 +179,17 @@ static cy_status prepare(cy_trainer *t, const cy_model *model, bool scale) {
   if (t->split.n_train == 0)
     return cy_fail(CY_INVALID, "data set \"%s\": none of its %lld samples are left to train on",
                    cy_dataset_name(t->dataset), (long long)cy_dataset_count(t->dataset));
+  CY_TRY(cy_sizes_check(o->sizes, cy_dataset_sample_shape(t->dataset)));
   if (scale) CY_TRY(cy_dataset_scale(t->dataset, o->scale, t->split.train, t->split.n_train));
   t->checksum = cy_dataset_checksum(t->dataset);
   CY_TRY(cy_batches_create(t->split.train, t->split.n_train, o->batch_size, true, o->seed, &t->batches));
+  cy_loader_options loader = {.augment = o->augment, .seed = o->seed, .threads = o->threads};
+  CY_TRY(cy_loader_create(t->dataset, loader, &t->loader));
   CY_TRY(make_schedule(t));
   t->objective = (cy_objective){
     .model = t->model, .loss = cy_loss_find(o->loss, cy_dataset_classes(t->dataset)), .dtype = o->dtype,
-    .sample = cy_dataset_sample_shape(t->dataset), .target = cy_dataset_target_shape(t->dataset),
+    .sample = cy_sample_at(cy_dataset_sample_shape(t->dataset), o->sizes, 0),
+    .target = cy_dataset_target_shape(t->dataset),
     .classes = cy_dataset_classes(t->dataset), .l1 = o->l1, .l2 = o->l2, .optimizer = o->optimizer,
     .program = {.backend = t->backend, .threads = o->threads}};
   t->objective.standardised = standardises(t);
@@ -209,6 +223,7 @@ void cy_trainer_free(cy_trainer *t) {
   cy_runners_clear(&t->train);
   cy_runners_clear(&t->evaluate);
   cy_batches_free(t->batches);
+  cy_loader_free(t->loader);
   cy_split_clear(&t->split);
   cy_state_free(t->state);
   cy_model_free(t->model);

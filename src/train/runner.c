@@ -139,12 +139,20 @@ static cy_status build(const cy_objective *o, cy_runner_kind kind, int64_t n, cy
   return kind == CY_RUN_TRAIN ? build_updates(o, built, loss, declare) : CY_OK;
 }
 
+static bool can_be_built(const cy_objective *objective) {
+  cy_runner_graph built = {0};
+  cy_status status = build(objective, CY_RUN_PREDICT, 1, NULL, &built);
+  cy_runner_graph_clear(&built);
+  return status == CY_OK;
+}
+
 cy_status cy_runner_build(const cy_objective *objective, cy_runner_kind kind, int64_t n, cy_state *declare,
                          cy_runner_graph *built) {
   *built = (cy_runner_graph){0};
   cy_status status = build(objective, kind, n, declare, built);
-  if (status != CY_OK) cy_runner_graph_clear(built);
-  return status;
+  if (status == CY_OK) return CY_OK;
+  cy_runner_graph_clear(built);
+  return cy_explain_size(status, objective, can_be_built);
 }
 
 void cy_runner_graph_clear(cy_runner_graph *built) {
@@ -159,11 +167,26 @@ static cy_status bind_new(cy_session *session, const char *name, cy_dtype dtype,
   return cy_session_bind(session, name, *tensor);
 }
 
+/* A dense layer behind flattened images has as many weights as they have pixels. */
+static cy_status check_variables(const cy_objective *o, const cy_network *network, const cy_state *state) {
+  char a[CY_SHAPE_TEXT], b[CY_SHAPE_TEXT], c[CY_SHAPE_TEXT];
+  for (int i = 0; i < cy_network_variable_count(network); i++) {
+    const cy_network_variable *v = cy_network_variable_at(network, i);
+    const cy_tensor *tensor = cy_state_find(state, v->name);
+    if (tensor && !cy_shape_equal(cy_tensor_shape(tensor), v->shape))
+      return cy_fail(CY_INVALID, "\"%s\" is %s, but samples of %s would need %s: the model takes one size only",
+                     v->name, cy_shape_text(cy_tensor_shape(tensor), a), cy_shape_text(o->sample, b),
+                     cy_shape_text(v->shape, c));
+  }
+  return CY_OK;
+}
+
 static cy_status fill(const cy_objective *o, const cy_state *state, cy_runner *runner) {
   cy_runner_graph built;
   CY_TRY(cy_runner_build(o, runner->kind, runner->n, NULL, &built));
-  cy_status status = cy_compile(built.outputs, built.n_outputs, built.updates, built.n_updates, o->program,
-                                &runner->program);
+  cy_status status = check_variables(o, built.network, state);
+  if (status == CY_OK)
+    status = cy_compile(built.outputs, built.n_outputs, built.updates, built.n_updates, o->program, &runner->program);
   cy_runner_graph_clear(&built);
   CY_TRY(status);
   CY_TRY(cy_session_create(runner->program, &runner->session));
@@ -208,8 +231,9 @@ int64_t cy_runner_correct(const cy_runner *runner) {
 
 cy_status cy_runners_get(cy_runners *runners, const cy_objective *objective, cy_runner_kind kind, int64_t n,
                         const cy_state *state, cy_runner **runner) {
+  cy_shape wanted = batch_of(n, objective->sample);
   for (size_t i = 0; i < runners->count; i++)
-    if (runners->items[i]->n == n) {
+    if (cy_shape_equal(cy_tensor_shape(runners->items[i]->x), wanted)) {
       *runner = runners->items[i];
       return CY_OK;
     }

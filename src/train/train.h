@@ -75,14 +75,28 @@ void cy_runner_free(cy_runner *runner);
 int64_t cy_runner_correct(const cy_runner *runner);
 double cy_runner_loss(const cy_runner *runner);
 
-/* Runners of one kind by batch size, made when first asked for. */
+/* Runners of one kind, made when first asked for. */
 typedef struct cy_runners {
   cy_runner **items;
   size_t count, capacity;
 } cy_runners;
+/* By batch size and sample shape. */
 CY_MUST_CHECK cy_status cy_runners_get(cy_runners *runners, const cy_objective *objective, cy_runner_kind kind,
                                        int64_t n, const cy_state *state, cy_runner **runner);
 void cy_runners_clear(cy_runners *runners);
+
+/* ---- sizes.c ---- */
+
+int cy_sizes_count(const cy_image_size *sizes); /* up to the first that is {0, 0} */
+CY_MUST_CHECK cy_status cy_sizes_check(const cy_image_size *sizes, cy_shape sample);
+/* What a sample becomes in the batch of this number. */
+cy_shape cy_sample_at(cy_shape sample, const cy_image_size *sizes, int64_t number);
+/* The same objective for samples of another shape. */
+cy_objective cy_objective_at(const cy_objective *objective, cy_shape sample);
+/* Adds to the recorded sentence which images would be large enough, if larger ones are what the model needs. works(o)
+ * tells for an objective. Returns status. */
+CY_MUST_CHECK cy_status cy_explain_size(cy_status status, const cy_objective *objective,
+                                        bool (*works)(const cy_objective *objective));
 
 /* ---- evaluate.c ---- */
 
@@ -102,6 +116,8 @@ typedef struct cy_evaluation {
   cy_runners *runners;
   const cy_state *state;
   const cy_dataset *dataset;
+  cy_loader *loader; /* of dataset */
+  const cy_image_size *sizes; /* as in cy_trainer_options */
   const int64_t *indices;
   int64_t n, batch_size;
   int64_t *confusion;
@@ -178,12 +194,13 @@ struct cy_trainer {
   cy_objective objective;
   cy_split split;
   cy_batches *batches;
+  cy_loader *loader;
   uint64_t checksum;   /* of the data */
   cy_state *state;
   int n_held;          /* pairs of state tensors: one in use, one held */
   cy_tensor **in_use, **held;
   cy_runners train, evaluate;
-  cy_runner *full, *last; /* of train: for batch_size samples, and for the rest (or full) */
+  const cy_runner *largest; /* of train: the one that needs the most memory */
   int64_t parameters;
   cy_position at;
   cy_epoch_record *history;
@@ -217,8 +234,9 @@ typedef struct cy_checkpoint {
 } cy_checkpoint;
 CY_MUST_CHECK cy_status cy_checkpoint_open(const char *path, cy_checkpoint *checkpoint);
 void cy_checkpoint_close(cy_checkpoint *checkpoint);
-/* Sets the data set's scaling to the file's; CY_INVALID if its samples, targets or classes are of another kind. */
-CY_MUST_CHECK cy_status cy_checkpoint_fit(const cy_checkpoint *checkpoint, cy_dataset *dataset);
+/* Sets the data set's scaling to the file's; CY_INVALID if its samples, targets or classes are of another kind. Images
+ * may differ in size if any_size. */
+CY_MUST_CHECK cy_status cy_checkpoint_fit(const cy_checkpoint *checkpoint, cy_dataset *dataset, bool any_size);
 
 /* ---- diagnose.c ---- */
 

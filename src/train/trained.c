@@ -40,7 +40,8 @@ static cy_status load(cy_trained *t, const char *path, int threads, const char *
   if (backend && !(t->backend = cy_strdup(backend))) return cy_no_memory();
   t->objective = (cy_objective){
     .model = c->model, .loss = cy_loss_find(c->options.loss, c->classes), .dtype = c->options.dtype,
-    .sample = c->sample, .target = c->target, .classes = c->classes, .l1 = c->options.l1, .l2 = c->options.l2,
+    .sample = cy_sample_at(c->sample, c->options.sizes, 0), .target = c->target,
+    .classes = c->classes, .l1 = c->options.l1, .l2 = c->options.l2,
     .optimizer = c->options.optimizer, .program = {.backend = t->backend, .threads = threads}};
   t->objective.standardised = cy_safetensors_find(c->file, CY_TARGET_OFFSET) >= 0;
   cy_status status = make_state(t);
@@ -130,44 +131,79 @@ static void copy_rows(const cy_tensor *from, int64_t first, int64_t n, cy_tensor
   memcpy((char *)cy_tensor_data(to) + (size_t)first * row, cy_tensor_data(from), (size_t)n * row);
 }
 
-static cy_status predict_into(cy_trained *t, const cy_tensor *inputs, int64_t n, cy_tensor *outputs,
-                              cy_tensor *labels) {
-  for (int64_t first = 0; first < n; first += LARGEST_BATCH) {
+/* Samples of another size than those of the training: that is said too. */
+static cy_status explain(const cy_trained *t, cy_status status, cy_shape one) {
+  char sentence[CY_MESSAGE_SIZE], shape[CY_SHAPE_TEXT];
+  if (status != CY_INVALID || cy_shape_equal(one, t->objective.sample)) return status;
+  snprintf(sentence, sizeof sentence, "%s", cy_error_message());
+  return cy_fail(status, "%s; the model was trained on samples of %s", sentence,
+                 cy_shape_text(t->objective.sample, shape));
+}
+
+/* inputs: n samples of objective's shape. The outputs' shape is known when the first program is: it may depend on the
+ * size of the images. */
+static cy_status predict_into(cy_trained *t, const cy_objective *objective, const cy_tensor *inputs, int64_t n,
+                              cy_tensor **outputs, cy_tensor **labels) {
+  for (int64_t first = 0; first < n || first == 0; first += LARGEST_BATCH) {
     int64_t rows = n - first < LARGEST_BATCH ? n - first : LARGEST_BATCH;
     cy_runner *runner;
-    CY_TRY(cy_runners_get(&t->predict, &t->objective, CY_RUN_PREDICT, batch_for(rows), t->state, &runner));
+    CY_TRY(cy_runners_get(&t->predict, objective, CY_RUN_PREDICT, batch_for(rows), t->state, &runner));
+    if (first == 0) {
+      cy_shape shape = cy_tensor_shape(cy_session_output(runner->session, CY_OUT_ANSWER));
+      shape.dim[0] = n;
+      CY_TRY(cy_tensor_create(t->objective.dtype, shape, outputs));
+      if (labels) CY_TRY(cy_tensor_create(CY_I64, CY_SHAPE(n), labels));
+    }
     fill_rows(inputs, cy_scaling_of(t->state), first, rows, runner->x);
     CY_TRY(cy_session_run(runner->session));
-    copy_rows(cy_session_output(runner->session, CY_OUT_ANSWER), first, rows, outputs);
-    if (labels) copy_rows(cy_session_output(runner->session, CY_OUT_LABEL), first, rows, labels);
+    copy_rows(cy_session_output(runner->session, CY_OUT_ANSWER), first, rows, *outputs);
+    if (labels) copy_rows(cy_session_output(runner->session, CY_OUT_LABEL), first, rows, *labels);
   }
   return CY_OK;
 }
 
-/* Number of samples in inputs: [n, sample], or one sample. */
-static cy_status count_samples(const cy_trained *t, const cy_tensor *inputs, int64_t *n) {
+/* Whether shape is [channels, height, width] with the channels that the model knows. */
+static bool is_image(const cy_trained *t, cy_shape shape) {
+  cy_shape sample = t->checkpoint.sample;
+  return shape.rank == 3 && sample.rank == 3 && shape.dim[0] == sample.dim[0] && shape.dim[1] > 0 && shape.dim[2] > 0;
+}
+
+/* Number and shape of the samples in inputs: [n, sample], or one sample. */
+static cy_status look_at_samples(const cy_trained *t, const cy_tensor *inputs, int64_t *n, cy_shape *one) {
   char a[CY_SHAPE_TEXT], b[CY_SHAPE_TEXT];
   cy_shape shape = cy_tensor_shape(inputs), sample = t->checkpoint.sample, rest = {.rank = shape.rank - 1};
   *n = 1;
-  if (cy_shape_equal(shape, sample)) return CY_OK;
+  *one = shape;
+  if (cy_shape_equal(shape, sample) || is_image(t, shape)) return CY_OK;
   for (int i = 1; i < shape.rank; i++) rest.dim[i - 1] = shape.dim[i];
   *n = shape.dim[0];
-  if (shape.rank >= 1 && cy_shape_equal(rest, sample)) return CY_OK;
+  *one = rest;
+  if (shape.rank >= 1 && (cy_shape_equal(rest, sample) || is_image(t, rest))) return CY_OK;
   return cy_fail(CY_INVALID, "the input is %s, but the model takes samples of %s (or several, along a first axis)",
                  cy_shape_text(shape, a), cy_shape_text(sample, b));
 }
 
-cy_status cy_trained_predict(cy_trained *t, const cy_tensor *inputs, cy_tensor **outputs, cy_tensor **labels) {
+static cy_status predict(cy_trained *t, const cy_tensor *inputs, cy_tensor **outputs, cy_tensor **labels) {
   int64_t n;
+  cy_shape one;
+  cy_tensor *resized = NULL;
+  const cy_image_size *size = t->checkpoint.options.sizes;
+  CY_TRY(look_at_samples(t, inputs, &n, &one));
+  if (labels && t->checkpoint.classes == 0) return cy_fail(CY_INVALID, "the model predicts numbers, not classes");
+  if (cy_sizes_count(size) == 1 && n > 0 && (one.dim[1] != size->height || one.dim[2] != size->width)) {
+    CY_TRY(cy_images_resize(inputs, size->height, size->width, &resized));
+    one = cy_sample_at(one, size, 0);
+  }
+  cy_objective objective = cy_objective_at(&t->objective, one);
+  cy_status status = predict_into(t, &objective, resized ? resized : inputs, n, outputs, labels);
+  cy_tensor_free(resized);
+  return explain(t, status, one);
+}
+
+cy_status cy_trained_predict(cy_trained *t, const cy_tensor *inputs, cy_tensor **outputs, cy_tensor **labels) {
   *outputs = NULL;
   if (labels) *labels = NULL;
-  CY_TRY(count_samples(t, inputs, &n));
-  if (labels && t->checkpoint.classes == 0) return cy_fail(CY_INVALID, "the model predicts numbers, not classes");
-  cy_shape shape = {.rank = t->output.rank + 1, .dim = {n}};
-  for (int i = 0; i < t->output.rank; i++) shape.dim[i + 1] = t->output.dim[i];
-  CY_TRY(cy_tensor_create(t->objective.dtype, shape, outputs));
-  cy_status status = labels ? cy_tensor_create(CY_I64, CY_SHAPE(n), labels) : CY_OK;
-  if (status == CY_OK) status = predict_into(t, inputs, n, *outputs, labels ? *labels : NULL);
+  cy_status status = predict(t, inputs, outputs, labels);
   if (status == CY_OK) return CY_OK;
   cy_tensor_free(*outputs);
   *outputs = NULL;
@@ -180,20 +216,39 @@ cy_status cy_trained_predict(cy_trained *t, const cy_tensor *inputs, cy_tensor *
 
 /* ---- measuring ---- */
 
-cy_status cy_trained_evaluate(cy_trained *t, cy_dataset *dataset, const int64_t *indices, int64_t n,
-                              cy_metrics *metrics) {
+static cy_status measure(cy_trained *t, cy_dataset *dataset, const int64_t *indices, int64_t n,
+                         const cy_image_size *sizes, cy_metrics *metrics) {
   int64_t *all = NULL;
+  cy_loader *loader;
   *metrics = (cy_metrics){0};
-  CY_TRY(cy_checkpoint_fit(&t->checkpoint, dataset));
+  CY_TRY(cy_checkpoint_fit(&t->checkpoint, dataset, true));
+  CY_TRY(cy_sizes_check(sizes, cy_dataset_sample_shape(dataset)));
   if (!indices) {
     n = cy_dataset_count(dataset);
     if (n > 0 && !(all = cy_calloc((size_t)n, sizeof *all))) return cy_no_memory();
     for (int64_t i = 0; i < n; i++) all[i] = i;
     indices = all;
   }
-  cy_evaluation evaluation = {.objective = &t->objective, .runners = &t->evaluate, .state = t->state,
-                              .dataset = dataset, .indices = indices, .n = n, .batch_size = CY_EVALUATION_BATCH};
-  cy_status status = cy_evaluation_metrics(evaluation, metrics);
+  cy_status status = cy_loader_create(dataset, (cy_loader_options){.threads = t->objective.program.threads}, &loader);
+  if (status == CY_OK) {
+    cy_evaluation evaluation = {.objective = &t->objective, .runners = &t->evaluate, .state = t->state,
+                                .dataset = dataset, .loader = loader, .sizes = sizes, .indices = indices, .n = n,
+                                .batch_size = CY_EVALUATION_BATCH};
+    status = cy_evaluation_metrics(evaluation, metrics);
+    status = explain(t, status, cy_sample_at(cy_dataset_sample_shape(dataset), sizes, 0));
+  }
+  cy_loader_free(loader);
   cy_free(all);
   return status;
+}
+
+cy_status cy_trained_evaluate(cy_trained *t, cy_dataset *dataset, const int64_t *indices, int64_t n,
+                              cy_metrics *metrics) {
+  return measure(t, dataset, indices, n, t->checkpoint.options.sizes, metrics);
+}
+
+cy_status cy_trained_evaluate_at(cy_trained *t, cy_dataset *dataset, const int64_t *indices, int64_t n,
+                                 cy_image_size size, cy_metrics *metrics) {
+  const cy_image_size sizes[CY_MAX_SIZES] = {size};
+  return measure(t, dataset, indices, n, sizes, metrics);
 }

@@ -152,10 +152,16 @@ static cy_status stopped(const cy_trainer *t) {
                  (long long)cy_batches_count(t->batches));
 }
 
+/* Since the beginning, counted from 0. */
+static int64_t step_number(const cy_trainer *t) { return t->at.epoch * cy_batches_count(t->batches) + t->at.batch; }
+
 static cy_status run_step(cy_trainer *t, const int64_t *indices, int64_t n, double *loss) {
-  cy_runner *runner = n == t->full->n ? t->full : t->last;
+  cy_runner *runner;
   double started = now();
-  CY_TRY(cy_dataset_batch(t->dataset, indices, n, runner->x, runner->y));
+  cy_objective objective = cy_objective_at(
+      &t->objective, cy_sample_at(cy_dataset_sample_shape(t->dataset), t->options.sizes, step_number(t)));
+  CY_TRY(cy_runners_get(&t->train, &objective, CY_RUN_TRAIN, n, t->state, &runner));
+  CY_TRY(cy_loader_batch(t->loader, t->at.epoch, indices, n, runner->x, runner->y));
   cy_tensor_set(runner->rate, 0, cy_schedule_rate(t->options.schedule, t->options.learning_rate, steps_done(t)));
   CY_TRY(cy_session_run(runner->session));
   *loss = cy_runner_loss(runner);
@@ -173,7 +179,8 @@ static cy_status run_step(cy_trainer *t, const int64_t *indices, int64_t n, doub
 static cy_evaluation evaluation_of(cy_trainer *t, const int64_t *indices, int64_t n) {
   int64_t batch = t->options.batch_size > CY_EVALUATION_BATCH ? t->options.batch_size : CY_EVALUATION_BATCH;
   return (cy_evaluation){.objective = &t->objective, .runners = &t->evaluate, .state = t->state, .dataset = t->dataset,
-                         .indices = indices, .n = n, .batch_size = batch, .owner = t};
+                         .loader = t->loader, .sizes = t->options.sizes, .indices = indices, .n = n,
+                         .batch_size = batch, .owner = t};
 }
 
 /* What tells the best epoch: the smaller the better. */
@@ -243,11 +250,24 @@ cy_status cy_trainer_run(cy_trainer *t) {
   return CY_OK;
 }
 
-cy_status cy_trainer_evaluate(cy_trainer *t, cy_part part, cy_metrics *metrics) {
+static cy_evaluation evaluation_of_part(cy_trainer *t, cy_part part) {
   const cy_split *s = &t->split;
-  const int64_t *indices = part == CY_PART_TRAIN ? s->train : part == CY_PART_VALIDATION ? s->validation : s->test;
-  int64_t n = part == CY_PART_TRAIN ? s->n_train : part == CY_PART_VALIDATION ? s->n_validation : s->n_test;
-  return cy_evaluation_metrics(evaluation_of(t, indices, n), metrics);
+  if (part == CY_PART_TRAIN) return evaluation_of(t, s->train, s->n_train);
+  return part == CY_PART_VALIDATION ? evaluation_of(t, s->validation, s->n_validation)
+                                    : evaluation_of(t, s->test, s->n_test);
+}
+
+cy_status cy_trainer_evaluate(cy_trainer *t, cy_part part, cy_metrics *metrics) {
+  return cy_evaluation_metrics(evaluation_of_part(t, part), metrics);
+}
+
+cy_status cy_trainer_evaluate_at(cy_trainer *t, cy_part part, cy_image_size size, cy_metrics *metrics) {
+  const cy_image_size sizes[CY_MAX_SIZES] = {size};
+  cy_evaluation evaluation = evaluation_of_part(t, part);
+  *metrics = (cy_metrics){0};
+  CY_TRY(cy_sizes_check(sizes, cy_dataset_sample_shape(t->dataset)));
+  evaluation.sizes = sizes;
+  return cy_evaluation_metrics(evaluation, metrics);
 }
 
 /* ---- looking ---- */
@@ -270,8 +290,8 @@ size_t cy_trainer_state_bytes(const cy_trainer *t) {
   for (int i = 0; i < cy_state_count(t->state); i++) bytes += cy_tensor_bytes(cy_state_tensor(t->state, i));
   return bytes;
 }
-size_t cy_trainer_arena_bytes(const cy_trainer *t) { return cy_program_arena_bytes(t->full->program); }
-double cy_trainer_flops(const cy_trainer *t) { return cy_program_flops(t->full->program); }
+size_t cy_trainer_arena_bytes(const cy_trainer *t) { return cy_program_arena_bytes(t->largest->program); }
+double cy_trainer_flops(const cy_trainer *t) { return cy_program_flops(t->largest->program); }
 cy_state *cy_trainer_state(cy_trainer *t) { return t->state; }
 const cy_model *cy_trainer_model(const cy_trainer *t) { return t->model; }
 const cy_split *cy_trainer_split(const cy_trainer *t) { return &t->split; }
