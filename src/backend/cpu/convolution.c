@@ -1,6 +1,6 @@
 /* Convolutions of all three roles, with bias and relu if they follow: f32 by Winograd's method where that pays, else through
- * oneDNN where it has a fast kernel, everything else through matrices of columns. Operands whose strides the library cannot express are first copied, channels
- * innermost. In a frozen program the weights are converted to the library's format once, and kept by the session. */
+ * oneDNN where it has a fast kernel, everything else through matrices of columns. Operands whose strides the library cannot
+ * express are first copied, channels innermost. In a frozen program the weights are converted to the library's format once, and kept by the session. */
 #include "backend/cpu/convolution.h"
 
 #include "backend/cpu/convolution_columns.h"
@@ -285,7 +285,8 @@ static void relu(const plan *p, void *y) {
   }
 }
 
-static cy_status run_library(const plan *p, const instance *n, cy_convolution_operands o, char *workspace) {
+/* The methods that have their own form of the weights. */
+static cy_status run_packed(const plan *p, const instance *n, cy_convolution_operands o, char *workspace) {
   if (n->prepared) {
     o.w = n->packed;
     o.packed = true;
@@ -306,9 +307,9 @@ static cy_status run(const void *plan_, void *instance_, void *const *in, void *
   const instance *n = instance_;
   cy_convolution_operands o = arguments(p, in, out[0]);
   o.bias = copied_to(&p->bias, o.bias, workspace);
-  CY_TRY(p->library ? run_library(p, n, o, workspace)
-                    : cy_columns_run(p->columns, n->columns, o, (char *)workspace + p->copies));
-  if (p->problem.relu) relu(p, out[0]);
+  CY_TRY(p->columns ? cy_columns_run(p->columns, n->columns, o, (char *)workspace + p->copies)
+                    : run_packed(p, n, o, workspace));
+  if (p->problem.relu && !p->winograd) relu(p, out[0]);
   return CY_OK;
 }
 
