@@ -68,6 +68,7 @@ cy_status cli_eval(cli_arguments *arguments);
 cy_status cli_predict(cli_arguments *arguments);
 cy_status cli_data(cli_arguments *arguments);
 cy_status cli_info(cli_arguments *arguments);
+cy_status cli_analyze(cli_arguments *arguments);
 cy_status cli_layers(cli_arguments *arguments);
 cy_status cli_version(cli_arguments *arguments);
 cy_status cli_help(cli_arguments *arguments);

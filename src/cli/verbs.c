@@ -33,6 +33,14 @@ static const cli_option info_options[] = {
     {"--json", NULL, "print one JSON object"},
     {0},
 };
+static const cli_option analyze_options[] = {
+    {"--input", "SHAPE", "of one input: 3x64x64 (channels, height, width)"},
+    {"--batch", "N", "memory for batches of N (inference 1; training 32 or the recipe's)"},
+    {"--training", NULL, "compile the training step even of more than 500 layers, for its memory"},
+    {"--json", NULL, "print one JSON object"},
+    {"--markdown", NULL, "print the table as Markdown"},
+    {0},
+};
 
 static const cli_verb verbs[] = {
     {.name = "train",
@@ -103,6 +111,21 @@ static const cli_verb verbs[] = {
      .min_words = 1,
      .max_words = 1,
      .run = cli_info},
+    {.name = "analyze",
+     .usage = "NETWORK [--input SHAPE]",
+     .summary = "sizes, parameters, arithmetic, memory and receptive fields of a network",
+     .help = "NETWORK is an expression, a file of one, a recipe, a run folder or a .safetensors file; the last\n"
+             "three know their input. Per layer: the output's size, parameters, multiply-adds, bytes of the\n"
+             "output, and its receptive field over the input: how many elements a unit sees along each axis,\n"
+             "the stride from one unit's field to the next one's, and the middle of the first one's. Fields do\n"
+             "not stop at the border; they are \"all\" where every unit sees everything.",
+     .examples = "cauchy analyze 'conv(8, 3) -> relu -> max_pool(2) -> conv(16, 3) -> flatten -> dense(10)' --input 1x28x28\n"
+                 "cauchy analyze runs/mnist-1 --batch 256\n"
+                 "cauchy analyze recipes/models/custom-model.net --input 3x64x64 --markdown",
+     .options = analyze_options,
+     .min_words = 1,
+     .max_words = 1,
+     .run = cli_analyze},
     {.name = "layers",
      .usage = "[LAYER]",
      .summary = "the layers of the architecture language",

@@ -1,0 +1,64 @@
+/* `cauchy analyze`: sizes, parameters, arithmetic, memory and receptive fields of a network at an input shape. */
+#include "cli/analyze.h"
+
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+static void clear(cli_analysis *a) {
+  cy_analysis_free(a->analysis);
+  cli_network_clear(&a->network);
+}
+
+enum { LARGE_NETWORK = 500 }; /* layers; beyond that the training step is compiled on request only */
+
+static bool has_parameters(const cy_analysis *analysis) {
+  for (int i = 0; i < cy_analysis_layer_count(analysis); i++)
+    if (cy_analysis_layer(analysis, i)->parameters > 0) return true;
+  return false;
+}
+
+static cy_status measure_memory(const cli_arguments *arguments, cli_analysis *a) {
+  const cli_network *n = &a->network;
+  int batch = 0;
+  cy_trainer_options options = n->options;
+  bool asked = cli_option_value(arguments, "--training") != NULL;
+  CY_TRY(cli_option_number(arguments, "--batch", 1, INT_MAX, &batch));
+  CY_TRY(cy_analyze_inference(n->model, n->sample, batch ? batch : 1, &a->inference));
+  a->has_inference = true;
+  if (!asked && cy_analysis_layer_count(a->analysis) > LARGE_NETWORK) {
+    a->note = "training memory: not computed for so many layers; --training does";
+    return CY_OK;
+  }
+  if (!asked && !has_parameters(a->analysis)) return CY_OK; /* nothing to train */
+  if (batch) options.batch_size = batch;
+  CY_TRY(cy_analyze_training(n->model, n->sample, n->classes, options, &a->training));
+  a->has_training = true;
+  return CY_OK;
+}
+
+static cy_status print_json(const cli_analysis *a) {
+  json_t *object = cli_analysis_json(a);
+  char *text = object ? json_dumps(object, JSON_INDENT(2) | JSON_REAL_PRECISION(12)) : NULL;
+  json_decref(object);
+  if (!text) return cy_no_memory();
+  puts(text);
+  free(text);
+  return CY_OK;
+}
+
+static cy_status run(const cli_arguments *arguments, cli_analysis *a) {
+  CY_TRY(cli_network_open(arguments->words[0], cli_option_value(arguments, "--input"), &a->network));
+  CY_TRY(cy_analyze(a->network.model, a->network.sample, &a->analysis));
+  CY_TRY(measure_memory(arguments, a));
+  if (cli_option_value(arguments, "--json")) return print_json(a);
+  return cli_analysis_print(a, cli_option_value(arguments, "--markdown") != NULL);
+}
+
+cy_status cli_analyze(cli_arguments *arguments) {
+  cli_analysis a = {0};
+  cy_status status = run(arguments, &a);
+  clear(&a);
+  return status;
+}

@@ -1,0 +1,28 @@
+/* The verb analyze, by what it shows. */
+#ifndef CY_CLI_ANALYZE_H
+#define CY_CLI_ANALYZE_H
+
+#include "cli/network.h"
+
+#include <jansson.h>
+
+typedef struct cli_analysis {
+  cli_network network;
+  cy_analysis *analysis;
+  bool has_inference, has_training;
+  cy_memory_facts inference, training;
+  const char *note; /* why something was left out; NULL: nothing was */
+} cli_analysis;
+
+/* analyze_table.c: layers and totals, as text or as Markdown. */
+cy_status cli_analysis_print(const cli_analysis *a, bool markdown);
+/* analyze_json.c: the same as an object; NULL if memory is out. */
+json_t *cli_analysis_json(const cli_analysis *a);
+
+/* What the field's columns say, for the spatial axes of the input: "41", "3x5", "all". Each returns buffer. */
+enum { CLI_FIELD_SIZE = 96 };
+const char *cli_field_size_text(const cli_analysis *a, const cy_layer_facts *layer, char buffer[CLI_FIELD_SIZE]);
+const char *cli_field_stride_text(const cli_analysis *a, const cy_layer_facts *layer, char buffer[CLI_FIELD_SIZE]);
+const char *cli_field_start_text(const cli_analysis *a, const cy_layer_facts *layer, char buffer[CLI_FIELD_SIZE]);
+
+#endif
