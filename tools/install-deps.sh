@@ -5,7 +5,8 @@
 set -eu
 
 build='gcc libc6-dev meson ninja-build pkg-config libdnnl-dev libsleef-dev zlib1g-dev libjansson-dev
-libyaml-dev libcairo2-dev fonts-dejavu-core libcurl4-openssl-dev nettle-dev libzip-dev'
+libyaml-dev libcairo2-dev fonts-dejavu-core libcurl4-openssl-dev nettle-dev libzip-dev
+libpng-dev libjpeg-dev'
 bench='python3 libopenblas-dev'
 check='libcmocka-dev g++ valgrind'
 ci='clang libomp-dev git'

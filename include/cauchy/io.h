@@ -1,4 +1,4 @@
-/* Files of tensors: NPY, NPZ, IDX, CSV, safetensors. Paths are file names of the system. Files whose content is
+/* Files of tensors: NPY, NPZ, IDX, CSV, images, safetensors. Paths are file names of the system. Files whose content is
  * gzip-compressed are read as if they were not (except NPZ and safetensors, which have their own rules).
  * Every file is untrusted: a reader checks each size against what the file can hold before it allocates, and fails
  * with CY_INVALID and one sentence that names the file. Every writer is atomic: it writes a temporary file in the
@@ -70,6 +70,28 @@ typedef struct cy_csv {
  * .gz, and the first line "rows,columns,class,class,..." of scikit-learn's tables. Release with cy_csv_clear. */
 CY_API CY_MUST_CHECK cy_status cy_csv_load(const char *path, cy_csv_options options, cy_csv *csv);
 CY_API void cy_csv_clear(cy_csv *csv);
+
+/* ---- images: one picture as a u8 tensor [channels, height, width], 1 channel for gray, 3 for red, green, blue ---- */
+
+enum { CY_IMAGE_MAX_PIXELS = 1 << 28 }; /* larger pictures are refused */
+
+typedef enum cy_image_mode {
+  CY_IMAGE_KEEP, /* 1 or 3 channels, as the file has */
+  CY_IMAGE_GRAY, /* 0.299 red + 0.587 green + 0.114 blue (ITU-R BT.601), rounded */
+  CY_IMAGE_RGB,  /* gray in all three */
+} cy_image_mode;
+
+/* PNG or JPEG, told by the content. PNG: palettes are looked up, 16 bits rounded to 8, and what is transparent lies on
+ * white. JPEG: gray and colour, baseline and progressive; CMYK is refused. Values are taken as they are (no gamma, no
+ * colour profile, no turning by camera tags). A truncated or damaged file is CY_INVALID, also where viewers would show
+ * the rest of it gray. CY_UNSUPPORTED in a build without libpng, or libjpeg-turbo. Memory: the file and the image. */
+CY_API CY_MUST_CHECK cy_status cy_image_read(const char *path, cy_image_mode mode, cy_tensor **image);
+/* A PNG of a u8 tensor [1 or 3, height, width], any strides. */
+CY_API CY_MUST_CHECK cy_status cy_image_write(const cy_tensor *image, const char *path);
+/* Images in memory, u8 [..., 1 or 3, height, width], row-major, to other channels: a new tensor. */
+CY_API CY_MUST_CHECK cy_status cy_images_convert(const cy_tensor *images, cy_image_mode mode, cy_tensor **converted);
+/* Whether the name ends in .png, .jpg or .jpeg (in either case). */
+CY_API bool cy_image_is_name(const char *path);
 
 /* ---- safetensors: named tensors and a map of strings (huggingface/safetensors, format 0.x) ---- */
 typedef struct cy_metadata {
