@@ -119,7 +119,7 @@ void cy_ink(cairo_t *cr, int rgb) {
   cairo_set_source_rgb(cr, (rgb >> 16 & 255) / 255.0, (rgb >> 8 & 255) / 255.0, (rgb & 255) / 255.0);
 }
 
-void cy_type(cairo_t *cr, double size, cy_weight weight) {
+void cy_font(cairo_t *cr, double size, cy_weight weight) {
   cairo_select_font_face(cr, "DejaVu Sans", CAIRO_FONT_SLANT_NORMAL,
                          weight == CY_BOLD ? CAIRO_FONT_WEIGHT_BOLD : CAIRO_FONT_WEIGHT_NORMAL);
   cairo_set_font_size(cr, size);
@@ -211,13 +211,13 @@ void cy_headline(cairo_t *cr, double x, double width, const char *title, const c
   char buffer[CY_LABEL_SIZE];
   double y = EDGE + 12;
   if (title && *title) {
-    cy_type(cr, TITLE_SIZE, CY_BOLD);
+    cy_font(cr, TITLE_SIZE, CY_BOLD);
     cy_ink(cr, CY_INK_TEXT);
     cy_text_at(cr, x, y, 0, cy_text_fit(cr, title, width, buffer));
     y += 20;
   }
   if (subtitle && *subtitle) {
-    cy_type(cr, SUBTITLE_SIZE, CY_REGULAR);
+    cy_font(cr, SUBTITLE_SIZE, CY_REGULAR);
     cy_ink(cr, CY_INK_SOFT);
     cy_text_at(cr, x, y, 0, cy_text_fit(cr, subtitle, width, buffer));
   }

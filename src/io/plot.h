@@ -22,7 +22,7 @@ int cy_palette(int i);
 void cy_ink(cairo_t *cr, int rgb);
 
 typedef enum cy_weight { CY_REGULAR, CY_BOLD } cy_weight;
-void cy_type(cairo_t *cr, double size, cy_weight weight);
+void cy_font(cairo_t *cr, double size, cy_weight weight);
 double cy_text_width(cairo_t *cr, const char *text);
 /* x is the text's left (align 0), middle (0.5) or right end (1); y is its baseline, or the middle of its capitals. */
 void cy_text_at(cairo_t *cr, double x, double baseline, double align, const char *text);

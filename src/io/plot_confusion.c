@@ -93,11 +93,11 @@ static void lay_out(matrix *m, cairo_t *ruler) {
   if (m->options.height) m->cell = fmax(1, fmin(m->cell, (m->options.height - head - 120) / m->classes));
   m->type = fmin(12, fmax(7, m->cell * 0.75));
   if (!m->options.width && m->classes <= 6) { /* room for names to stand upright */
-    cy_type(ruler, m->type, CY_REGULAR);
+    cy_font(ruler, m->type, CY_REGULAR);
     m->cell = fmax(m->cell, fmin(100, widest_name(m, ruler, 1) + 14));
   }
   m->every = (int)fmax(1, ceil((m->type + 0.5) / m->cell));
-  cy_type(ruler, m->type, CY_REGULAR);
+  cy_font(ruler, m->type, CY_REGULAR);
   double widest = widest_name(m, ruler, m->every);
   m->name_width = widest;
   m->names_upwards = widest > m->cell * m->every - 3;
@@ -105,7 +105,7 @@ static void lay_out(matrix *m, cairo_t *ruler) {
   m->left = 16 + 22 + widest + 7;
   m->top = head + 18;
   double below = (m->names_upwards ? widest : m->type) + 8 + 22 + 26;
-  cy_type(ruler, NOTE_SIZE, CY_REGULAR);
+  cy_font(ruler, NOTE_SIZE, CY_REGULAR);
   double note = cy_text_width(ruler, NOTE) + 34;
   if (!m->options.width)
     m->options.width = (int)ceil(fmax(m->left + m->side + 14 + RECALL_BAR + RECALL_TEXT + 16, note));
@@ -131,11 +131,11 @@ static void draw_count(cairo_t *cr, const matrix *m, double x, double y, double 
   char text[48];
   count_text(count, text);
   double size = fmin(14, m->cell * 0.42);
-  cy_type(cr, size, CY_REGULAR);
+  cy_font(cr, size, CY_REGULAR);
   double width = cy_text_width(cr, text), room = m->cell * 0.86;
   if (width > room) {
     size *= room / width;
-    cy_type(cr, size, CY_REGULAR);
+    cy_font(cr, size, CY_REGULAR);
   }
   if (size < 5) return; /* the shade must do */
   cy_ink(cr, dark ? 0xffffff : CY_INK_TEXT);
@@ -173,7 +173,7 @@ static void draw_grid(cairo_t *cr, const matrix *m) {
 static void draw_names(cairo_t *cr, const matrix *m) {
   char text[CY_LABEL_SIZE];
   double bottom = m->top + m->side;
-  cy_type(cr, m->type, CY_REGULAR);
+  cy_font(cr, m->type, CY_REGULAR);
   cy_ink(cr, CY_INK_TEXT);
   for (int i = 0; i < m->classes; i += m->every) {
     double middle = (i + 0.5) * m->cell;
@@ -183,17 +183,17 @@ static void draw_names(cairo_t *cr, const matrix *m) {
     else cy_text_centered(cr, m->left + middle, bottom + 7 + m->type / 2, 0.5, name);
   }
   double names_height = m->names_upwards ? m->name_width : m->type;
-  cy_type(cr, 12, CY_REGULAR);
+  cy_font(cr, 12, CY_REGULAR);
   cy_text_upwards(cr, 22, m->top + m->side / 2, 0.5, "true class");
   cy_text_at(cr, m->left + m->side / 2, bottom + 8 + names_height + 17, 0.5, "predicted class");
 }
 
 static void draw_recalls(cairo_t *cr, const matrix *m) {
   double x = m->left + m->side + 14, height = fmin(10, m->cell * 0.6);
-  cy_type(cr, 12, CY_REGULAR);
+  cy_font(cr, 12, CY_REGULAR);
   cy_ink(cr, CY_INK_TEXT);
   cy_text_at(cr, x, m->top - 7, 0, "recall");
-  cy_type(cr, fmin(m->type, 11), CY_REGULAR);
+  cy_font(cr, fmin(m->type, 11), CY_REGULAR);
   for (int i = 0; i < m->classes; i++) {
     double total = row_total(m, i), recall = total > 0 ? count_at(m, i, i) / total : 0;
     double middle = m->top + (i + 0.5) * m->cell;
@@ -219,7 +219,7 @@ static void draw_matrix(cairo_t *cr, const void *what) {
   draw_grid(cr, m);
   draw_names(cr, m);
   draw_recalls(cr, m);
-  cy_type(cr, NOTE_SIZE, CY_REGULAR);
+  cy_font(cr, NOTE_SIZE, CY_REGULAR);
   cy_ink(cr, CY_INK_SOFT);
   cy_text_at(cr, m->options.width - 16, m->options.height - 9, 1, cy_text_fit(cr, NOTE, m->options.width - 32, text));
 }

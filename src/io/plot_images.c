@@ -57,7 +57,7 @@ static void draw_image(cairo_t *cr, const grid *g, int64_t n, double x, double y
   cairo_rectangle(cr, x, y, g->image_width, g->image_height);
   cairo_stroke(cr);
   if (!g->captions || !g->captions[n]) return;
-  cy_type(cr, CAPTION_SIZE, CY_REGULAR);
+  cy_font(cr, CAPTION_SIZE, CY_REGULAR);
   cy_ink(cr, CY_INK_TEXT);
   cy_text_at(cr, x + g->image_width / 2, y + g->image_height + 12, 0.5,
              cy_text_fit(cr, g->captions[n], g->cell_width - 2, text));
@@ -74,7 +74,7 @@ static void draw_grid(cairo_t *cr, const void *what) {
 static double widest_caption(const grid *g, cairo_t *ruler) {
   double widest = 0;
   char text[CY_LABEL_SIZE];
-  cy_type(ruler, CAPTION_SIZE, CY_REGULAR);
+  cy_font(ruler, CAPTION_SIZE, CY_REGULAR);
   for (int64_t n = 0; g->captions && n < g->count; n++)
     if (g->captions[n]) widest = fmax(widest, cy_text_width(ruler, cy_text_fit(ruler, g->captions[n], 150, text)));
   return widest;

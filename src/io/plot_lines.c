@@ -148,7 +148,7 @@ static void place_legend(chart *c, cairo_t *ruler) {
   char text[CY_LABEL_SIZE];
   double x = 0;
   c->legend_rows = c->n_entries > 0;
-  cy_type(ruler, LEGEND_SIZE, CY_REGULAR);
+  cy_font(ruler, LEGEND_SIZE, CY_REGULAR);
   for (int i = 0; i < c->n_entries; i++) {
     double width =
         SWATCH + 6 + cy_text_width(ruler, cy_text_fit(ruler, c->entries[i].series->name, legend_name_width(c), text));
@@ -201,7 +201,7 @@ static void lay_out(chart *c, cairo_t *ruler, const cy_plot_panel *panels) {
   top = cy_headline_height(c->options.title, c->options.subtitle) + c->legend_rows * LEGEND_ROW + 14;
   c->bottom = c->options.height - (c->options.x_label && *c->options.x_label ? 50 : 32);
   usable = c->bottom - top - (c->n_panels - 1) * PANEL_GAP;
-  cy_type(ruler, LABEL_SIZE, CY_REGULAR);
+  cy_font(ruler, LABEL_SIZE, CY_REGULAR);
   for (int p = 0; p < c->n_panels; p++) {
     c->panels[p].height = usable / c->n_panels;
     c->panels[p].top = top + p * (usable / c->n_panels + PANEL_GAP);
@@ -225,7 +225,7 @@ static double py(const panel *p, double y) { return p->top + (1 - cy_axis_place(
 static void draw_legend(cairo_t *cr, const chart *c) {
   double top = cy_headline_height(c->options.title, c->options.subtitle) + 8;
   char text[CY_LABEL_SIZE];
-  cy_type(cr, LEGEND_SIZE, CY_REGULAR);
+  cy_font(cr, LEGEND_SIZE, CY_REGULAR);
   for (int i = 0; i < c->n_entries; i++) {
     const entry *e = &c->entries[i];
     double x = c->left + e->x, y = top + e->row * LEGEND_ROW;
@@ -243,7 +243,7 @@ static void draw_legend(cairo_t *cr, const chart *c) {
 static void draw_frame(cairo_t *cr, const chart *c, const panel *p, bool lowest) {
   char text[CY_LABEL_SIZE];
   double right = c->left + c->width, bottom = p->top + p->height;
-  cy_type(cr, LABEL_SIZE, CY_REGULAR);
+  cy_font(cr, LABEL_SIZE, CY_REGULAR);
   cairo_set_line_width(cr, 1);
   for (int i = 0; i < p->y.n_ticks; i++) {
     double y = py(p, p->y.tick[i].value);
@@ -262,7 +262,7 @@ static void draw_frame(cairo_t *cr, const chart *c, const panel *p, bool lowest)
   cy_ink(cr, CY_INK_FRAME);
   cy_line(cr, c->left, bottom, right, bottom);
   if (p->from->y_label && *p->from->y_label) {
-    cy_type(cr, LEGEND_SIZE, CY_REGULAR);
+    cy_font(cr, LEGEND_SIZE, CY_REGULAR);
     cy_ink(cr, CY_INK_TEXT);
     cy_text_upwards(cr, 22, p->top + p->height / 2, 0.5, cy_text_fit(cr, p->from->y_label, p->height, text));
   }
@@ -362,7 +362,7 @@ static void draw_ends(cairo_t *cr, const chart *c, const panel *p) {
     ends[i].y = fmin(ends[i].y, lowest);
     lowest = ends[i].y - 14;
   }
-  cy_type(cr, LABEL_SIZE, CY_REGULAR);
+  cy_font(cr, LABEL_SIZE, CY_REGULAR);
   for (int i = 0; i < n; i++) {
     const cy_plot_series *s = &p->from->series[ends[i].series];
     char text[CY_TICK_TEXT];
@@ -389,7 +389,7 @@ static void draw_chart(cairo_t *cr, const void *what) {
   draw_legend(cr, c);
   for (int p = 0; p < c->n_panels; p++) draw_panel(cr, c, &c->panels[p], p == c->n_panels - 1);
   if (c->options.x_label && *c->options.x_label) {
-    cy_type(cr, LEGEND_SIZE, CY_REGULAR);
+    cy_font(cr, LEGEND_SIZE, CY_REGULAR);
     cy_ink(cr, CY_INK_TEXT);
     cy_text_at(cr, c->left + c->width / 2, c->bottom + 38, 0.5, cy_text_fit(cr, c->options.x_label, c->width, text));
   }
