@@ -302,6 +302,82 @@ static cy_value contraction(world *w, cy_value a) {
   return is_real(a) ? scaled(product, 1 / k) : product;
 }
 
+/* ---- images: [N, C, space...] ---- */
+
+/* The value with extents of 1 in front, so that there are spatial axes. */
+static cy_value as_image(cy_value a) {
+  cy_shape from = cy_value_shape(a), to = {.rank = from.rank < 3 ? 3 : from.rank, .dim = {1, 1, 1}};
+  for (int i = 0; i < from.rank; i++) to.dim[to.rank - from.rank + i] = from.dim[i];
+  return cy_reshape(a, to);
+}
+
+/* Windows that fit onto extents, or onto the extents that they give (transposed). */
+static cy_windows random_windows(world *w, cy_shape image) {
+  cy_windows windows = {0};
+  for (int i = 0; i + 2 < image.rank; i++) {
+    windows.stride[i] = 1 + below(w, 3);
+    windows.dilation[i] = 1 + below(w, 2);
+    windows.low[i] = below(w, 2);
+    windows.high[i] = below(w, 2) + (image.dim[i + 2] == 0);
+    int64_t room = image.dim[i + 2] + windows.low[i] + windows.high[i];
+    windows.kernel[i] = 1 + below(w, 3);
+    while ((windows.kernel[i] - 1) * windows.dilation[i] >= room) windows.kernel[i]--;
+  }
+  return windows;
+}
+
+/* [first, second, kernel...] filled with a value's elements, zeros once there are no more. */
+static cy_value weights(world *w, int64_t first, int64_t second, cy_windows windows, int space) {
+  cy_value from = pick(w, true);
+  cy_shape shape = {.rank = 2 + space, .dim = {first, second}};
+  for (int i = 0; i < space; i++) shape.dim[i + 2] = windows.kernel[i];
+  cy_value index = cy_iota(w->graph, CY_I32, CY_SHAPE(cy_count(shape)), 0);
+  return cy_reshape(cy_gather(cy_reshape(from, CY_SHAPE(size(from))), index, 0, 0), shape);
+}
+
+static cy_value convolved(world *w, cy_value x, bool transposed) {
+  cy_shape shape = cy_value_shape(x);
+  int space = shape.rank - 2;
+  int64_t extents[CY_MAX_SPACE], channels = shape.dim[1];
+  cy_windows windows = random_windows(w, shape);
+  windows.groups = channels && below(w, 2) ? (channels % 2 ? channels : 2) : 1;
+  double terms = (double)(channels / windows.groups);
+  for (int i = 0; i < space; i++) {
+    terms *= (double)windows.kernel[i];
+    extents[i] = (shape.dim[i + 2] - 1) * windows.stride[i] + (windows.kernel[i] - 1) * windows.dilation[i] + 1 - windows.low[i] -
+                 windows.high[i];
+    if (transposed && (!shape.dim[i + 2] || extents[i] < 0)) return x;
+  }
+  cy_value y = transposed
+                   ? cy_convolution_input(weights(w, channels, 1 + below(w, 2), windows, space), x, windows, extents)
+                   : cy_convolution(x, weights(w, windows.groups * (1 + below(w, 3)), channels / windows.groups, windows, space), windows);
+  return scaled(y, 1 / (1 + terms));
+}
+
+static cy_value windowed(world *w, cy_value a) {
+  if (!is_real(a) || size(a) > 2000) return a;
+  cy_value x = as_image(a);
+  cy_shape shape = cy_value_shape(x);
+  int64_t to[CY_MAX_SPACE], low[CY_MAX_SPACE], high[CY_MAX_SPACE];
+  bool empty = false;
+  for (int i = 0; i + 2 < shape.rank; i++) {
+    to[i] = 1 + below(w, 5);
+    low[i] = shape.dim[i + 2] > 1 ? below(w, 2) : 0;
+    high[i] = shape.dim[i + 2] > 1 ? below(w, 2) : 0;
+    empty = empty || !shape.dim[i + 2];
+  }
+  switch (below(w, 11)) {
+    case 0: case 1: case 2: return convolved(w, x, false);
+    case 3: return convolved(w, x, true);
+    case 4: case 5: return cy_max_pool(x, random_windows(w, shape));
+    case 6: return cy_avg_pool(x, random_windows(w, shape), below(w, 2));
+    case 7: return empty ? x : cy_resize(x, to, (cy_resize_mode)below(w, 3), below(w, 2));
+    case 8: return empty ? x : cy_adaptive_avg_pool(x, to);
+    case 9: return cy_pad_space(x, low, high, below(w, 2) ? CY_PAD_REFLECT : CY_PAD_EDGE);
+    default: return shape.dim[1] % (1 << (shape.rank - 2)) ? cy_tanh(x) : cy_pixel_shuffle(x, 2);
+  }
+}
+
 static cy_value made(world *w) {
   cy_shape shape = cy_value_shape(w->pool[below(w, w->n)]);
   cy_value seed = w->pool[INPUTS - 2], step = w->pool[INPUTS - 1];
@@ -329,12 +405,13 @@ static cy_value one_hot_of(world *w, cy_value a) {
 static void take_step(world *w) {
   bool real = below(w, 3) != 0;
   cy_value a = pick(w, real), v;
-  switch (below(w, 10)) {
+  switch (below(w, 12)) {
     case 0: case 1: case 2: v = is_real(a) ? elementwise_real(w, a) : elementwise_exact(w, a); break;
     case 3: case 4: v = reduction(w, a); break;
     case 5: case 6: v = moved(w, a); break;
     case 7: v = indexed(w, a); break;
     case 8: v = contraction(w, a); break;
+    case 9: case 10: v = windowed(w, a); break;
     default: v = below(w, 3) ? made(w) : one_hot_of(w, a); break;
   }
   if (cy_graph_failed(w->graph)) fail_msg("building: %s", cy_graph_error(w->graph));
