@@ -22,7 +22,7 @@ static const bench_network deep = {"2 * (dense(512) -> relu) -> dense(10)", {1, 
   "-> conv(128, 3, pad=half) -> relu -> max_pool(2)\n"                               \
   "-> conv(256, 3, pad=half) -> relu -> flatten -> dense(256) -> relu -> dense(10)\n"
 static const bench_network cnn28 = {CUSTOM_MODEL, {3, {1, 28, 28}}, 4, 8};
-static const bench_network cnn64 = {CUSTOM_MODEL, {3, {3, 64, 64}}, 4, 8};
+static const bench_network cnn64 = {CUSTOM_MODEL, {3, {3, 64, 64}}, 4, 2};
 
 /* The 18 layers of He et al. 2016 with a first layer for small images. */
 static const bench_network resnet18 = {

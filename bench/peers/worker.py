@@ -20,7 +20,7 @@ BLOCK_SECONDS = 0.002  # a sample is the mean over a block of steps at least thi
 WIDE = dict(network="mlp", input=(784,), units=(128, 10), batches=16, check_steps=32)
 DEEP = dict(network="mlp", input=(32,), units=(512, 512, 10), batches=16, check_steps=32)
 CNN28 = dict(network="cnn", input=(1, 28, 28), batches=4, check_steps=8)
-CNN64 = dict(network="cnn", input=(3, 64, 64), batches=4, check_steps=8)
+CNN64 = dict(network="cnn", input=(3, 64, 64), batches=4, check_steps=2)
 RESNET18 = dict(network="resnet18", input=(3, 32, 32), batches=4, check_steps=2)
 CASES = {
     "sgd-1": dict(kind="sgd", batch=1, **WIDE),
