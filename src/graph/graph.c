@@ -54,6 +54,15 @@ void cy_graph_fail(cy_graph *graph, cy_status status, const char *format, ...) {
   cy_keep_error(graph, graph->scope[0] ? cy_fail(status, "%s: %s", graph->scope, text) : cy_fail(status, "%s", text));
 }
 
+void cy_graph_explain(cy_graph *graph, const char *format, ...) {
+  if (graph->status == CY_OK) return;
+  size_t length = strlen(graph->error);
+  va_list args;
+  va_start(args, format);
+  vsnprintf(graph->error + length, sizeof graph->error - length, format, args);
+  va_end(args);
+}
+
 cy_value cy_graph_out_of_memory(cy_graph *graph) {
   cy_keep_error(graph, cy_no_memory());
   return cy_failed(graph);

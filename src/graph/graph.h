@@ -38,6 +38,8 @@ cy_value cy_remake(cy_graph *graph, const cy_node *node, const cy_value *inputs)
 /* Records the sticky error, prefixed with the open scopes; the first one wins. */
 void cy_graph_fail(cy_graph *graph, cy_status status, const char *format, ...) CY_PRINTF(3, 4);
 bool cy_graph_failed(const cy_graph *graph);
+/* Appends to the sticky error what only the caller knows. */
+void cy_graph_explain(cy_graph *graph, const char *format, ...) CY_PRINTF(2, 3);
 /* The graph of the first operand that has one; NULL if none does. An error is recorded if they differ. */
 cy_graph *cy_common_graph(const cy_value *values, int n);
 /* Sets the scope of the nodes that follow to exactly this (as a node's scope field); returns the previous one. */

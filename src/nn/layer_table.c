@@ -8,6 +8,7 @@
 #include "tensor/tensor.h"
 
 #include <cauchy/ops.h>
+#include <stdio.h>
 #include <string.h>
 
 /* ---- dense ---- */
@@ -201,18 +202,27 @@ static const cy_argument_row parallel_arguments[] = {
      .about = "of concat"},
     {.name = NULL}};
 
-/* The results must agree in shape: broadcasting would hide a mistake. */
-static cy_value join_elementwise(const cy_value *parts, int n, bool add) {
-  cy_value result = parts[0];
-  char a[CY_SHAPE_TEXT], b[CY_SHAPE_TEXT];
-  for (int i = 1; i < n && cy_is_value(result) && cy_is_value(parts[i]); i++) {
-    if (!cy_shape_equal(cy_value_shape(result), cy_value_shape(parts[i]))) {
-      cy_graph_fail(result.graph, CY_INVALID, "branch 1 gives %s but branch %d %s",
-                    cy_shape_text(cy_value_shape(result), a), i + 1, cy_shape_text(cy_value_shape(parts[i]), b));
-      return cy_none;
-    }
-    result = add ? cy_add(result, parts[i]) : cy_mul(result, parts[i]);
+/* The results must agree in shape, save along the axis of concat (-1: none): broadcasting would hide a mistake. */
+static bool branches_agree(const cy_value *parts, int n, int axis) {
+  char a[CY_SHAPE_TEXT], b[CY_SHAPE_TEXT], along[48] = "";
+  for (int i = 1; i < n; i++) {
+    cy_shape first = cy_value_shape(parts[0]), other = cy_value_shape(parts[i]), compared = other;
+    if (axis >= 0 && axis < first.rank && axis < other.rank) compared.dim[axis] = first.dim[axis];
+    if (cy_shape_equal(first, compared)) continue;
+    if (axis >= 0) snprintf(along, sizeof along, ": they differ in more than axis %d", axis);
+    cy_graph_fail(parts[0].graph, CY_INVALID, "branch 1 gives %s but branch %d %s%s", cy_shape_text(first, a), i + 1,
+                  cy_shape_text(other, b), along);
+    return false;
   }
+  return true;
+}
+
+static cy_value join(const cy_value *parts, int n, int mode, int axis) {
+  int free_axis = axis < 0 ? axis + cy_value_shape(parts[0]).rank : axis;
+  if (!branches_agree(parts, n, mode == JOIN_CONCAT ? free_axis : -1)) return cy_none;
+  cy_value result = parts[0];
+  if (mode == JOIN_CONCAT) return cy_concat(parts, n, axis);
+  for (int i = 1; i < n; i++) result = mode == JOIN_ADD ? cy_add(result, parts[i]) : cy_mul(result, parts[i]);
   return result;
 }
 
@@ -226,8 +236,7 @@ static cy_value build_parallel(cy_network *network, cy_value x, const cy_stage *
   }
   for (const cy_chain *c = a[0].chains; c; c = c->next) parts[n++] = cy_chain_apply(c, network, x);
   if (!cy_graph_failed(cy_network_graph(network)))
-    result = a[1].choice == JOIN_CONCAT ? cy_concat(parts, n, (int)a[2].integer)
-                                        : join_elementwise(parts, n, a[1].choice == JOIN_ADD);
+    result = join(parts, n, a[1].choice, (int)a[2].integer);
   cy_free(parts);
   return result;
 }

@@ -54,7 +54,10 @@ cy_value cy_chain_apply(const cy_chain *chain, cy_network *network, cy_value x) 
 }
 
 cy_value cy_model_apply(const cy_model *model, cy_network *network, cy_value x) {
-  return cy_chain_apply(model->chain, network, x);
+  bool failed_before = cy_graph_failed(cy_network_graph(network));
+  cy_value y = cy_chain_apply(model->chain, network, x);
+  if (!failed_before && cy_network_was_too_small(network)) cy_model_explain_too_small(model, network, x);
+  return y;
 }
 
 /* ---- printing ---- */

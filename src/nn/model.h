@@ -106,6 +106,8 @@ struct cy_model {
   cy_chain *chain;
 };
 
+/* After a window did not fit into x: the error also says how large the model's input must be. */
+void cy_model_explain_too_small(const cy_model *model, const cy_network *network, cy_value x);
 cy_value cy_chain_apply(const cy_chain *chain, cy_network *network, cy_value x);
 /* The argument as written; what the row's fallback looks like. */
 void cy_argument_text(const cy_argument_row *row, const cy_argument *argument, cy_text *text);
