@@ -10,8 +10,8 @@
 
 #include <string.h>
 
-enum { POINTS = CY_WINOGRAD_POINTS, TILE = CY_WINOGRAD_TILE, PATCH = CY_WINOGRAD_PATCH, KERNEL = 3 };
-enum { BLOCK_BYTES = 640 * 1024, GRADIENT_BLOCK_BYTES = 3 * 1024 * 1024 };
+enum { POINTS = CY_WINOGRAD_POINTS, PATCH = CY_WINOGRAD_PATCH };
+enum { BLOCK_BYTES = 640 * 1024, GRADIENT_BLOCK_BYTES = 1536 * 1024 };
 
 /* One side of the convolution: an image's extents, strides (batch, channel, rows, columns) and channels. */
 typedef struct side {
@@ -21,11 +21,13 @@ typedef struct side {
 struct cy_winograd {
   const cy_winograd_kernels *kernels;
   const cy_gemm_kernels *products;
+  cy_winograd_method method;
+  int64_t kernel, tile;      /* extents */
   cy_convolution_role role;
   bool relu;
   int threads;
   side from, to;             /* patches are read from `from`; tiles of `to` are written, or, role w, read */
-  int64_t before[2];         /* padding before the first patch: low, or, role x, 2 - low */
+  int64_t before[2];         /* padding before the first patch: low, or, role x, kernel - 1 - low */
   int64_t batch, tiles[2], all_tiles;
   int64_t lane, sum, row, column, first; /* strides of the weights along `to`'s and `from`'s channels and the kernel */
   int64_t block;             /* tiles that go together */
@@ -54,14 +56,14 @@ static bool choose_kernels(cy_winograd *w) {
 static bool applies(const cy_convolution_problem *p) {
   if (p->dtype != CY_F32 || p->space != 2 || p->groups != 1 || p->batch < 1) return false;
   for (int i = 0; i < 2; i++)
-    if (p->kernel[i] != KERNEL || p->stride[i] != 1 || p->dilation[i] != 1 || p->size[i] < 1 || p->extent[i] < 1) return false;
-  return p->x_stride[1] == 1 && p->y_stride[1] == 1 && !(p->role == CY_CONVOLUTION_W && p->bias);
+    if (p->kernel[i] != p->kernel[0] || p->stride[i] != 1 || p->dilation[i] != 1 || p->size[i] < 1 || p->extent[i] < 1) return false;
+  return (p->kernel[0] == 3 || p->kernel[0] == 5) && p->x_stride[1] == 1 && p->y_stride[1] == 1 && !(p->role == CY_CONVOLUTION_W && p->bias);
 }
 
 /* Does the method pay? Not where tiles overlap the image's border too much, nor where the weights' transform would cost more
  * than it saves. */
 static bool pays(const cy_winograd *w) {
-  const double useful = (double)(w->to.extent[0] * w->to.extent[1]) / (double)(TILE * TILE * w->tiles[0] * w->tiles[1]);
+  const double useful = (double)(w->to.extent[0] * w->to.extent[1]) / (double)(w->tile * w->tile * w->tiles[0] * w->tiles[1]);
   return w->from.channels >= 32 && w->to.channels >= 32 && useful >= 0.5 && w->all_tiles >= 16;
 }
 
@@ -79,20 +81,23 @@ static void arrange(cy_winograd *w, const cy_convolution_problem *p) {
   const side x = side_of(p->size, p->x_stride, p->channels), y = side_of(p->extent, p->y_stride, p->filters);
   const bool back = p->role == CY_CONVOLUTION_X;
   w->role = p->role;
+  w->method = p->kernel[0] == 3 ? CY_WINOGRAD_4_3 : CY_WINOGRAD_2_5;
+  w->kernel = p->kernel[0];
+  w->tile = PATCH + 1 - w->kernel;
   w->relu = p->relu;
   w->batch = p->batch;
   w->from = back ? y : x;
   w->to = back ? x : y;
   for (int i = 0; i < 2; i++) {
-    w->before[i] = back ? KERNEL - 1 - p->low[i] : p->low[i];
-    w->tiles[i] = ceil_div(w->to.extent[i], TILE);
+    w->before[i] = back ? w->kernel - 1 - p->low[i] : p->low[i];
+    w->tiles[i] = ceil_div(w->to.extent[i], w->tile);
   }
   w->all_tiles = p->batch * w->tiles[0] * w->tiles[1];
   w->lane = p->w_stride[back ? 1 : 0];
   w->sum = p->w_stride[back ? 0 : 1];
   w->row = back ? -p->w_stride[2] : p->w_stride[2];
   w->column = back ? -p->w_stride[3] : p->w_stride[3];
-  w->first = back ? (KERNEL - 1) * (p->w_stride[2] + p->w_stride[3]) : 0; /* turned round */
+  w->first = back ? (w->kernel - 1) * (p->w_stride[2] + p->w_stride[3]) : 0; /* turned round */
 }
 
 /* Blocks of whole rows of product tiles that fit the cache, as many for each thread; larger ones where the weights come from
@@ -180,19 +185,19 @@ static void multiply(const cy_winograd *w, const product *m) {
 /* ---- patches ---- */
 
 /* The pixels of extent `reach` from `start` on that an image axis of this extent has. */
-static void clip(int64_t start, int64_t extent, int reach, int *first, int *end) {
+static void clip(int64_t start, int64_t extent, int64_t reach, int *first, int *end) {
   *first = (int)min64(max64(-start, 0), reach);
   *end = (int)max64(min64(extent - start, reach), *first);
 }
 
 static cy_winograd_patch patch_at(const cy_winograd *w, const side *s, const float *image, int64_t tile, bool of_to) {
   const int64_t n = tile / (w->tiles[0] * w->tiles[1]), in_image = tile % (w->tiles[0] * w->tiles[1]);
-  const int64_t y = in_image / w->tiles[1] * TILE - (of_to ? 0 : w->before[0]);
-  const int64_t x = in_image % w->tiles[1] * TILE - (of_to ? 0 : w->before[1]);
+  const int64_t y = in_image / w->tiles[1] * w->tile - (of_to ? 0 : w->before[0]);
+  const int64_t x = in_image % w->tiles[1] * w->tile - (of_to ? 0 : w->before[1]);
   cy_winograd_patch p = {.row = s->stride[2], .column = s->stride[3], .channels = s->channels};
   p.image = (float *)(uintptr_t)image + n * s->stride[0] + y * s->stride[2] + x * s->stride[3];
-  clip(y, s->extent[0], of_to ? TILE : PATCH, &p.first_row, &p.end_row);
-  clip(x, s->extent[1], of_to ? TILE : PATCH, &p.first_column, &p.end_column);
+  clip(y, s->extent[0], of_to ? w->tile : PATCH, &p.first_row, &p.end_row);
+  clip(x, s->extent[1], of_to ? w->tile : PATCH, &p.first_column, &p.end_column);
   return p;
 }
 
@@ -204,7 +209,7 @@ void cy_winograd_pack(const cy_winograd *w, const void *weights, void *packed) {
   for (int64_t vector = 0; vector < w->to.channels / lanes; vector++) {
     const int64_t n = vector * lanes, panel = n / (2 * lanes) * (2 * lanes), width = panel_width(w, panel, w->to.channels);
     for (int64_t k = 0; k < w->from.channels; k++)
-      w->kernels->weights(&(cy_winograd_weights){
+      w->kernels->weights[w->method](&(cy_winograd_weights){
           .plain = (float *)(uintptr_t)weights + w->first + n * w->lane + k * w->sum, .lane = w->lane, .row = w->row,
           .column = w->column, .transformed = (float *)packed + panel * w->from.channels + k * width + (n - panel), .step = step});
   }
@@ -233,7 +238,7 @@ static void run_block(const cy_winograd *w, int64_t first, int64_t end, const cy
     p.step = rows * w->to.channels;
     p.bias = o->bias;
     p.relu = w->relu;
-    w->kernels->scatter(&p);
+    w->kernels->scatter[w->method](&p);
   }
 }
 
@@ -261,7 +266,7 @@ static void transform_cotangent(const cy_winograd *w, const float *to, int64_t t
   for (int64_t j = 0; j < w->to.channels; j += p.channels, p.image += p.channels) {
     p.channels = panel_width(w, j, w->to.channels);
     p.transformed = points + j * rows + place * p.channels;
-    w->kernels->cotangent(&p);
+    w->kernels->cotangent[w->method](&p);
   }
 }
 
@@ -297,7 +302,7 @@ static void run_gradient(const cy_winograd *w, const cy_convolution_operands *o,
 #pragma omp parallel for num_threads(w->threads) schedule(static)
   for (int64_t c = 0; c < w->from.channels; c++)
     for (int64_t n = 0; n < w->to.channels; n += lanes)
-      w->kernels->gradient(&(cy_winograd_weights){.plain = (float *)o->w + n * w->lane + c * w->sum, .lane = w->lane, .row = w->row,
+      w->kernels->gradient[w->method](&(cy_winograd_weights){.plain = (float *)o->w + n * w->lane + c * w->sum, .lane = w->lane, .row = w->row,
                                                   .column = w->column, .transformed = sums + c * w->to.channels + n, .step = step});
 }
 

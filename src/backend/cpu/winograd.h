@@ -1,5 +1,5 @@
-/* Convolutions with kernels of 3x3 and stride 1 by Winograd's method F(4x4, 3x3): a quarter of the multiplications, for a
- * rounding error about ten times that of the direct sum. */
+/* Convolutions of stride 1 by Winograd's methods F(4x4, 3x3) and F(2x2, 5x5): a quarter and about a third of the
+ * multiplications, for a rounding error several times that of the direct sum. */
 #ifndef CY_BACKEND_CPU_WINOGRAD_H
 #define CY_BACKEND_CPU_WINOGRAD_H
 

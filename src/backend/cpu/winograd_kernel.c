@@ -3,7 +3,7 @@
  * matrices are those of Lavin and Gray (2016) for the points 0, 1, -1, 2, -2 and infinity. */
 #include "backend/cpu/winograd_kernel.h"
 
-enum { PATCH = CY_WINOGRAD_PATCH, TILE = CY_WINOGRAD_TILE, KERNEL = 3 };
+enum { PATCH = CY_WINOGRAD_PATCH };
 
 /* Unaligned, and an alias of the array it lies in. */
 typedef float vec __attribute__((vector_size(CY_LANES * 4), aligned(4), may_alias));
@@ -21,7 +21,8 @@ INLINE void store(float *p, vec v) { *(vec *)p = v; }
 
 /* ---- in one dimension ---- */
 
-INLINE void input_line(const vec d[PATCH], vec out[PATCH]) { /* B' */
+/* B' */
+INLINE void input_line(const vec d[PATCH], vec out[PATCH]) {
   const vec even = d[4] - 4 * d[2], odd = d[3] - 4 * d[1], even2 = d[4] - d[2], odd2 = 2 * (d[3] - d[1]);
   out[0] = 4 * d[0] - 5 * d[2] + d[4];
   out[1] = even + odd;
@@ -31,7 +32,8 @@ INLINE void input_line(const vec d[PATCH], vec out[PATCH]) { /* B' */
   out[5] = 4 * d[1] - 5 * d[3] + d[5];
 }
 
-INLINE void scatter_line(const vec m[PATCH], vec out[TILE]) { /* A' */
+/* A', A, G and G' of a tile of 4 and a kernel of 3. */
+INLINE void scatter_line_4_3(const vec m[PATCH], vec out[4]) {
   const vec sum = m[1] + m[2], difference = m[1] - m[2], sum2 = m[3] + m[4], difference2 = m[3] - m[4];
   out[0] = m[0] + sum + sum2;
   out[1] = difference + 2 * difference2;
@@ -39,7 +41,7 @@ INLINE void scatter_line(const vec m[PATCH], vec out[TILE]) { /* A' */
   out[3] = difference + 8 * difference2 + m[5];
 }
 
-INLINE void cotangent_line(const vec y[TILE], vec out[PATCH]) { /* A */
+INLINE void cotangent_line_4_3(const vec y[4], vec out[PATCH]) {
   const vec even = y[0] + y[2], odd = y[1] + y[3], even2 = y[0] + 4 * y[2], odd2 = 2 * y[1] + 8 * y[3];
   out[0] = y[0];
   out[1] = even + odd;
@@ -49,7 +51,7 @@ INLINE void cotangent_line(const vec y[TILE], vec out[PATCH]) { /* A */
   out[5] = y[3];
 }
 
-INLINE void weights_line(const vec g[KERNEL], vec out[PATCH]) { /* G */
+INLINE void weights_line_4_3(const vec g[3], vec out[PATCH]) {
   const vec even = (g[0] + g[2]) * (-1.0f / 6), odd = g[1] * (1.0f / 6);
   const vec even2 = g[0] * (1.0f / 24) + g[2] * (1.0f / 6), odd2 = g[1] * (1.0f / 12);
   out[0] = g[0] * 0.25f;
@@ -60,11 +62,46 @@ INLINE void weights_line(const vec g[KERNEL], vec out[PATCH]) { /* G */
   out[5] = g[2];
 }
 
-INLINE void gradient_line(const vec u[PATCH], vec out[KERNEL]) { /* G' */
+INLINE void gradient_line_4_3(const vec u[PATCH], vec out[3]) {
   const vec sum = (u[1] + u[2]) * (1.0f / 6), sum2 = u[3] + u[4];
   out[0] = u[0] * 0.25f - sum + sum2 * (1.0f / 24);
   out[1] = (u[2] - u[1]) * (1.0f / 6) + (u[3] - u[4]) * (1.0f / 12);
   out[2] = sum2 * (1.0f / 6) - sum + u[5];
+}
+
+/* Those of a tile of 2 and a kernel of 5. */
+INLINE void scatter_line_2_5(const vec m[PATCH], vec out[2]) {
+  out[0] = m[0] + (m[1] + m[2]) + (m[3] + m[4]);
+  out[1] = (m[1] - m[2]) + 2 * (m[3] - m[4]) + m[5];
+}
+
+INLINE void cotangent_line_2_5(const vec y[2], vec out[PATCH]) {
+  out[0] = y[0];
+  out[1] = y[0] + y[1];
+  out[2] = y[0] - y[1];
+  out[3] = y[0] + 2 * y[1];
+  out[4] = y[0] - 2 * y[1];
+  out[5] = y[1];
+}
+
+INLINE void weights_line_2_5(const vec g[5], vec out[PATCH]) {
+  const vec even = (g[0] + g[2] + g[4]) * (-1.0f / 6), odd = (g[1] + g[3]) * (1.0f / 6);
+  const vec even2 = g[0] * (1.0f / 24) + g[2] * (1.0f / 6) + g[4] * (2.0f / 3), odd2 = g[1] * (1.0f / 12) + g[3] * (1.0f / 3);
+  out[0] = g[0] * 0.25f;
+  out[1] = even - odd;
+  out[2] = even + odd;
+  out[3] = even2 + odd2;
+  out[4] = even2 - odd2;
+  out[5] = g[4];
+}
+
+INLINE void gradient_line_2_5(const vec u[PATCH], vec out[5]) {
+  const vec sum = (u[1] + u[2]) * (1.0f / 6), difference = (u[2] - u[1]) * (1.0f / 6), sum2 = u[3] + u[4], difference2 = u[3] - u[4];
+  out[0] = u[0] * 0.25f - sum + sum2 * (1.0f / 24);
+  out[1] = difference + difference2 * (1.0f / 12);
+  out[2] = sum2 * (1.0f / 6) - sum;
+  out[3] = difference + difference2 * (1.0f / 3);
+  out[4] = sum2 * (2.0f / 3) - sum + u[5];
 }
 
 /* ---- in two: from an array of rows, each along the other dimension ---- */
@@ -84,10 +121,13 @@ INLINE void gradient_line(const vec u[PATCH], vec out[KERNEL]) { /* G' */
     }                                                                                \
   }
 TRANSFORM(input_transform, input_line, PATCH, PATCH)
-TRANSFORM(scatter_transform, scatter_line, PATCH, TILE)
-TRANSFORM(cotangent_transform, cotangent_line, TILE, PATCH)
-TRANSFORM(weights_transform, weights_line, KERNEL, PATCH)
-TRANSFORM(gradient_transform, gradient_line, PATCH, KERNEL)
+#define TRANSFORMS(method, tile, kernel)                                             \
+  TRANSFORM(scatter_transform_##method, scatter_line_##method, PATCH, tile)          \
+  TRANSFORM(cotangent_transform_##method, cotangent_line_##method, tile, PATCH)      \
+  TRANSFORM(weights_transform_##method, weights_line_##method, kernel, PATCH)        \
+  TRANSFORM(gradient_transform_##method, gradient_line_##method, PATCH, kernel)
+TRANSFORMS(4_3, 4, 3)
+TRANSFORMS(2_5, 2, 5)
 
 /* ---- patches ---- */
 
@@ -120,66 +160,71 @@ static void input(const cy_winograd_patch *p) {
   else input_body(p, false);
 }
 
-INLINE void cotangent_body(const cy_winograd_patch *p, const bool whole) {
-  for (int64_t c = 0; c < p->channels; c += CY_LANES) {
-    vec pixels[TILE][TILE], points[PATCH][PATCH];
-    READ_PIXELS(p, TILE, c, pixels)
-    cotangent_transform(pixels, points);
-    write_points(p, c, points);
+/* ---- what depends on the method ---- */
+
+#define METHOD(method, tile, kernel)                                                                             \
+  INLINE void cotangent_body_##method(const cy_winograd_patch *p, const bool whole) {                            \
+    for (int64_t c = 0; c < p->channels; c += CY_LANES) {                                                        \
+      vec pixels[tile][tile], points[PATCH][PATCH];                                                              \
+      READ_PIXELS(p, tile, c, pixels)                                                                            \
+      cotangent_transform_##method(pixels, points);                                                              \
+      write_points(p, c, points);                                                                                \
+    }                                                                                                            \
+  }                                                                                                              \
+  static void cotangent_##method(const cy_winograd_patch *p) {                                                   \
+    if (is_whole(p, tile)) cotangent_body_##method(p, true);                                                     \
+    else cotangent_body_##method(p, false);                                                                      \
+  }                                                                                                              \
+  INLINE void scatter_body_##method(const cy_winograd_patch *p, const bool whole) {                              \
+    for (int64_t c = 0; c < p->channels; c += CY_LANES) {                                                        \
+      vec points[PATCH][PATCH], pixels[tile][tile];                                                              \
+      UNROLL for (int i = 0; i < PATCH; i++)                                                                     \
+        UNROLL for (int j = 0; j < PATCH; j++) points[i][j] = load(p->transformed + (i * PATCH + j) * p->step + c); \
+      scatter_transform_##method(points, pixels);                                                                \
+      const vec bias = p->bias ? load(p->bias + c) : (vec){0};                                                   \
+      UNROLL for (int i = 0; i < tile; i++) UNROLL for (int j = 0; j < tile; j++) {                              \
+        const vec v = finished(pixels[i][j] + bias, p->relu);                                                    \
+        if (whole || (i < p->end_row && j < p->end_column)) store(p->image + i * p->row + j * p->column + c, v); \
+      }                                                                                                          \
+    }                                                                                                            \
+  }                                                                                                              \
+  static void scatter_##method(const cy_winograd_patch *p) {                                                     \
+    if (is_whole(p, tile)) scatter_body_##method(p, true);                                                       \
+    else scatter_body_##method(p, false);                                                                        \
+  }                                                                                                              \
+  static void weights_##method(const cy_winograd_weights *w) {                                                   \
+    vec plain[kernel][kernel], points[PATCH][PATCH];                                                             \
+    for (int i = 0; i < kernel; i++)                                                                             \
+      for (int j = 0; j < kernel; j++)                                                                           \
+        for (int n = 0; n < CY_LANES; n++) plain[i][j][n] = w->plain[n * w->lane + i * w->row + j * w->column];  \
+    weights_transform_##method(plain, points);                                                                   \
+    for (int i = 0; i < PATCH; i++)                                                                              \
+      for (int j = 0; j < PATCH; j++) store(w->transformed + (i * PATCH + j) * w->step, points[i][j]);           \
+  }                                                                                                              \
+  static void gradient_##method(const cy_winograd_weights *w) {                                                  \
+    vec points[PATCH][PATCH], plain[kernel][kernel];                                                             \
+    for (int i = 0; i < PATCH; i++)                                                                              \
+      for (int j = 0; j < PATCH; j++) points[i][j] = load(w->transformed + (i * PATCH + j) * w->step);           \
+    gradient_transform_##method(points, plain);                                                                  \
+    for (int i = 0; i < kernel; i++)                                                                             \
+      for (int j = 0; j < kernel; j++)                                                                           \
+        for (int n = 0; n < CY_LANES; n++) w->plain[n * w->lane + i * w->row + j * w->column] = plain[i][j][n];  \
   }
-}
 
-static void cotangent(const cy_winograd_patch *p) {
-  if (is_whole(p, TILE)) cotangent_body(p, true);
-  else cotangent_body(p, false);
-}
+/* relu lets NaN pass. */
+INLINE vec finished(vec v, bool relu) { return relu ? (vec)((bits)v & ~(bits)(v <= (vec){0})) : v; }
 
-INLINE void scatter_body(const cy_winograd_patch *p, const bool whole) {
-  for (int64_t c = 0; c < p->channels; c += CY_LANES) {
-    vec points[PATCH][PATCH], pixels[TILE][TILE];
-    UNROLL for (int i = 0; i < PATCH; i++)
-      UNROLL for (int j = 0; j < PATCH; j++) points[i][j] = load(p->transformed + (i * PATCH + j) * p->step + c);
-    scatter_transform(points, pixels);
-    const vec bias = p->bias ? load(p->bias + c) : (vec){0};
-    UNROLL for (int i = 0; i < TILE; i++) UNROLL for (int j = 0; j < TILE; j++) {
-      vec v = pixels[i][j] + bias;
-      if (p->relu) v = (vec)((bits)v & ~(bits)(v <= (vec){0})); /* NaN passes */
-      if (whole || (i < p->end_row && j < p->end_column)) store(p->image + i * p->row + j * p->column + c, v);
-    }
-  }
-}
-
-static void scatter(const cy_winograd_patch *p) {
-  if (is_whole(p, TILE)) scatter_body(p, true);
-  else scatter_body(p, false);
-}
-
-/* ---- weights ---- */
-
-static void weights(const cy_winograd_weights *w) {
-  vec plain[KERNEL][KERNEL], points[PATCH][PATCH];
-  for (int i = 0; i < KERNEL; i++)
-    for (int j = 0; j < KERNEL; j++)
-      for (int n = 0; n < CY_LANES; n++) plain[i][j][n] = w->plain[n * w->lane + i * w->row + j * w->column];
-  weights_transform(plain, points);
-  for (int i = 0; i < PATCH; i++)
-    for (int j = 0; j < PATCH; j++) store(w->transformed + (i * PATCH + j) * w->step, points[i][j]);
-}
-
-static void gradient(const cy_winograd_weights *w) {
-  vec points[PATCH][PATCH], plain[KERNEL][KERNEL];
-  for (int i = 0; i < PATCH; i++)
-    for (int j = 0; j < PATCH; j++) points[i][j] = load(w->transformed + (i * PATCH + j) * w->step);
-  gradient_transform(points, plain);
-  for (int i = 0; i < KERNEL; i++)
-    for (int j = 0; j < KERNEL; j++)
-      for (int n = 0; n < CY_LANES; n++) w->plain[n * w->lane + i * w->row + j * w->column] = plain[i][j][n];
-}
+METHOD(4_3, 4, 3)
+METHOD(2_5, 2, 5)
 
 #define NAME_OF(set) cy_winograd_kernels_##set
 #define TABLE(set) NAME_OF(set)
 #define TEXT_OF(set) #set
 #define TEXT(set) TEXT_OF(set)
-const cy_winograd_kernels TABLE(CY_KERNEL_SET) = {.name = "winograd " TEXT(CY_KERNEL_SET), .lanes = CY_LANES, .input = input,
-                                                  .scatter = scatter, .cotangent = cotangent, .weights = weights,
-                                                  .gradient = gradient};
+const cy_winograd_kernels TABLE(CY_KERNEL_SET) = {.name = "winograd " TEXT(CY_KERNEL_SET),
+                                                  .lanes = CY_LANES,
+                                                  .input = input,
+                                                  .scatter = {scatter_4_3, scatter_2_5},
+                                                  .cotangent = {cotangent_4_3, cotangent_2_5},
+                                                  .weights = {weights_4_3, weights_2_5},
+                                                  .gradient = {gradient_4_3, gradient_2_5}};

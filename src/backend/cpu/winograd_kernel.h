@@ -1,4 +1,4 @@
-/* The transforms of Winograd's convolution F(4x4, 3x3) (Lavin and Gray 2016), compiled from winograd_kernel.c once per
+/* The transforms of Winograd's convolutions F(4x4, 3x3) and F(2x2, 5x5) (Lavin and Gray 2016), compiled from winograd_kernel.c once per
  * instruction set: small matrix products on patches of pixels whose channels lie side by side. winograd.c decides which
  * patches, and multiplies. */
 #ifndef CY_BACKEND_CPU_WINOGRAD_KERNEL_H
@@ -7,7 +7,9 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-enum { CY_WINOGRAD_PATCH = 6, CY_WINOGRAD_TILE = 4, CY_WINOGRAD_POINTS = 36 };
+/* Tile + kernel - 1 = patch for both methods, so they share the six points per dimension and the input's transform. */
+enum { CY_WINOGRAD_PATCH = 6, CY_WINOGRAD_POINTS = 36 };
+typedef enum cy_winograd_method { CY_WINOGRAD_4_3, CY_WINOGRAD_2_5, CY_WINOGRAD_METHODS } cy_winograd_method;
 
 /* A patch of an image. Pixels outside rows x columns are not touched: they read as zero. `image` is the address of pixel (0, 0)
  * and may itself be outside. The transformed patch lies apart: point p of channel c at transformed[p * step + c]. */
@@ -33,11 +35,12 @@ typedef struct cy_winograd_weights {
 typedef struct cy_winograd_kernels {
   const char *name;
   int lanes;
-  void (*input)(const cy_winograd_patch *patch);       /* 6x6 pixels -> 36 points: B' d B */
-  void (*scatter)(const cy_winograd_patch *patch);     /* 36 points -> 4x4 pixels: A' m A */
-  void (*cotangent)(const cy_winograd_patch *patch);   /* 4x4 pixels -> 36 points: A y A', the transpose of scatter */
-  void (*weights)(const cy_winograd_weights *weights); /* 3x3 -> 36 points: G w G' */
-  void (*gradient)(const cy_winograd_weights *weights); /* 36 points -> 3x3: G' u G, its transpose */
+  void (*input)(const cy_winograd_patch *patch); /* 6x6 pixels -> 36 points: B' d B */
+  /* By method: */
+  void (*scatter[CY_WINOGRAD_METHODS])(const cy_winograd_patch *patch);     /* 36 points -> a tile's pixels: A' m A */
+  void (*cotangent[CY_WINOGRAD_METHODS])(const cy_winograd_patch *patch);   /* a tile's pixels -> 36 points: A y A' */
+  void (*weights[CY_WINOGRAD_METHODS])(const cy_winograd_weights *weights); /* a kernel -> 36 points: G w G' */
+  void (*gradient[CY_WINOGRAD_METHODS])(const cy_winograd_weights *weights); /* 36 points -> a kernel: G' u G */
 } cy_winograd_kernels;
 
 #if defined(__x86_64__)
