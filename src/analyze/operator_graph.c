@@ -90,9 +90,8 @@ cy_status cy_cut_graph(cy_value input, cy_value output, cy_graph **graph, cy_val
 /* ---- linearity ---- */
 
 static cy_status not_linear(const cy_node *node) {
-  return node->scope[0] ? cy_fail(CY_INVALID, "%s is not linear, so it has no matrix (its operation \"%s\")", node->scope,
-                                  node->op->name)
-                        : cy_fail(CY_INVALID, "\"%s\" is not linear, so it has no matrix", node->op->name);
+  return node->scope[0] ? cy_fail(CY_INVALID, "%s is not linear, so it has no matrix", node->scope)
+                        : cy_fail(CY_INVALID, "%s is not linear, so it has no matrix", node->op->name);
 }
 
 /* The tangent of one node for tangents of all its moving operands; whether it reads a moving value. */

@@ -41,6 +41,22 @@ static const cli_option analyze_options[] = {
     {"--markdown", NULL, "print the table as Markdown"},
     {0},
 };
+static const cli_option matrix_options[] = {
+    {"--input", "SHAPE", "of one input: 1x8x8 (channels, then space)"},
+    {"--layer", "NAME", "only this layer of the network"},
+    {"--dense", NULL, "print numbers instead of symbols"},
+    {"--latex", NULL, "print LaTeX"},
+    {"--npy", "FILE", "write the numbers, f64"},
+    {"--picture", "FILE", "draw it, as .png or .svg: by weight, with --dense by number"},
+    {"--check", NULL, "multiply, run the layer, and compare; exit with 1 if they differ"},
+    {"--weights", "NUMBERS", "of the layers' weights: '1 0; 0 1' (| between layers), or a CSV or NPY file"},
+    {"--seed", "N", "of the weights where none are given (1)"},
+    {"--step", NULL, "show the windows of convolutions and poolings one by one"},
+    {"--values", "NUMBERS", "step: the input, '1 2; 3 4' (| between channels), or a CSV or NPY file"},
+    {"--unit", "I,J", "step: only the window of this unit, counted from 0"},
+    {"--limit", "N", "step: show N windows of each layer (32)"},
+    {0},
+};
 
 static const cli_verb verbs[] = {
     {.name = "train",
@@ -126,6 +142,25 @@ static const cli_verb verbs[] = {
      .min_words = 1,
      .max_words = 1,
      .run = cli_analyze},
+    {.name = "matrix",
+     .usage = "NETWORK [--input SHAPE]",
+     .summary = "a layer as the matrix of a linear operator, in symbols and numbers",
+     .help = "NETWORK is one layer or a chain of linear layers, or what analyze takes, of which --layer picks one.\n"
+             "Rows are outputs and columns inputs, both flattened in the row-major order of channels, rows,\n"
+             "columns; biases only add f(0) and are left aside. Entries are sums of weights, found by derivatives;\n"
+             "layers that are not linear are refused by name.\n\n"
+             "With --step the numbers themselves: for each window the patch, the kernel, the products and their\n"
+             "sum. conv(..., flipped=true) is the convolution of mathematics, whose kernel runs backwards.",
+     .examples = "cauchy matrix 'conv(1, 3, stride=2, pad=1)' --input 1x3x3\n"
+                 "cauchy matrix 'conv_transpose(1, 2, stride=2)' --input 1x2x2 --latex\n"
+                 "cauchy matrix 'conv(1, 3) -> avg_pool(2)' --input 1x6x6 --picture operator.svg\n"
+                 "cauchy matrix runs/mnist-1 --layer conv1 --npy conv1.npy --check\n"
+                 "cauchy matrix 'conv(1, 3, pad=half)' --step --values image.csv --weights '2 0 2; 3 5 1; 0 1 4'\n"
+                 "cauchy matrix 'conv(1, 3, dilation=2)' --input 1x8x8 --step --picture dilated.png",
+     .options = matrix_options,
+     .min_words = 1,
+     .max_words = 1,
+     .run = cli_matrix},
     {.name = "layers",
      .usage = "[LAYER]",
      .summary = "the layers of the architecture language",
