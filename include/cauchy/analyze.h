@@ -83,6 +83,26 @@ CY_API cy_analysis_totals cy_analysis_total(const cy_analysis *analysis);
 /* The values in the analysis' graph, with a batch axis of one. layer -1: the input. */
 CY_API cy_value cy_analysis_value(const cy_analysis *analysis, int layer);
 
+/* ---- fields, measured: the derivative of a unit with respect to the input, in f64 ---- */
+
+/* Which elements of the input (of one example) change the unit, by derivative. Weights, biases and inputs are positive and
+ * random, so that nothing cancels and no relu is off; for the sake of maxima the inputs also rise and fall along every
+ * axis, and what is seen is the union over all of them. Agrees with cy_seen_from where derivatives tell: not for layers
+ * that are flat somewhere on positive numbers, or that normalise. unit: a coordinate per axis of the layer's output of one
+ * example, -1 for all of them. seen[axis of the example]; free with cy_seen_free. Cost: about twenty gradients. */
+CY_API CY_MUST_CHECK cy_status cy_measured_field(const cy_model *model, cy_shape sample, int layer, const int64_t *unit,
+                                                 uint64_t seed, bool *seen[CY_MAX_RANK]);
+
+typedef struct cy_effective_options {
+  int samples;            /* random inputs; 0: 32 */
+  uint64_t seed;
+  const cy_state *state;  /* the weights; NULL: initial ones, new for each sample */
+} cy_effective_options;
+/* The effective receptive field (Luo et al. 2016): the mean squared derivative of a unit over normal inputs, summed over
+ * the input's channels. *map: a new f64 tensor of the input's spatial extents (of all extents if it has one axis). */
+CY_API CY_MUST_CHECK cy_status cy_effective_field(const cy_model *model, cy_shape sample, int layer, const int64_t *unit,
+                                                  cy_effective_options options, cy_tensor **map);
+
 /* ---- memory, as the compiler allocates it ---- */
 typedef struct cy_memory_facts {
   int64_t batch;

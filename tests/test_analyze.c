@@ -1,0 +1,466 @@
+/* The analyzer: what the rows of the operations say they reach is what changes; receptive fields computed and measured agree
+ * on random architectures; counts and memory are those of the network and of the compiler. */
+#include "harness.h"
+
+#include "analyze/receptive.h"
+#include "base/text.h"
+#include "tensor/tensor.h"
+
+#include <time.h>
+
+/* ---- the rows: an element outside the reach never changes the result ---- */
+
+static bool in_reach(const cy_reach *r, int64_t i, int64_t coordinate) {
+  int64_t first, step, n;
+  assert_true(cy_reach_elements(r, i, &first, &step, &n));
+  return n > 0 && coordinate >= first && coordinate <= first + (n - 1) * step && (coordinate - first) % step == 0;
+}
+
+static void expect_in_reach(const cy_op *op, const cy_reach *reach, const cy_walk *from, const cy_walk *to) {
+  for (int axis = 0; axis < from->shape.rank; axis++) {
+    if (reach[axis].axis < 0 || in_reach(&reach[axis], to->index[reach[axis].axis], from->index[axis])) continue;
+    fail_msg("%s: element %lld of axis %d changes unit %lld of axis %d, which does not reach it", op->name,
+             (long long)from->index[axis], axis, (long long)to->index[reach[axis].axis], reach[axis].axis);
+  }
+}
+
+static void fill_sample(const cy_sample *s, int i, cy_rng *rng, cy_tensor *t) {
+  fill_uniform(t, rng, s->low[i], s->high[i]);
+}
+
+/* Changes each element of each operand in turn and looks where the result changes. */
+static void check_row(const cy_op *op, cy_rng *rng) {
+  cy_sample s = {0};
+  op->sample(op, rng, &s);
+  feeds f = feeds_begin();
+  for (int i = 0; i < s.n_inputs; i++) {
+    feeds_add(&f, s.type[i].dtype, s.type[i].shape);
+    fill_sample(&s, i, rng, f.tensor[i]);
+  }
+  cy_value out = cy_make(f.graph, op, f.value, s.n_inputs, s.attrs);
+  cy_tensor *base, *changed;
+  run_values(&f, &out, 1, (run_options){.backend = "reference", .unfused = true}, &base);
+  for (int k = 0; k < s.n_inputs; k++) {
+    cy_reach reach[CY_MAX_RANK];
+    assert_ok(cy_reach_of(f.graph, cy_node_of(out), k, reach));
+    int64_t e = 0;
+    for (cy_walk from = cy_walk_start(s.type[k].shape); from.more; cy_walk_next(&from), e++) {
+      double old = cy_tensor_at(f.tensor[k], e);
+      double other = s.low[k] + (s.high[k] - s.low[k]) * cy_rng_uniform(rng);
+      cy_tensor_set(f.tensor[k], e, cy_dtype_is_float(s.type[k].dtype) ? other : floor(other));
+      run_values(&f, &out, 1, (run_options){.backend = "reference", .unfused = true}, &changed);
+      cy_tensor_set(f.tensor[k], e, old);
+      int64_t o = 0;
+      for (cy_walk to = cy_walk_start(cy_value_shape(out)); to.more; cy_walk_next(&to), o++) {
+        double x = cy_tensor_at(base, o), y = cy_tensor_at(changed, o);
+        if (x != y && !(isnan(x) && isnan(y))) expect_in_reach(op, reach, &from, &to);
+      }
+      cy_tensor_free(changed);
+    }
+  }
+  cy_tensor_free(base);
+  feeds_end(&f);
+}
+
+static void rows_reach_what_changes(void **state) {
+  (void)state;
+  cy_rng rng = cy_rng_make(11, 0);
+  int checked = 0;
+  for (int i = 0; cy_op_table[i]; i++) {
+    const cy_op *op = cy_op_table[i];
+    if (!op->sample || !op->reach) continue;
+    for (int k = 0; k < 6; k++) check_row(op, &rng);
+    checked++;
+  }
+  assert_true(checked > 20);
+}
+
+/* Rows that are no elementwise operation or leaf say what they see. */
+static void rows_have_a_reach(void **state) {
+  (void)state;
+  for (int i = 0; cy_op_table[i]; i++) {
+    const cy_op *op = cy_op_table[i];
+    if (op->arity == 0 || op->op_class == CY_CLASS_ELEMENTWISE || op->reach || strncmp(op->name, "random", 6) == 0) continue;
+    fail_msg("%s has no reach", op->name);
+  }
+}
+
+/* ---- helpers ---- */
+
+static cy_model *parse(const char *text) {
+  cy_model *model;
+  if (cy_model_parse(text, "net", &model) != CY_OK) fail_msg("%s: %s", text, cy_error_message());
+  return model;
+}
+
+/* ---- computed and measured fields agree ---- */
+
+typedef struct generator {
+  cy_rng rng;
+  cy_text text;
+  int spatial;
+  bool even;     /* only what moves in whole steps: every unit sees the same size, without holes */
+  bool maxima;   /* max_pool was used: its derivative sees one element of a window at a time */
+} generator;
+
+static int below(generator *g, int n) { return (int)cy_rng_below(&g->rng, n); }
+
+static void add_padding(generator *g) {
+  static const char *const kinds[] = {"", ", pad=same", ", pad=half", ", pad=1"};
+  int kind = below(g, 6);
+  if (kind < 4) cy_text_add(&g->text, "%s", kinds[kind]);
+  else cy_text_add(&g->text, ", pad=%d:%d", below(g, 3), below(g, 4));
+}
+
+static void add_conv(generator *g, bool stride) {
+  cy_text_add(&g->text, "conv(%d, %d", 1 + below(g, 2), 1 + below(g, 4));
+  if (stride && below(g, 2)) cy_text_add(&g->text, ", stride=%d", 1 + below(g, 3));
+  if (!g->even && below(g, 3) == 0) cy_text_add(&g->text, ", dilation=%d", 1 + below(g, 3));
+  add_padding(g);
+  cy_text_add(&g->text, ")");
+}
+
+static void add_pool(generator *g) {
+  bool max = below(g, 2);
+  g->maxima = g->maxima || max;
+  cy_text_add(&g->text, "%s(%d, stride=%d)", max ? "max_pool" : "avg_pool", 1 + below(g, 3), 1 + below(g, 3));
+}
+
+static void add_layer(generator *g, int depth);
+
+/* Both branches keep the size. */
+static void add_branches(generator *g, int depth) {
+  bool residual = below(g, 2);
+  cy_text_add(&g->text, residual ? "residual(" : "parallel(");
+  cy_text_add(&g->text, "conv(2, %d, pad=same)", 1 + below(g, 5));
+  if (depth < 1 && below(g, 2)) {
+    cy_text_add(&g->text, " -> ");
+    add_branches(g, depth + 1);
+    cy_text_add(&g->text, " -> conv(2, 1)");
+  }
+  if (residual) cy_text_add(&g->text, ", shortcut=conv(2, 1))");
+  else cy_text_add(&g->text, " | conv(1, %d, pad=same, dilation=%d))", 1 + below(g, 3), g->even ? 1 : 1 + below(g, 3));
+}
+
+static void add_layer(generator *g, int depth) {
+  switch (below(g, g->even ? 7 : 11)) {
+    case 0: case 1: case 2: add_conv(g, true); break;
+    case 3: cy_text_add(&g->text, "tanh"); break;
+    case 4: add_pool(g); break;
+    case 5: add_branches(g, depth); break;
+    case 6: cy_text_add(&g->text, "batch_norm"); break;
+    case 7: cy_text_add(&g->text, "conv_transpose(1, %d, stride=%d)", 1 + below(g, 4), 1 + below(g, 3)); break;
+    case 8: cy_text_add(&g->text, "resize(scale=%s, mode=%s)", below(g, 2) ? "2" : "1.5", below(g, 2) ? "nearest" : "linear");
+      break;
+    case 9: cy_text_add(&g->text, "crop(%d, at=%d)", 3 + below(g, 4), below(g, 4)); break;
+    case 10: cy_text_add(&g->text, "pad(%d:%d, mode=%s)", below(g, 3), below(g, 3), below(g, 2) ? "reflect" : "edge"); break;
+  }
+}
+
+static char *random_network(generator *g) {
+  int layers = 1 + below(g, 4);
+  g->maxima = false;
+  for (int i = 0; i < layers; i++) {
+    if (i) cy_text_add(&g->text, " -> ");
+    add_layer(g, 0);
+  }
+  char *text = cy_text_take(&g->text);
+  assert_non_null(text);
+  return text;
+}
+
+static void hull_of(const bool *seen, int64_t n, int64_t *first, int64_t *last) {
+  *first = INT64_MAX;
+  *last = INT64_MIN;
+  for (int64_t i = 0; i < n; i++)
+    if (seen[i]) {
+      if (*first == INT64_MAX) *first = i;
+      *last = i;
+    }
+}
+
+static void print_sets(const char *text, const bool *computed, const bool *measured, int64_t n) {
+  printf("%s\n  computed ", text);
+  for (int64_t i = 0; i < n; i++) putchar(computed[i] ? 'x' : '.');
+  printf("\n  measured ");
+  for (int64_t i = 0; i < n; i++) putchar(measured[i] ? 'x' : '.');
+  putchar('\n');
+}
+
+/* The field of the table, against what unit i really sees, if no border cuts it off. */
+static void expect_table(const char *text, const cy_receptive_axis *f, int64_t i, int64_t first, int64_t last, int64_t extent,
+                         bool even) {
+  if (first == INT64_MAX || f->sight != CY_SEES_WINDOW) return;
+  if (last - first + 1 > f->size) fail_msg("%s: unit %lld sees %lld..%lld, more than %lld", text, (long long)i,
+                                           (long long)first, (long long)last, (long long)f->size);
+  if (!even) return;
+  assert_int_equal(f->per, 1);
+  int64_t low = f->first + i * f->stride, high = f->last + i * f->stride;
+  assert_int_equal(high - low + 1, f->size);
+  assert_int_equal(first, low < 0 ? 0 : low);
+  assert_int_equal(last, high > extent - 1 ? extent - 1 : high);
+}
+
+/* True if the network could be built and looked at. */
+static bool compare_fields(generator *g, const char *text, cy_shape sample) {
+  cy_analysis *a;
+  cy_model *model = parse(text);
+  if (cy_analyze(model, sample, &a) != CY_OK) { /* too small for its windows, or branches that do not fit */
+    cy_model_free(model);
+    return false;
+  }
+  int layer = cy_analysis_layer_count(a) - 1;
+  while (layer > 0 && cy_analysis_layer(a, layer)->depth > 0) layer--;
+  const cy_layer_facts *facts = cy_analysis_layer(a, layer);
+  bool *computed[CY_MAX_RANK], *measured[CY_MAX_RANK];
+  int64_t unit[CY_MAX_RANK] = {-1, -1, -1, -1}, whole[CY_MAX_RANK];
+  for (int i = 1; i < facts->output.rank; i++) unit[i] = cy_rng_below(&g->rng, facts->output.dim[i]);
+  whole[0] = 0;
+  memcpy(whole + 1, unit, (CY_MAX_RANK - 1) * sizeof *unit);
+  assert_ok(cy_seen_from(cy_analysis_value(a, -1), cy_analysis_value(a, layer), whole, computed));
+  if (cy_measured_field(model, sample, layer, unit, (uint64_t)below(g, 1000), measured) != CY_OK)
+    fail_msg("%s: %s", text, cy_error_message());
+  for (int axis = 1; axis < sample.rank; axis++) {
+    int64_t n = sample.dim[axis], first, last, low, high;
+    const bool *x = computed[axis + 1], *y = measured[axis];
+    hull_of(x, n, &first, &last);
+    hull_of(y, n, &low, &high);
+    bool equal = first == low && last == high;
+    for (int64_t i = 0; i < n; i++) equal = equal && (g->maxima ? !y[i] || x[i] : x[i] == y[i]);
+    if (!equal) {
+      print_sets(text, x, y, n);
+      fail_msg("%s: unit %lld of axis %d: computed %lld..%lld, measured %lld..%lld", text, (long long)unit[axis], axis,
+               (long long)first, (long long)last, (long long)low, (long long)high);
+    }
+    expect_table(text, &facts->field[axis + 1], unit[axis], first, last, n, g->even);
+  }
+  cy_seen_free(computed);
+  cy_seen_free(measured);
+  cy_analysis_free(a);
+  cy_model_free(model);
+  return true;
+}
+
+static void fields_agree(int wanted, int spatial, bool even, uint64_t seed) {
+  generator g = {.rng = cy_rng_make(seed, 0), .spatial = spatial, .even = even};
+  int compared = 0;
+  for (int tries = 0; compared < wanted; tries++) {
+    assert_true(tries < 20 * wanted);
+    cy_shape sample = {.rank = spatial + 1, .dim = {1 + below(&g, 2)}};
+    for (int i = 0; i < spatial; i++) sample.dim[i + 1] = (spatial == 1 ? 12 : 7) + below(&g, spatial == 1 ? 30 : 8);
+    char *text = random_network(&g);
+    compared += compare_fields(&g, text, sample);
+    cy_string_free(text);
+  }
+}
+
+static void sequences_that_move_evenly(void **state) {
+  (void)state;
+  fields_agree(60, 1, true, 1);
+}
+static void sequences(void **state) {
+  (void)state;
+  fields_agree(120, 1, false, 2);
+}
+static void images(void **state) {
+  (void)state;
+  fields_agree(40, 2, false, 3);
+}
+
+/* ---- a network's facts ---- */
+
+static cy_analysis *analyze(const char *text, cy_shape sample) {
+  cy_analysis *analysis;
+  cy_model *model = parse(text);
+  if (cy_analyze(model, sample, &analysis) != CY_OK) fail_msg("%s: %s", text, cy_error_message());
+  cy_model_free(model);
+  return analysis;
+}
+
+static const cy_layer_facts *layer_of(const cy_analysis *a, const char *name) {
+  int i;
+  assert_ok(cy_analysis_find(a, name, &i));
+  return cy_analysis_layer(a, i);
+}
+
+static const cy_receptive_axis *field_of(const cy_analysis *a, const char *name, int axis) {
+  return &layer_of(a, name)->field[axis + 1];
+}
+
+/* Coursework B.III, and what else the same network has. */
+static void custom_model(void **state) {
+  static const char text[] =
+      "conv(32, 3, stride=2, pad=half) -> relu -> conv(64, 5, pad=half) -> relu -> max_pool(2) -> conv(128, 3, pad=half) "
+      "-> relu -> max_pool(2) -> conv(256, 3, pad=half) -> relu -> flatten -> dense(256) -> relu -> dropout(0.5) -> dense(10)";
+  static const struct { const char *name; int64_t field, stride; double center; } rows[] = {
+      {"conv1", 3, 2, 0}, {"conv2", 11, 2, 0}, {"max_pool1", 13, 4, 1}, {"conv3", 21, 4, 1}, {"max_pool2", 25, 8, 3},
+      {"conv4", 41, 8, 3}};
+  (void)state;
+  cy_analysis *a = analyze(text, CY_SHAPE(1, 28, 28));
+  for (size_t i = 0; i < sizeof rows / sizeof *rows; i++)
+    for (int axis = 1; axis <= 2; axis++) {
+      const cy_receptive_axis *f = field_of(a, rows[i].name, axis);
+      assert_int_equal(f->sight, CY_SEES_WINDOW);
+      assert_int_equal(f->size, rows[i].field);
+      assert_int_equal(f->stride, rows[i].stride);
+      assert_int_equal(f->per, 1);
+      assert_float_equal(f->center, rows[i].center, 0);
+    }
+  assert_true(field_of(a, "dense1", 1)->everything);
+  assert_int_equal(cy_analysis_total(a).parameters, 1013258);
+  assert_int_equal(layer_of(a, "dense1")->parameters, 590080);
+  assert_int_equal(layer_of(a, "conv2")->multiply_adds, 64 * 14 * 14 * 32 * 25);
+  assert_int_equal(layer_of(a, "conv4")->activation_bytes, 4 * 256 * 3 * 3);
+  cy_analysis_free(a);
+  a = analyze(text, CY_SHAPE(3, 64, 64));
+  assert_int_equal(cy_analysis_total(a).parameters, 4618314);
+  assert_int_equal(layer_of(a, "dense1")->parameters, 4194560);
+  cy_analysis_free(a);
+}
+
+/* Every branch has its own field, and the join their union. */
+static void branches_and_fractions(void **state) {
+  (void)state;
+  cy_analysis *a = analyze("conv(4, 3, stride=2, pad=1) -> residual(conv(4, 3, pad=1) -> conv(4, 3, pad=1)) -> "
+                           "parallel(conv(2, 1) | conv(2, 5, pad=2, dilation=1) | conv(2, 3, dilation=4, pad=4)) -> "
+                           "conv_transpose(1, 2, stride=2) -> batch_norm -> softmax", CY_SHAPE(1, 32, 24));
+  assert_int_equal(field_of(a, "conv1", 1)->size, 3);
+  assert_int_equal(field_of(a, "residual1", 1)->size, 11);
+  assert_int_equal(field_of(a, "conv4", 1)->size, 11);
+  assert_int_equal(field_of(a, "conv5", 1)->size, 19);
+  assert_int_equal(field_of(a, "conv6", 1)->size, 27);
+  assert_int_equal(field_of(a, "parallel1", 1)->size, 27);
+  const cy_receptive_axis *f = field_of(a, "batch_norm1", 2);
+  assert_int_equal(f->size, 27);
+  assert_int_equal(f->stride, 1); /* two units see the same: 2 elements every 2 units */
+  assert_int_equal(f->per, 1);
+  assert_int_equal(field_of(a, "softmax1", 2)->size, 27);
+  assert_int_equal(layer_of(a, "residual1")->parameters, 2 * (4 * 4 * 9 + 4));
+  assert_true(layer_of(a, "residual1")->group);
+  assert_int_equal(layer_of(a, "batch_norm1")->buffers, 2);
+  cy_analysis_free(a);
+  a = analyze("conv_transpose(1, 4, stride=2, pad=1) -> conv_transpose(1, 3, stride=2)", CY_SHAPE(1, 10));
+  f = field_of(a, "conv_transpose1", 1);
+  assert_int_equal(f->size, 2);
+  assert_int_equal(f->stride, 1);
+  assert_int_equal(f->per, 2);
+  assert_int_equal(field_of(a, "conv_transpose2", 1)->per, 4);
+  cy_analysis_free(a);
+  a = analyze("global_avg_pool -> dense(2)", CY_SHAPE(3, 9, 9));
+  assert_true(field_of(a, "global_avg_pool1", 1)->everything);
+  cy_analysis_free(a);
+}
+
+/* As train allocates it: the trainer's own numbers. */
+static void memory_is_the_compilers(void **state) {
+  (void)state;
+  cy_model *model = parse("conv(8, 3, pad=1) -> batch_norm -> relu -> max_pool(2) -> flatten -> dense(10)");
+  cy_dataset *dataset;
+  cy_trainer *trainer;
+  cy_memory_facts training, inference;
+  assert_ok(cy_dataset_open("digits", (cy_dataset_options){0}, &dataset));
+  cy_trainer_options options = {.batch_size = 16, .threads = 1, .epochs = 1};
+  assert_ok(cy_trainer_create(model, dataset, options, &trainer));
+  assert_ok(cy_analyze_training(model, cy_dataset_sample_shape(dataset), 10, options, &training));
+  assert_int_equal(training.values, cy_trainer_arena_bytes(trainer));
+  size_t state_bytes = training.parameters + training.buffers + training.optimizer + training.best;
+  size_t scaling = cy_trainer_state_bytes(trainer) - state_bytes; /* of the inputs: the data's, not the network's */
+  assert_true(scaling <= 64);
+  assert_int_equal(training.parameters, 4 * cy_trainer_parameter_count(trainer));
+  assert_ok(cy_analyze_inference(model, cy_dataset_sample_shape(dataset), 1, &inference));
+  assert_int_equal(inference.total, inference.parameters + inference.buffers + inference.values + inference.inputs);
+  assert_true(inference.total < training.total);
+  cy_trainer_free(trainer);
+  cy_dataset_free(dataset);
+  cy_model_free(model);
+}
+
+static void sizes_beyond_63_bits_are_errors(void **state) {
+  static const struct { const char *net; cy_shape sample; bool fits; } rows[] = {
+      {"dense(1000000000) -> dense(1000000000) -> dense(1000000000)", {1, {1000000000}}, true}, /* 3e18 parameters */
+      {"conv(1000000, 1000000, pad=1000000)", {3, {1000, 1000000, 1000000}}, false},
+      {"identity", {3, {INT64_MAX, INT64_MAX, 2}}, false},
+      {"resize(scale=1000000) -> resize(scale=1000000)", {3, {1, 1000, 1000}}, false},
+  };
+  (void)state;
+  for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+    cy_model *model = parse(rows[i].net);
+    cy_analysis *a = NULL;
+    cy_status status = cy_analyze(model, rows[i].sample, &a);
+    assert_int_equal(status == CY_OK, rows[i].fits);
+    if (a) assert_int_equal(cy_analysis_total(a).parameters, 3 * (INT64_C(1000000000) * 1000000000 + 1000000000));
+    if (!a) assert_true(strlen(cy_error_message()) > 10);
+    cy_analysis_free(a);
+    cy_model_free(model);
+  }
+  cy_text text = {0};
+  for (int i = 0; i < 12; i++) cy_text_add(&text, "%sdense(1000000000)", i ? " -> " : "");
+  cy_model *model = parse(text.data);
+  cy_analysis *a;
+  assert_int_equal(cy_analyze(model, CY_SHAPE(1000000000), &a), CY_INVALID);
+  assert_non_null(strstr(cy_error_message(), "63 bits"));
+  cy_model_free(model);
+  cy_text_clear(&text);
+}
+
+static void thousand_layers_take_no_time(void **state) {
+  cy_text text = {0};
+  (void)state;
+  for (int i = 0; i < 500; i++) cy_text_add(&text, "%sconv(16, 3, pad=1) -> relu", i ? " -> " : "");
+  cy_model *model = parse(text.data);
+  cy_analysis *a;
+  struct timespec before, after;
+  clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &before);
+  assert_ok(cy_analyze(model, CY_SHAPE(3, 32, 32), &a));
+  clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &after);
+  double seconds = (double)(after.tv_sec - before.tv_sec) + 1e-9 * (double)(after.tv_nsec - before.tv_nsec);
+  assert_int_equal(cy_analysis_layer_count(a), 1000);
+  assert_int_equal(field_of(a, "conv500", 1)->size, 1001);
+  print_message("1000 layers: %.1f ms\n", 1e3 * seconds);
+  assert_true(seconds < 2); /* 0.03 measured; valgrind and sanitizers are slow */
+  cy_analysis_free(a);
+  cy_model_free(model);
+  cy_text_clear(&text);
+}
+
+/* Luo et al. 2016: the middle counts most. */
+static void effective_fields_peak_in_the_middle(void **state) {
+  (void)state;
+  cy_model *model = parse("4 * (conv(4, 3, pad=1) -> relu)");
+  cy_tensor *map;
+  int64_t unit[CY_MAX_RANK] = {-1, 8, 8};
+  assert_ok(cy_effective_field(model, CY_SHAPE(2, 17, 17), 7, unit, (cy_effective_options){.samples = 40, .seed = 1}, &map));
+  assert_true(cy_shape_equal(cy_tensor_shape(map), CY_SHAPE(17, 17)));
+  double middle = 0, border = 0;
+  for (int64_t y = 0; y < 17; y++)
+    for (int64_t x = 0; x < 17; x++) {
+      double value = cy_tensor_at(map, y * 17 + x);
+      int64_t far = llabs(y - 8) > llabs(x - 8) ? llabs(y - 8) : llabs(x - 8);
+      assert_true(value >= 0);
+      if (far > 4) assert_float_equal(value, 0, 0);
+      if (far <= 1) middle += value / 9;
+      if (far == 4) border += value / 32;
+    }
+  assert_true(middle > 5 * border);
+  cy_tensor_free(map);
+  unit[1] = 17;
+  assert_int_equal(cy_effective_field(model, CY_SHAPE(2, 17, 17), 7, unit, (cy_effective_options){0}, &map), CY_INVALID);
+  cy_model_free(model);
+}
+
+int main(void) {
+  const struct CMUnitTest tests[] = {
+      cmocka_unit_test(rows_have_a_reach),
+      cmocka_unit_test(rows_reach_what_changes),
+      cmocka_unit_test(sequences_that_move_evenly),
+      cmocka_unit_test(sequences),
+      cmocka_unit_test(images),
+      cmocka_unit_test(custom_model),
+      cmocka_unit_test(branches_and_fractions),
+      cmocka_unit_test(memory_is_the_compilers),
+      cmocka_unit_test(sizes_beyond_63_bits_are_errors),
+      cmocka_unit_test(thousand_layers_take_no_time),
+      cmocka_unit_test(effective_fields_peak_in_the_middle),
+  };
+  return cmocka_run_group_tests(tests, NULL, NULL);
+}
