@@ -185,8 +185,10 @@ static cy_status fill(const cy_objective *o, const cy_state *state, cy_runner *r
   cy_runner_graph built;
   CY_TRY(cy_runner_build(o, runner->kind, runner->n, NULL, &built));
   cy_status status = check_variables(o, built.network, state);
+  cy_program_options options = o->program;
+  options.frozen = runner->kind == CY_RUN_PREDICT;
   if (status == CY_OK)
-    status = cy_compile(built.outputs, built.n_outputs, built.updates, built.n_updates, o->program, &runner->program);
+    status = cy_compile(built.outputs, built.n_outputs, built.updates, built.n_updates, options, &runner->program);
   cy_runner_graph_clear(&built);
   CY_TRY(status);
   CY_TRY(cy_session_create(runner->program, &runner->session));

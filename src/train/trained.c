@@ -14,6 +14,7 @@ struct cy_trained {
   char *backend;
   cy_objective objective;
   cy_state *state;
+  bool exposed;    /* the caller can change the state: programs that keep its variables packed look again each time */
   cy_shape output; /* of one sample */
   cy_runners predict, evaluate;
 };
@@ -71,7 +72,10 @@ void cy_trained_free(cy_trained *t) {
 /* ---- looking ---- */
 
 const cy_model *cy_trained_model(const cy_trained *t) { return t->checkpoint.model; }
-cy_state *cy_trained_state(cy_trained *t) { return t->state; }
+cy_state *cy_trained_state(cy_trained *t) {
+  t->exposed = true;
+  return t->state;
+}
 cy_shape cy_trained_sample_shape(const cy_trained *t) { return t->checkpoint.sample; }
 cy_shape cy_trained_output_shape(const cy_trained *t) { return t->output; }
 int64_t cy_trained_classes(const cy_trained *t) { return t->checkpoint.classes; }
@@ -154,6 +158,7 @@ static cy_status predict_into(cy_trained *t, const cy_objective *objective, cons
       CY_TRY(cy_tensor_create(t->objective.dtype, shape, outputs));
       if (labels) CY_TRY(cy_tensor_create(CY_I64, CY_SHAPE(n), labels));
     }
+    if (t->exposed) CY_TRY(cy_session_bind_state(runner->session, t->state));
     fill_rows(inputs, cy_scaling_of(t->state), first, rows, runner->x);
     CY_TRY(cy_session_run(runner->session));
     copy_rows(cy_session_output(runner->session, CY_OUT_ANSWER), first, rows, *outputs);
