@@ -31,6 +31,9 @@ cy_value cy_jvp_linear(const cy_rule *rule);
 /* jvp by the product rule: sum over operands i of the operation with operand i replaced by its tangent. */
 cy_value cy_jvp_multilinear(const cy_rule *rule);
 
+/* A sum over the axes of mask whose terms are those of another sum times something common; empty if there is none. */
+cy_value cy_find_shared_sum(const cy_rule *rule, uint32_t mask);
+
 /* Element k (row-major) is one, the others zero. */
 cy_value cy_basis(cy_graph *graph, cy_type type, int64_t k);
 

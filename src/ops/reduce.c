@@ -168,7 +168,8 @@ static cy_value simplify_sum(const cy_rule *r) {
       if (both >> i & 1) axes[n++] = i;
     return cy_sum(x, axes, n, false);
   }
-  return simplify_one_hot_sum(r, mask);
+  cy_value shared = cy_find_shared_sum(r, mask);
+  return cy_is_value(shared) ? shared : simplify_one_hot_sum(r, mask);
 }
 
 static void sample_reduce_of(cy_rng *rng, cy_sample *s, bool empty) {
