@@ -317,12 +317,95 @@ static void test_convolution_bias(void **state) {
   }
 }
 
+/* ---- pooling ---- */
+
+/* A random image and windows that fit onto it. large: more elements in a window than are compared one by one. */
+static cy_window_attrs random_windows(bool large, cy_shape *x) {
+  static const int64_t channels[] = {1, 3, 8, 16, 17, 32, 40, 64};
+  const int space = 1 + (int)below(3);
+  cy_windows windows = {0};
+  *x = (cy_shape){.rank = 2 + space, .dim = {below(12) ? 1 + below(3) : 0, channels[below(8)]}};
+  for (int i = 0; i < space; i++) {
+    windows.kernel[i] = 1 + below(large ? 5 : 3);
+    windows.stride[i] = 1 + below(3);
+    windows.dilation[i] = below(3) ? 1 : 1 + below(3);
+    windows.low[i] = below(4), windows.high[i] = below(4);
+    const int64_t span = windows.dilation[i] * (windows.kernel[i] - 1) + 1, padding = windows.low[i] + windows.high[i];
+    x->dim[2 + i] = (span > padding ? span - padding : 1) + below(space == 3 ? 4 : 9);
+  }
+  return cy_window_attrs_of(&windows, *x);
+}
+
+static void check_pool(const cy_op *op, const cy_window_attrs *attrs, array *in, int n_in, cy_type result, way how, int threads) {
+  setting s = {.op = op, .attrs = attrs, .n_in = n_in, .in = in, .result = result, .how = how, .threads = threads,
+               .tolerance = op == &cy_op_window_argmax || op == &cy_op_window_gather ? 0 : result.dtype == CY_F32 ? 1e-4 : 1e-12};
+  check_kernels(&s);
+}
+
+static way image_way(bool result) {
+  const way how = below(3) ? CHANNELS_LAST : (way)below(WAYS);
+  return result && how == REPEATS ? ROWS : how;
+}
+
+/* Values of which many are equal, some NaN or infinite: ties go to the first. */
+static void fill_with_ties(array *a, bool special) {
+  for (cy_walk w = cy_walk_start(a->view.shape); w.more; cy_walk_next(&w)) {
+    const int64_t draw = below(40);
+    const double v = special && draw == 0 ? NAN : special && draw < 3 ? -INFINITY : special && draw == 3 ? INFINITY : (double)below(4) - 2;
+    cy_store(a->view.data, a->view.dtype, cy_walk_offset(&w, a->view.stride), v);
+  }
+}
+
+static void test_window_sums(void **state) {
+  (void)state;
+  for (int i = 0; i < 400; i++) {
+    cy_shape x;
+    const cy_window_attrs attrs = random_windows(i % 4 == 0, &x);
+    const cy_shape y = cy_window_result(x, &attrs);
+    const cy_dtype dtype = i % 3 ? CY_F32 : CY_F64;
+    const bool spread = i % 2;
+    array in = array_create(dtype, spread ? y : x, image_way(false));
+    fill(&in);
+    check_pool(spread ? &cy_op_window_spread : &cy_op_window_sum, &attrs, &in, 1, (cy_type){dtype, spread ? x : y},
+               image_way(true), 1 + (int)below(3));
+    free(in.memory);
+  }
+}
+
+/* argmax; then, at its positions, reading and adding. */
+static void test_window_maxima(void **state) {
+  (void)state;
+  for (int i = 0; i < 400; i++) {
+    cy_shape x;
+    cy_window_attrs attrs = random_windows(i % 4 == 0, &x);
+    const cy_shape y = cy_window_result(x, &attrs);
+    const cy_dtype dtype = i % 3 ? CY_F32 : CY_F64;
+    const int threads = 1 + (int)below(3);
+    array in[2] = {array_create(dtype, x, image_way(false)), array_create(CY_I32, y, image_way(true))};
+    fill_with_ties(&in[0], i % 2);
+    check_pool(&cy_op_window_argmax, &attrs, in, 1, (cy_type){CY_I32, y}, image_way(true), threads);
+    cy_op_window_argmax.kernel(&(cy_call){&cy_op_window_argmax, &attrs, 1, &in[0].view, &in[1].view});
+    if (i % 5 == 0) { /* anywhere, also outside */
+      attrs.kernel.n = 0;
+      for (cy_walk w = cy_walk_start(y); w.more; cy_walk_next(&w))
+        cy_store(in[1].view.data, CY_I32, cy_walk_offset(&w, in[1].view.stride), (double)(below(2 * x.dim[2]) - 1));
+    }
+    check_pool(&cy_op_window_gather, &attrs, in, 2, (cy_type){dtype, y}, image_way(true), threads);
+    array back[2] = {array_create(dtype, y, image_way(false)), in[1]};
+    fill(&back[0]);
+    check_pool(&cy_op_window_scatter, &attrs, back, 2, (cy_type){dtype, x}, image_way(true), threads);
+    free(in[0].memory), free(in[1].memory), free(back[0].memory);
+  }
+}
+
 int main(void) {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(test_convolution_random),
       cmocka_unit_test(test_convolution_not_finite),
       cmocka_unit_test(test_convolution_layers),
       cmocka_unit_test(test_convolution_bias),
+      cmocka_unit_test(test_window_sums),
+      cmocka_unit_test(test_window_maxima),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -17,6 +17,11 @@ static const row table[] = {
     {"dot_add", true, &cy_cpu_dot_add},
     {"convolution", true, &cy_cpu_convolution},
     {"convolution_bias", true, &cy_cpu_convolution_bias},
+    {"window_argmax", false, &cy_cpu_pool},
+    {"window_gather", true, &cy_cpu_pool},
+    {"window_scatter", true, &cy_cpu_pool},
+    {"window_sum", true, &cy_cpu_pool},
+    {"window_spread", true, &cy_cpu_pool},
 };
 
 static const cy_kernel *find(const cy_instruction *instruction) {
