@@ -59,6 +59,26 @@ static void texts_print_canonically(void **state) {
   check("gelu(tanh) -> gelu(erf) -> gelu(form=tanh)", "gelu(tanh) -> gelu -> gelu(tanh)");
 }
 
+static void windows_print_canonically(void **state) {
+  (void)state;
+  check("conv(32, 3)", "conv(32, 3)");
+  check("conv(filters=32, kernel=(3, 5), stride=2, pad=same, mode=zeros)", "conv(32, (3, 5), stride=2, pad=same)");
+  check("conv(32, (3), 2, half, 1, 4)", "conv(32, 3, stride=2, pad=half, groups=4)");
+  check("conv(8, 3, pad=0) -> conv(8, 3, pad=valid)", "conv(8, 3) -> conv(8, 3)");
+  check("conv(8, 3, pad=1:1) -> conv(8, 3, pad=0:2)", "conv(8, 3, pad=1) -> conv(8, 3, pad=0:2)");
+  check("conv(8, 3, pad=(1, 2:3, 0)) -> conv(8, 3, pad=(0))", "conv(8, 3, pad=(1, 2:3, 0)) -> conv(8, 3, pad=(0))");
+  check("max_pool(2, 2) -> max_pool(kernel=3) -> avg_pool((2, 1), pad=1, count_padding=true)",
+        "max_pool(2, stride=2) -> max_pool(3) -> avg_pool((2, 1), pad=1)");
+  check("conv_transpose(3, 4, 2, 1, output_pad=(0, 1)) -> depthwise(3, multiplier=2, flipped=true)",
+        "conv_transpose(3, 4, stride=2, pad=1, output_pad=(0, 1)) -> depthwise(3, multiplier=2, flipped=true)");
+  check("resize((3, 4), mode=cubic) -> resize(scale=0.5) -> crop(2, (0, 1)) -> pad(1:2, edge) -> pixel_shuffle(2)",
+        "resize((3, 4), mode=cubic) -> resize(scale=0.5) -> crop(2, at=(0, 1)) -> pad(1:2, mode=edge) -> pixel_shuffle(2)");
+  check("unit(n, k, p) = conv(n, k, pad=p)\nunit(2, (3, 1), same) -> unit(4, 3, (0:1, 2)) -> unit(1, 1, 3)",
+        "conv(2, (3, 1), pad=same) -> conv(4, 3, pad=(0:1, 2)) -> conv(1, 1, pad=3)");
+  check("unit(a, b) = conv(a, (a, b), pad=(a:b, b), stride=b) -> pad(a:a)\nunit(2, 3)",
+        "conv(2, (2, 3), stride=3, pad=(2:3, 3)) -> pad(2)");
+}
+
 static void repetitions_and_blocks_are_written_out(void **state) {
   (void)state;
   check("3 * relu -> 2 * (dense(4) -> tanh)", "relu -> relu -> relu -> dense(4) -> tanh -> dense(4) -> tanh");
@@ -184,6 +204,28 @@ static void values_have_types_and_ranges(void **state) {
         "net.txt:1:19: the name \"a\" is used twice\n2 * dense(1, name=a)\n                  ^");
 }
 
+static void windows_are_checked(void **state) {
+  (void)state;
+  check("conv(3)", "net.txt:1:1: conv needs kernel: extent of the window\nconv(3)\n^");
+  check("conv(3, 0)", "net.txt:1:9: kernel must be at least 1, not 0\nconv(3, 0)\n        ^");
+  check("conv(3, 3, stride=0)", "net.txt:1:19: stride must be at least 1, not 0\nconv(3, 3, stride=0)\n                  ^");
+  check("conv(3, (1, 2, 3, 4))",
+        "net.txt:1:19: kernel has at most 3 numbers, one per spatial axis\nconv(3, (1, 2, 3, 4))\n                  ^");
+  check("conv(3, 3, pad=sam)",
+        "net.txt:1:16: pad must be valid, same, half, numbers, or low:high, not \"sam\"\nconv(3, 3, pad=sam)\n"
+        "               ^");
+  check("conv(3, 3, pad=(1, same))",
+        "net.txt:1:20: pad must be valid, same, half, numbers, or low:high, not \"same\"\nconv(3, 3, pad=(1, same))\n"
+        "                   ^");
+  check("conv(3, 3, pad=-1)", "net.txt:1:16: pad must be at least 0, not -1\nconv(3, 3, pad=-1)\n               ^");
+  check("conv(3, 3, pad=1:)", "net.txt:1:18: pad must be a whole number, not ')'\nconv(3, 3, pad=1:)\n                 ^");
+  check("conv(3, 3, pad=(1, 2)",
+        "net.txt:1:22: expected ',' or ')', found the end of the text\nconv(3, 3, pad=(1, 2)\n                     ^");
+  check("conv(3, 3, pad=(1, 2, 3, 4))",
+        "net.txt:1:26: pad has at most 3 numbers, one per spatial axis\nconv(3, 3, pad=(1, 2, 3, 4))\n"
+        "                         ^");
+}
+
 static void syntax_errors_point_at_the_place(void **state) {
   (void)state;
   check("", "net.txt:1:1: expected a layer, found the end of the text\n\n^");
@@ -273,11 +315,13 @@ static void mutations_do_no_harm(void **state) {
   (void)state;
   static const char seed[] = "unit(n, p) = dense(n, init=orthogonal(1.4), name=fc) -> dropout(p) # comment\n"
                              "unit(8, 0.5) -> residual(dense(8) -> relu, shortcut=dense(8)) ->\n"
-                             "parallel(a=relu | 2 * (tanh -> swish(2, trainable=true)), mode=add) -> reshape(2, -1)\n";
+                             "parallel(a=relu | 2 * (tanh -> swish(2, trainable=true)), mode=add) -> reshape(2, -1)\n"
+                             "-> conv(8, (3, 5), stride=2, pad=(1, 0:2), mode=edge) -> max_pool(2, pad=same)";
   static const char sound[] = "unit(n, p) = dense(n, init=orthogonal(1.4)) -> dropout(p) # comment\n"
                               "unit(8, 0.5) -> residual(dense(8) -> relu, shortcut=dense(8)) ->\n"
-                              "parallel(relu | 2 * (tanh -> swish(2, trainable=true)), mode=add) -> reshape(2, -1)\n";
-  static const char alphabet[] = "()|,=*->#\"\n 0123456789.eabnp_\xc3\xa9\x01";
+                              "parallel(relu | 2 * (tanh -> swish(2, trainable=true)), mode=add) -> reshape(2, -1)\n"
+                              "-> conv(8, (3, 5), stride=2, pad=(1, 0:2), mode=edge) -> max_pool(2, pad=same)";
+  static const char alphabet[] = "()|,=*:->#\"\n 0123456789.eabnp_\xc3\xa9\x01";
   cy_rng rng = cy_rng_make(5, 0);
   int parsed = 0;
   for (int round = 0; round < 20000; round++) {
@@ -308,6 +352,7 @@ static void mutations_do_no_harm(void **state) {
 
 static const struct CMUnitTest tests[] = {
     cmocka_unit_test(texts_print_canonically),
+    cmocka_unit_test(windows_print_canonically),
     cmocka_unit_test(repetitions_and_blocks_are_written_out),
     cmocka_unit_test(canonical_text_is_a_fixed_point),
     cmocka_unit_test(defaults_print_as_written),
@@ -315,6 +360,7 @@ static const struct CMUnitTest tests[] = {
     cmocka_unit_test(help_describes_every_layer),
     cmocka_unit_test(layers_and_arguments_must_exist),
     cmocka_unit_test(values_have_types_and_ranges),
+    cmocka_unit_test(windows_are_checked),
     cmocka_unit_test(syntax_errors_point_at_the_place),
     cmocka_unit_test(blocks_are_checked),
     cmocka_unit_test(limits_stop_hostile_text),

@@ -4,7 +4,9 @@
  *   definition = name [ "(" [ name { "," name } ] ")" ] "=" chain
  *   chain  = stage { "->" stage }
  *   stage  = count "*" stage | "(" chain ")" | layer [ "(" arguments ")" ] | block [ "(" values ")" ]
- *   argument = [ name "=" ] value;   value = number | word | string | initialiser | chain { "|" chain }
+ *   argument = [ name "=" ] value
+ *   value = number | word | string | initialiser | chain { "|" chain } | extents
+ *   extents = extent | "(" extent { "," extent } ")";   extent = number [ ":" number ]
  *
  * Blocks and repetitions are written out while parsing: a block's parameter stands for the tokens of its argument, read
  * in the frame of the caller, and a repetition reads its tokens again. A block that uses itself is an error; nesting
