@@ -10,7 +10,7 @@
 #include <string.h>
 
 enum { TRAIN = 2048, TEST = 512, COUNT = TRAIN + TEST, USUAL = 7, SMALLEST = 2, LARGEST = 128 };
-enum { WHITE = 255, NOISE = 64 };
+enum { WHITE = 255, NOISE = 15 };
 static const uint64_t corners_seed = 0xC0124E25;
 
 static const char prefix[] = "corners";
