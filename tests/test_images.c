@@ -1,9 +1,6 @@
 /* Pictures and sets of them: every kind of PNG and JPEG is read as documented, damaged files are refused by name whatever
  * byte is missing or wrong, no failure leaks; CIFAR and folders of pictures hold what was put into them. */
 #include "cauchy_config.h"
-#include "io/image.h"
-#include "io/tar.h"
-#include "tensor/tensor.h"
 
 #include <cauchy/data.h>
 #include <cauchy/io.h>
@@ -450,6 +447,448 @@ static void jpeg_survives_failing_allocations(void **state) {
 
 #endif
 
+/* ---- CIFAR ---- */
+
+enum { RECORD = 3073 };
+
+static uint8_t cifar_pixel(int64_t sample, int i) { return (uint8_t)(sample * 37 + i * 11 + i / 256); }
+
+/* Records first..first+n-1; labels are sample % classes, in the byte `label_at` of `labels`. */
+static unsigned char *cifar_records(int64_t first, int n, int labels, int label_at, int classes) {
+  unsigned char *bytes = calloc((size_t)n, (size_t)(labels + 3072));
+  assert_non_null(bytes);
+  for (int r = 0; r < n; r++) {
+    unsigned char *record = bytes + r * (labels + 3072);
+    record[label_at] = (unsigned char)((first + r) % classes);
+    if (labels == 2) record[0] = (unsigned char)((first + r) % 20);
+    for (int i = 0; i < 3072; i++) record[labels + i] = cifar_pixel(first + r, i);
+  }
+  return bytes;
+}
+
+static void write_cifar(const char *path, int64_t first, int n) {
+  unsigned char *bytes = cifar_records(first, n, 1, 0, 10);
+  write_bytes(path, bytes, (size_t)n * RECORD);
+  free(bytes);
+}
+
+static const char names_text[] = "airplane\nautomobile\nbird\ncat\ndeer\ndog\nfrog\nhorse\nship\ntruck\n\n";
+
+static cy_dataset *open_set(const char *path, const char *target) {
+  cy_dataset *d;
+  OK(cy_dataset_open(path, (cy_dataset_options){.target = target}, &d));
+  return d;
+}
+
+/* Samples 0..n-1 in order. */
+static void check_cifar(const cy_dataset *d, int64_t n, int64_t test, int modulus) {
+  const uint8_t *pixels = cy_tensor_data((cy_tensor *)(uintptr_t)cy_dataset_inputs(d));
+  assert_true(cy_shape_equal(cy_dataset_sample_shape(d), CY_SHAPE(3, 32, 32)));
+  assert_int_equal(cy_dataset_count(d), n);
+  assert_int_equal(cy_dataset_test_count(d), test);
+  for (int64_t k = 0; k < n; k++) {
+    assert_int_equal(cy_dataset_label(d, k), k % modulus);
+    for (int i = 0; i < 3072; i++)
+      if (pixels[k * 3072 + i] != cifar_pixel(k, i)) fail_msg("sample %lld, value %d", (long long)k, i);
+  }
+}
+
+static void cifar_folders_are_read_in_order(void **state) {
+  (void)state;
+  OK(cy_make_folders(file("c10")));
+  write_cifar(file("c10/data_batch_1.bin"), 0, 12);
+  write_cifar(file("c10/data_batch_2.bin"), 12, 9);
+  write_cifar(file("c10/test_batch.bin"), 21, 5);
+  write_bytes(file("c10/readme.html"), "x", 1);
+  cy_dataset *d = open_set(file("c10"), NULL);
+  check_cifar(d, 26, 5, 10);
+  assert_string_equal(cy_dataset_class_name(d, 3), "3");
+  cy_dataset_free(d);
+  write_bytes(file("c10/batches.meta.txt"), names_text, sizeof names_text - 1);
+  char command[512];
+  snprintf(command, sizeof command, "gzip -f '%s' && cp '%s' '%s.copy'", file("c10/data_batch_2.bin"),
+           file("c10/data_batch_1.bin"), file("c10/data_batch_1.bin"));
+  assert_int_equal(system(command), 0);
+  d = open_set(file("c10"), "label");
+  check_cifar(d, 26, 5, 10);
+  assert_int_equal(cy_dataset_classes(d), 10);
+  assert_string_equal(cy_dataset_class_name(d, 9), "truck");
+  assert_string_equal(cy_dataset_name(d), "c10");
+  cy_dataset_free(d);
+  d = open_set(file("c10/data_batch_1.bin"), NULL);
+  check_cifar(d, 12, 0, 10);
+  assert_string_equal(cy_dataset_class_name(d, 9), "truck");
+  cy_dataset_free(d);
+  d = open_set(file("c10/test_batch.bin"), NULL);
+  assert_int_equal(cy_dataset_count(d), 5);
+  assert_int_equal(cy_dataset_test_count(d), 0);
+  cy_dataset_free(d);
+  /* As the data directory's set of this name. */
+  snprintf(command, sizeof command, "mkdir '%s' && cp -r '%s' '%s'", file("home"), file("c10"), file("home/cifar10"));
+  assert_int_equal(system(command), 0);
+  OK(cy_dataset_open("cifar10", (cy_dataset_options){.directory = file("home")}, &d));
+  check_cifar(d, 26, 5, 10);
+  cy_dataset_free(d);
+  FAILS(cy_dataset_open("cifar100", (cy_dataset_options){.directory = file("home")}, &d), CY_IO,
+        "cauchy data get cifar100");
+}
+
+static void broken_cifar_names_file_and_numbers(void **state) {
+  (void)state;
+  cy_dataset *d;
+  OK(cy_make_folders(file("cut")));
+  write_cifar(file("cut/data_batch_1.bin"), 0, 3);
+  assert_int_equal(truncate(file("cut/data_batch_1.bin"), 3 * RECORD - 1), 0);
+  FAILS(cy_dataset_open(file("cut"), (cy_dataset_options){0}, &d), CY_INVALID,
+        "cut/data_batch_1.bin: holds 9218 bytes, which are not whole records of 1 + 3072: 2 records are 6146 bytes, and "
+        "3072 are left");
+  write_bytes(file("cut/data_batch_1.bin"), "", 0);
+  FAILS(cy_dataset_open(file("cut"), (cy_dataset_options){0}, &d), CY_INVALID, "holds 0 bytes");
+  write_cifar(file("cut/data_batch_1.bin"), 0, 3);
+  write_cifar(file("cut/data_batch_3.bin"), 3, 3);
+  FAILS(cy_dataset_open(file("cut"), (cy_dataset_options){0}, &d), CY_INVALID,
+        "data_batch_2.bin is missing, though data_batch_3.bin is there");
+  unlink(file("cut/data_batch_3.bin"));
+  write_bytes(file("cut/batches.meta.txt"), "a\nb\n", 4);
+  FAILS(cy_dataset_open(file("cut"), (cy_dataset_options){0}, &d), CY_INVALID,
+        "data_batch_1.bin: record 2 has label 2, but labels run from 0 to 1");
+  write_bytes(file("cut/batches.meta.txt"), "\n\n", 2);
+  FAILS(cy_dataset_open(file("cut"), (cy_dataset_options){0}, &d), CY_INVALID, "batches.meta.txt: names no class");
+  FAILS(cy_dataset_open(file("cut"), (cy_dataset_options){.target = "coarse"}, &d), CY_INVALID,
+        "has the target label, not \"coarse\"");
+  OK(cy_make_folders(file("only-test")));
+  write_cifar(file("only-test/test_batch.bin"), 0, 3);
+  FAILS(cy_dataset_open(file("only-test"), (cy_dataset_options){0}, &d), CY_INVALID, "holds no data_batch_1.bin");
+}
+
+static void cifar_100_has_two_targets(void **state) {
+  (void)state;
+  cy_dataset *d;
+  OK(cy_make_folders(file("c100")));
+  unsigned char *bytes = cifar_records(0, 120, 2, 1, 100);
+  write_bytes(file("c100/train.bin"), bytes, 120 * 3074);
+  free(bytes);
+  bytes = cifar_records(120, 7, 2, 1, 100);
+  write_bytes(file("c100/test.bin"), bytes, 7 * 3074);
+  free(bytes);
+  d = open_set(file("c100"), NULL);
+  check_cifar(d, 127, 7, 100);
+  assert_int_equal(cy_dataset_classes(d), 100);
+  assert_string_equal(cy_dataset_target_name(d), "fine");
+  cy_dataset_free(d);
+  d = open_set(file("c100"), "coarse");
+  check_cifar(d, 127, 7, 20);
+  assert_int_equal(cy_dataset_classes(d), 20);
+  cy_dataset_free(d);
+  FAILS(cy_dataset_open(file("c100"), (cy_dataset_options){.target = "middling"}, &d), CY_INVALID,
+        "has the targets fine and coarse, not \"middling\"");
+}
+
+static void put_octal(char *field, int digits, unsigned long value) {
+  for (int i = digits - 1; i >= 0; i--, value /= 8) field[i] = (char)('0' + value % 8);
+}
+
+/* One entry of an archive, as tar writes it. */
+static void add_entry(FILE *tar, const char *name, char kind, const void *bytes, size_t n) {
+  char header[512] = {0}, padding[512] = {0};
+  unsigned long sum = 0;
+  snprintf(header, 100, "%s", name);
+  memcpy(header + 100, "0000644", 7);
+  put_octal(header + 124, 11, n);
+  memset(header + 148, ' ', 8);
+  header[156] = kind;
+  memcpy(header + 257, "ustar\00000", 8);
+  for (int i = 0; i < 512; i++) sum += (unsigned char)header[i];
+  put_octal(header + 148, 6, sum);
+  header[154] = 0;
+  fwrite(header, 1, 512, tar);
+  fwrite(bytes, 1, n, tar);
+  fwrite(padding, 1, (512 - n % 512) % 512, tar);
+}
+
+static void write_archive(const char *path) {
+  static const char end[1024];
+  FILE *tar = fopen(path, "wb");
+  assert_non_null(tar);
+  unsigned char *a = cifar_records(0, 12, 1, 0, 10), *b = cifar_records(12, 9, 1, 0, 10), *c = cifar_records(21, 5, 1, 0, 10);
+  add_entry(tar, "pax", 'x', "30 path=something else........", 30);
+  add_entry(tar, "cifar-10-batches-bin/", '5', "", 0);
+  add_entry(tar, "cifar-10-batches-bin/data_batch_2.bin", '0', b, 9 * RECORD);
+  add_entry(tar, "cifar-10-batches-bin/test_batch.bin", '0', c, 5 * RECORD);
+  add_entry(tar, "cifar-10-batches-bin/readme.html", '0', "hello", 5);
+  add_entry(tar, "cifar-10-batches-bin/batches.meta.txt", '0', names_text, sizeof names_text - 1);
+  add_entry(tar, "cifar-10-batches-bin/data_batch_1.bin", '0', a, 12 * RECORD);
+  fwrite(end, 1, sizeof end, tar);
+  fclose(tar);
+  free(a);
+  free(b);
+  free(c);
+}
+
+static void the_published_archive_is_read_as_it_is(void **state) {
+  (void)state;
+  cy_dataset *d;
+  char command[512];
+  OK(cy_make_folders(file("home2/cifar10")));
+  write_archive(file("a.tar"));
+  d = open_set(file("a.tar"), NULL);
+  check_cifar(d, 26, 5, 10);
+  assert_string_equal(cy_dataset_class_name(d, 0), "airplane");
+  cy_dataset_free(d);
+  snprintf(command, sizeof command, "gzip -c '%s' >'%s'", file("a.tar"), file("home2/cifar10/cifar-10-binary.tar.gz"));
+  assert_int_equal(system(command), 0);
+  OK(cy_dataset_open("cifar10", (cy_dataset_options){.directory = file("home2")}, &d));
+  check_cifar(d, 26, 5, 10);
+  cy_dataset_free(d);
+  struct stat info;
+  assert_int_equal(stat(file("a.tar"), &info), 0);
+  long before = live;
+  for (long long n = 0; n < (long long)info.st_size - 1024; n += 509) { /* short of the closing blocks */
+    assert_int_equal(truncate(file("a.tar"), (long long)info.st_size - 1024 - n), 0);
+    FAILS(cy_dataset_open(file("a.tar"), (cy_dataset_options){0}, &d), CY_INVALID, "a.tar: ");
+    assert_int_equal(live, before);
+  }
+  char *noise;
+  size_t length;
+  write_archive(file("a.tar"));
+  OK(cy_file_read(file("a.tar"), 1 << 20, &noise, &length));
+  noise[512 * 2 + 3] ^= 1;
+  write_bytes(file("a.tar"), noise, length);
+  cy_string_free(noise);
+  FAILS(cy_dataset_open(file("a.tar"), (cy_dataset_options){0}, &d), CY_INVALID,
+        "a.tar: is not a tar archive, or damaged: no header at byte");
+}
+
+/* The folder of real data beside the sources. */
+static void the_real_sample_opens(void **state) {
+  (void)state;
+  static char path[512];
+  const char *own = getenv("CAUCHY_SHARED");
+  if (own) snprintf(path, sizeof path, "%s/data/cifar10", own);
+  else snprintf(path, sizeof path, "%s/../shared/data/cifar10", CAUCHY_SOURCE);
+  if (access(path, R_OK) != 0) {
+    print_message("skipped: %s is not there\n", path);
+    skip();
+  }
+  cy_dataset *d = open_set(path, NULL);
+  assert_int_equal(cy_dataset_count(d), 25000);
+  assert_int_equal(cy_dataset_test_count(d), 5000);
+  assert_string_equal(cy_dataset_class_name(d, 6), "frog");
+  cy_dataset_free(d);
+}
+
+/* Whatever allocation fails, opening is an error without a leak. */
+static void check_open_allocations(const char *path, cy_dataset_options options) {
+  long before = live, n = 1;
+  for (;; n++) {
+    cy_dataset *d;
+    calls = 0;
+    failing = n;
+    cy_status status = cy_dataset_open(path, options, &d);
+    bool happened = calls >= n;
+    failing = 0;
+    if (status == CY_OK) cy_dataset_free(d);
+    if (live != before) fail_msg("%s, allocation %ld: %ld blocks leaked", path, n, live - before);
+    if (status != CY_OK && status != CY_NO_MEMORY) fail_msg("allocation %ld: %s", n, cy_error_message());
+    if (!happened) {
+      OK(status);
+      break;
+    }
+  }
+  assert_true(n > 10);
+}
+
+static void cifar_survives_failing_allocations(void **state) {
+  (void)state;
+  write_archive(file("a.tar"));
+  check_open_allocations(file("a.tar"), (cy_dataset_options){.images = {.size = {8, 8}, .mode = CY_IMAGE_GRAY}});
+  OK(cy_make_folders(file("c3")));
+  write_cifar(file("c3/data_batch_1.bin"), 0, 3);
+  write_cifar(file("c3/test_batch.bin"), 3, 3);
+  write_bytes(file("c3/batches.meta.txt"), names_text, sizeof names_text - 1);
+  check_open_allocations(file("c3"), (cy_dataset_options){0});
+}
+
+/* ---- sizes ---- */
+
+static cy_tensor *ramp(int channels, int h, int w) {
+  cy_tensor *t;
+  OK(cy_tensor_create(CY_U8, CY_SHAPE(channels, h, w), &t));
+  for (int i = 0; i < channels * h * w; i++) cy_tensor_u8(t)[i] = pixel(i / (h * w), i % (h * w) / w, i % w);
+  return t;
+}
+
+static void pictures_are_resized_as_documented(void **state) {
+  (void)state;
+  cy_tensor *image = ramp(3, 6, 10), *out;
+  OK(cy_images_prepare(image, (cy_image_options){0}, &out));
+  check_pattern(out, 3, 6, 10, 0);
+  cy_tensor_free(out);
+  /* Halved: the triangle of width 2 around each pair: 1/8 3/8 3/8 1/8 inside, less and divided anew at the ends. */
+  OK(cy_images_prepare(image, (cy_image_options){.size = {6, 5}}, &out));
+  assert_true(cy_shape_equal(cy_tensor_shape(out), CY_SHAPE(3, 6, 5)));
+  for (int c = 0; c < 3; c++)
+    for (int y = 0; y < 6; y++)
+      for (int x = 0; x < 5; x++) {
+        double sum = 0, weights = 0;
+        for (int k = -1; k < 3; k++) {
+          if (2 * x + k < 0 || 2 * x + k > 9) continue;
+          double weight = k < 0 || k > 1 ? 1 : 3;
+          sum += weight * pixel(c, y, 2 * x + k);
+          weights += weight;
+        }
+        double wanted = sum / weights, got = cy_tensor_at(out, (c * 6 + y) * 5 + x);
+        if (got - wanted > 0.501 || wanted - got > 0.501) fail_msg("(%d, %d): %g, not %g", y, x, got, wanted);
+      }
+  cy_tensor_free(out);
+  /* The middle of 6x10 with the proportions of a square is 6x6, from column 2 on. */
+  OK(cy_images_prepare(image, (cy_image_options){.size = {6, 6}, .fit = CY_FIT_CROP}, &out));
+  for (int c = 0; c < 3; c++)
+    for (int y = 0; y < 6; y++)
+      for (int x = 0; x < 6; x++) assert_int_equal((int)cy_tensor_at(out, (c * 6 + y) * 6 + x), pixel(c, y, x + 2));
+  cy_tensor_free(out);
+  OK(cy_images_prepare(image, (cy_image_options){.size = {12, 4}, .mode = CY_IMAGE_GRAY}, &out));
+  assert_true(cy_shape_equal(cy_tensor_shape(out), CY_SHAPE(1, 12, 4)));
+  cy_tensor_free(out);
+  FAILS(cy_images_prepare(image, (cy_image_options){.size = {4, 0}}, &out), CY_INVALID, "cannot be resized to 4x0");
+  cy_tensor_free(image);
+  OK(cy_tensor_create(CY_F32, CY_SHAPE(3, 4, 4), &image));
+  FAILS(cy_images_prepare(image, (cy_image_options){0}, &out), CY_INVALID, "images are u8");
+  cy_tensor_free(image);
+}
+
+static void any_set_of_images_is_resized(void **state) {
+  (void)state;
+  cy_dataset *d;
+  OK(cy_dataset_open("digits", (cy_dataset_options){.images = {.size = {16, 12}, .mode = CY_IMAGE_RGB}}, &d));
+  assert_true(cy_shape_equal(cy_dataset_sample_shape(d), CY_SHAPE(3, 16, 12)));
+  cy_image_options used = cy_dataset_image_options(d);
+  assert_true(used.size.height == 16 && used.size.width == 12 && used.mode == CY_IMAGE_RGB);
+  assert_float_equal(cy_dataset_scaling(d).factor[0], 1.0F / 16, 1e-7);
+  cy_dataset_free(d);
+  FAILS(cy_dataset_open("iris", (cy_dataset_options){.images = {.size = {16, 12}}}, &d), CY_INVALID,
+        "iris: holds samples of f32 4, not images that could be resized");
+  FAILS(cy_dataset_open("digits", (cy_dataset_options){.images = {.size = {16, -1}}}, &d), CY_INVALID,
+        "digits: images cannot be resized to 16x-1");
+}
+
+#if CY_HAVE_PNG && CY_HAVE_JPEG
+
+/* ---- folders of pictures ---- */
+
+static void picture(const char *name, int channels, int h, int w) {
+  const char *path = file(name);
+  if (strstr(name, ".jp")) write_jpeg(path, channels, false, w, h);
+  else write_pattern_png(path, channels == 1 ? PNG_COLOR_TYPE_GRAY : PNG_COLOR_TYPE_RGB, false, w, h);
+}
+
+static void make_folders(const char *const *names, int n) {
+  for (int i = 0; i < n; i++) OK(cy_make_folders(file(names[i])));
+}
+
+static void folders_are_classes(void **state) {
+  (void)state;
+  static const char *const folders[] = {"pets/dog", "pets/cat", "pets/empty", "pets/.hidden"};
+  make_folders(folders, 4);
+  picture("pets/dog/b.png", 3, 6, 8);
+  picture("pets/dog/a.PNG", 3, 6, 8);
+  picture("pets/cat/1.jpeg", 3, 6, 8);
+  picture("pets/.hidden/1.png", 3, 9, 9);
+  write_bytes(file("pets/cat/notes.txt"), "x", 1);
+  cy_dataset *d = open_set(file("pets"), NULL);
+  assert_int_equal(cy_dataset_count(d), 3);
+  assert_int_equal(cy_dataset_test_count(d), 0);
+  assert_int_equal(cy_dataset_classes(d), 2);
+  assert_string_equal(cy_dataset_class_name(d, 0), "cat");
+  assert_string_equal(cy_dataset_class_name(d, 1), "dog");
+  assert_int_equal(cy_dataset_label(d, 0), 0);
+  assert_int_equal(cy_dataset_label(d, 1), 1);
+  assert_true(cy_shape_equal(cy_dataset_sample_shape(d), CY_SHAPE(3, 6, 8)));
+  for (int i = 0; i < 144; i++)
+    assert_int_equal((int)cy_tensor_at(cy_dataset_inputs(d), 144 + i), pixel(i / 48, i % 48 / 8, i % 8));
+  cy_dataset_free(d);
+  picture("pets/dog/c.png", 3, 8, 6);
+  char wanted[512];
+  snprintf(wanted, sizeof wanted, "%s: is 8x6 (height x width), but %s is 6x8; resize: HxW brings all to one size",
+           file("pets/dog/c.png"), file("pets/cat/1.jpeg"));
+  FAILS(cy_dataset_open(file("pets"), (cy_dataset_options){0}, &d), CY_INVALID, wanted);
+  for (int fit = 0; fit < 2; fit++) {
+    cy_image_options images = {.size = {4, 4}, .fit = fit ? CY_FIT_CROP : CY_FIT_STRETCH};
+    OK(cy_dataset_open(file("pets"), (cy_dataset_options){.images = images}, &d));
+    assert_true(cy_shape_equal(cy_dataset_sample_shape(d), CY_SHAPE(3, 4, 4)));
+    cy_tensor *image = read_image(file("pets/dog/c.png"), CY_IMAGE_KEEP), *alone; /* the same by itself */
+    OK(cy_images_prepare(image, images, &alone));
+    for (int i = 0; i < 48; i++)
+      assert_int_equal((int)cy_tensor_at(alone, i), (int)cy_tensor_at(cy_dataset_inputs(d), 144 + i));
+    cy_tensor_free(image);
+    cy_tensor_free(alone);
+    cy_dataset_free(d);
+  }
+  check_open_allocations(file("pets"), (cy_dataset_options){.images = {.size = {4, 4}}});
+}
+
+static void folders_may_have_parts(void **state) {
+  (void)state;
+  static const char *const folders[] = {"parts/train/a", "parts/train/b", "parts/test/b", "parts/test/z", "parts/other"};
+  cy_dataset *d;
+  make_folders(folders, 5);
+  picture("parts/train/a/1.png", 1, 5, 5);
+  picture("parts/train/b/1.png", 1, 5, 5);
+  picture("parts/train/b/2.png", 1, 5, 5);
+  picture("parts/test/b/3.png", 1, 5, 5);
+  picture("parts/other/4.png", 1, 7, 7);
+  d = open_set(file("parts"), NULL);
+  assert_int_equal(cy_dataset_count(d), 4);
+  assert_int_equal(cy_dataset_test_count(d), 1);
+  assert_int_equal(cy_dataset_label(d, 3), 1);
+  assert_true(cy_shape_equal(cy_dataset_sample_shape(d), CY_SHAPE(1, 5, 5)));
+  cy_dataset_free(d);
+  /* One with colours: the gray ones before and after it get them too, and keep their values. */
+  picture("parts/train/b/1.png", 3, 5, 5);
+  d = open_set(file("parts"), NULL);
+  assert_true(cy_shape_equal(cy_dataset_sample_shape(d), CY_SHAPE(3, 5, 5)));
+  for (int k = 0; k < 4; k++)
+    for (int i = 0; i < 75; i++)
+      assert_int_equal((int)cy_tensor_at(cy_dataset_inputs(d), k * 75 + i),
+                       pixel(k == 1 ? i / 25 : 0, i % 25 / 5, i % 5));
+  cy_dataset_free(d);
+  check_open_allocations(file("parts"), (cy_dataset_options){0});
+  OK(cy_dataset_open(file("parts"), (cy_dataset_options){.images = {.mode = CY_IMAGE_GRAY}}, &d));
+  assert_true(cy_shape_equal(cy_dataset_sample_shape(d), CY_SHAPE(1, 5, 5)));
+  cy_dataset_free(d);
+  picture("parts/test/z/1.png", 1, 5, 5);
+  FAILS(cy_dataset_open(file("parts"), (cy_dataset_options){0}, &d), CY_INVALID,
+        "parts/test/z: the training part has no class \"z\"");
+}
+
+static bool stop_at_two(const cy_load_progress *now, void *user) {
+  assert_int_equal(now->total, 3);
+  assert_int_equal(now->done, ++*(int *)user);
+  return now->done < 2;
+}
+
+static void bad_pictures_are_named(void **state) {
+  (void)state;
+  static const char *const folders[] = {"bad/a", "bad/b", "flat"};
+  cy_dataset *d;
+  int seen = 0;
+  make_folders(folders, 3);
+  picture("bad/a/1.png", 3, 20, 20);
+  picture("bad/a/2.jpg", 3, 20, 20);
+  picture("bad/b/3.png", 3, 20, 20);
+  FAILS(cy_dataset_open(file("bad"), (cy_dataset_options){.progress = stop_at_two, .user = &seen}, &d), CY_CANCELLED,
+        "cancelled after 2 of 3 pictures");
+  assert_int_equal(truncate(file("bad/a/2.jpg"), 400), 0);
+  FAILS(cy_dataset_open(file("bad"), (cy_dataset_options){0}, &d), CY_INVALID, "bad/a/2.jpg: cannot read the JPEG: ");
+  picture("flat/1.png", 3, 20, 20);
+  FAILS(cy_dataset_open(file("flat"), (cy_dataset_options){0}, &d), CY_INVALID,
+        "no folders of pictures by class (cat/1.png)");
+  FAILS(cy_dataset_open(file("bad"), (cy_dataset_options){.images = {.size = {1 << 20, 1 << 20}}}, &d), CY_INVALID,
+        "cannot be resized to 1048576x1048576");
+}
+
+#endif
+
 int main(void) {
   const struct CMUnitTest tests[] = {
 #if CY_HAVE_PNG
@@ -465,7 +904,18 @@ int main(void) {
       cmocka_unit_test(jpeg_is_close),
       cmocka_unit_test(damaged_jpeg_is_refused),
       cmocka_unit_test(jpeg_survives_failing_allocations),
+      cmocka_unit_test(folders_are_classes),
+      cmocka_unit_test(folders_may_have_parts),
+      cmocka_unit_test(bad_pictures_are_named),
 #endif
+      cmocka_unit_test(cifar_folders_are_read_in_order),
+      cmocka_unit_test(broken_cifar_names_file_and_numbers),
+      cmocka_unit_test(cifar_100_has_two_targets),
+      cmocka_unit_test(the_published_archive_is_read_as_it_is),
+      cmocka_unit_test(the_real_sample_opens),
+      cmocka_unit_test(cifar_survives_failing_allocations),
+      cmocka_unit_test(pictures_are_resized_as_documented),
+      cmocka_unit_test(any_set_of_images_is_resized),
   };
   return cmocka_run_group_tests(tests, make_folder, remove_folder);
 }

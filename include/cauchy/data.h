@@ -11,6 +11,7 @@
 #ifndef CAUCHY_DATA_H
 #define CAUCHY_DATA_H
 
+#include <cauchy/io.h>
 #include <cauchy/tensor.h>
 
 #ifdef __cplusplus
@@ -27,18 +28,44 @@ typedef enum cy_task {
   CY_TASK_REGRESS,
 } cy_task;
 
+typedef struct cy_image_size {
+  int64_t height, width; /* pixels */
+} cy_image_size;
+
+typedef enum cy_fit {
+  CY_FIT_STRETCH, /* the whole picture, its sides stretched to the size's */
+  CY_FIT_CROP,    /* the middle of it that has the size's proportions */
+} cy_fit;
+
+/* What is done to pictures as they are read; all 0: nothing. */
+typedef struct cy_image_options {
+  cy_image_size size; /* resized to this (bilinear; when shrinking, the triangle is widened), rounded to whole values */
+  cy_fit fit;
+  cy_image_mode mode; /* channels; CY_IMAGE_KEEP of a folder: 3 if any picture has colours */
+} cy_image_options;
+
+typedef struct cy_load_progress {
+  int64_t done, total; /* pictures */
+} cy_load_progress;
+
 typedef struct cy_dataset_options {
   const char *directory; /* the data directory; NULL: cy_data_directory */
   const char *target;    /* CSV: the target column (name, number from 0, or "-1"); NULL: a column named label, target,
                           * class, species or y, else the last one. CIFAR-100: "fine" (NULL) or "coarse" */
   cy_task task;          /* CSV and NPZ */
+  cy_image_options images; /* of data sets of u8 images */
+  bool (*progress)(const cy_load_progress *progress, void *user); /* called after each picture; false: CY_CANCELLED */
+  void *user;
 } cy_dataset_options;
 
 /* spec is one of
  *   a name:    "digits", "iris" (embedded), "mnist", "fashion-mnist", ... (cy_data_list), in the data directory
  *   a folder:  with IDX files of MNIST's names (train-images-idx3-ubyte[.gz], ...; the t10k pair is optional), or with
  *              CIFAR's binary files (data_batch_1.bin[.gz], ..., test_batch.bin[.gz], batches.meta.txt; of CIFAR-100
- *              train.bin, test.bin, fine_label_names.txt), or with the archive of them as published
+ *              train.bin, test.bin, fine_label_names.txt), or with the archive of them as published; or
+ *              with pictures (PNG, JPEG): DIR/class/1.png, or DIR/train/class/... and DIR/test/class/..., the fixed test
+ *              part. Classes are the folders' names in byte order, pictures of a class too. All need one size, or
+ *              options.images.size
  *   a file:    .csv/.tsv[.gz], .npz (arrays x and y, or x_train, y_train, x_test, y_test), or an IDX file of images
  *              whose name holds "images", beside its labels file (same name with "labels", idx1 for idx3), or .bin[.gz]
  *              records or the .tar.gz of CIFAR
@@ -71,6 +98,12 @@ CY_API const char *cy_dataset_target_name(const cy_dataset *dataset);           
 CY_API int64_t cy_dataset_label(const cy_dataset *dataset, int64_t i);
 CY_API const cy_tensor *cy_dataset_inputs(const cy_dataset *dataset);  /* raw, [N, ...] u8 or f32 */
 CY_API const cy_tensor *cy_dataset_targets(const cy_dataset *dataset); /* i32 [N], or f32 [N, ...] */
+
+/* What its images were read with, as far as it changed them: to read others alike. */
+CY_API cy_image_options cy_dataset_image_options(const cy_dataset *dataset);
+/* The same for pictures that are in no data set: u8 [..., 1 or 3, height, width], row-major. A new tensor. */
+CY_API CY_MUST_CHECK cy_status cy_images_prepare(const cy_tensor *images, cy_image_options options,
+                                                 cy_tensor **prepared);
 
 /* ---- splitting ---- */
 typedef struct cy_split_options {

@@ -43,11 +43,7 @@ typedef struct cy_progress {
   bool best;                      /* EPOCH: the best value of the watched number so far */
 } cy_progress;
 
-enum { CY_MAX_SIZES = 8 };
-/* Pixels of images; {0, 0} ends a list of sizes. */
-typedef struct cy_image_size {
-  int64_t height, width;
-} cy_image_size;
+enum { CY_MAX_SIZES = 8 }; /* in a list, which {0, 0} ends if it is shorter */
 
 /* A field of 0 takes the value in brackets. */
 typedef struct cy_trainer_options {

@@ -98,6 +98,7 @@ static cy_status fill(cy_dataset *d, const cy_dataset_parts *p) {
   d->classes = p->classes;
   d->test_count = p->test_count;
   d->largest = p->largest > 0 ? p->largest : 255;
+  d->images = p->images;
   if (!p->inputs || !p->targets) return cy_fail(CY_INVALID, "%s: inputs or targets are missing", p->name);
   CY_TRY(check_parts(p));
   CY_TRY(check_finite(place_of(p), d->inputs, "feature", p->feature_names));
@@ -201,6 +202,7 @@ const char *cy_dataset_target_name(const cy_dataset *d) { return d->target_name;
 int64_t cy_dataset_label(const cy_dataset *d, int64_t i) {
   return d->classes && i >= 0 && i < d->count ? cy_tensor_i32(d->targets)[i] : -1;
 }
+cy_image_options cy_dataset_image_options(const cy_dataset *d) { return d->images; }
 const cy_tensor *cy_dataset_inputs(const cy_dataset *d) { return d->inputs; }
 const cy_tensor *cy_dataset_targets(const cy_dataset *d) { return d->targets; }
 

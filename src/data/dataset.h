@@ -4,6 +4,7 @@
 #define CY_DATA_DATASET_H
 
 #include "base/error.h"
+#include "data/resample.h"
 #include "tensor/tensor.h"
 
 #include <cauchy/data.h>
@@ -22,6 +23,7 @@ struct cy_dataset {
   /* x = (raw - offset[c]) * factor[c], where element i of a sample belongs to channel c = i / inner */
   int64_t channels, inner;
   float *offset, *factor;
+  cy_image_options images; /* what was done to the images when they were read */
 };
 
 typedef struct cy_dataset_parts {
@@ -35,6 +37,7 @@ typedef struct cy_dataset_parts {
   const char *const *class_names; /* copied; NULL: their numbers */
   const char *const *feature_names; /* copied; NULL: none */
   const char *target_name;   /* copied; NULL: "label" or "target" */
+  cy_image_options images;   /* what has been done to them */
 } cy_dataset_parts;
 
 cy_status cy_dataset_build(cy_dataset_parts parts, cy_dataset **dataset);
@@ -50,8 +53,25 @@ cy_status cy_open_idx_pair(const char *name, const char *images_path, cy_dataset
 /* *dataset NULL: the folder holds nothing of CIFAR. */
 cy_status cy_open_cifar_folder(const char *name, const char *folder, cy_dataset_options options, cy_dataset **dataset);
 cy_status cy_open_cifar_file(const char *name, const char *path, cy_dataset_options options, cy_dataset **dataset);
+/* *dataset NULL: there are no folders of pictures in it. */
+cy_status cy_open_images(const char *name, const char *folder, cy_dataset_options options, cy_dataset **dataset);
 cy_status cy_open_csv(const char *name, const char *path, cy_dataset_options options, cy_dataset **dataset);
 cy_status cy_open_npz(const char *name, const char *path, cy_dataset_options options, cy_dataset **dataset);
+
+/* ---- images.c ---- */
+
+/* Bringing pictures to one size; tables and room are made anew when a picture of another size comes. Zeroed at first. */
+typedef struct cy_preparation {
+  int64_t height, width; /* of the pictures that it is made for */
+  int64_t top, left;     /* where the window that is used begins */
+  cy_resampler rows, columns; /* from the window to the size */
+  float *pixels; /* the window; its rows resized; the result */
+} cy_preparation;
+/* One picture u8 [channels, shape's last two] to [channels, options.size] (of which mode has been done). */
+cy_status cy_prepare(cy_preparation *p, cy_image_options options, cy_shape shape, const uint8_t *from, uint8_t *to);
+void cy_preparation_clear(cy_preparation *p);
+/* Of a whole data set that has been read as it is. */
+cy_status cy_dataset_prepare(cy_dataset *dataset, cy_image_options options);
 
 /* What the registry knows of a set beyond the public table. */
 const char *const *cy_registry_class_names(const cy_data_set *set, int64_t *classes);

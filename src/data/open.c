@@ -65,6 +65,7 @@ static bool is_cifar(const char *path) {
 
 static cy_status open_folder(const char *path, const char *name, cy_dataset_options options, cy_dataset **dataset) {
   CY_TRY(cy_open_cifar_folder(name, path, options, dataset));
+  if (!*dataset) CY_TRY(cy_open_images(name, path, options, dataset));
   return *dataset ? CY_OK : cy_open_idx_folder(name, path, NULL, -1, dataset);
 }
 
@@ -77,10 +78,11 @@ static cy_status open_path(const char *path, const char *name, bool folder, cy_d
   if (is_cifar(path)) return cy_open_cifar_file(name, path, options, dataset);
   if (strstr(base, "images")) return cy_open_idx_pair(name, path, dataset);
   return cy_fail(CY_INVALID, "%s: a data set is a .csv, .tsv, .data or .npz file, an IDX file with \"images\" in its "
-                 "name, or a folder of IDX files", path);
+                 "name, CIFAR's .bin or .tar.gz, or a folder of IDX or CIFAR files, or of folders of pictures by class",
+                 path);
 }
 
-cy_status cy_dataset_open(const char *spec, cy_dataset_options options, cy_dataset **dataset) {
+static cy_status open_any(const char *spec, cy_dataset_options options, cy_dataset **dataset) {
   struct stat info;
   const cy_data_set *set = strchr(spec, '/') ? NULL : cy_data_find(spec);
   *dataset = NULL;
@@ -94,5 +96,26 @@ cy_status cy_dataset_open(const char *spec, cy_dataset_options options, cy_datas
   if (!name) return cy_no_memory();
   cy_status status = open_path(spec, name, S_ISDIR(info.st_mode), options, dataset);
   cy_free(name);
+  return status;
+}
+
+/* What could not be done while reading is done now. */
+static cy_status prepare(cy_dataset *d, cy_image_options o) {
+  bool done = d->images.size.height == o.size.height && d->images.size.width == o.size.width && d->images.mode == o.mode;
+  return done ? CY_OK : cy_dataset_prepare(d, o);
+}
+
+cy_status cy_dataset_open(const char *spec, cy_dataset_options options, cy_dataset **dataset) {
+  cy_image_size size = options.images.size;
+  *dataset = NULL;
+  if (size.height < 0 || size.width < 0 || (size.height == 0) != (size.width == 0) ||
+      size.height > CY_IMAGE_MAX_PIXELS || size.width > CY_IMAGE_MAX_PIXELS / (size.height ? size.height : 1))
+    return cy_fail(CY_INVALID, "%s: images cannot be resized to %lldx%lld", spec, (long long)size.height,
+                   (long long)size.width);
+  CY_TRY(open_any(spec, options, dataset));
+  cy_status status = prepare(*dataset, options.images);
+  if (status == CY_OK) return CY_OK;
+  cy_dataset_free(*dataset);
+  *dataset = NULL;
   return status;
 }

@@ -65,8 +65,9 @@ static cy_status load_part(const char *name, const char *folder, const char *par
   if (status == CY_OK) status = find_file(folder, part, "labels", 1, &y);
   if (status == CY_OK && x && y) status = load_pair(name, x, y, images, labels);
   else if (status == CY_OK && (needed || x || y))
-    status = cy_fail(CY_INVALID, "%s: the folder %s holds no %s-%s-idx%d-ubyte[.gz]", name, folder, part,
-                     x ? "labels" : "images", x ? 1 : 3);
+    status = cy_fail(CY_INVALID, "%s: the folder %s holds no %s-%s-idx%d-ubyte[.gz]%s", name, folder, part,
+                     x ? "labels" : "images", x ? 1 : 3,
+                     x || y ? "" : ", no data_batch_1.bin[.gz] and no folders of pictures by class (cat/1.png)");
   cy_free(x);
   cy_free(y);
   return status;

@@ -1,0 +1,256 @@
+/* Folders of pictures by class: DIR/cat/1.png, or DIR/train/cat/1.png with DIR/test/cat/9.png. The order of folders and
+ * files is that of their names' bytes, whatever the file system says, so that a split by a seed is the same on every
+ * machine. Pictures are brought to their size as they come: memory holds the set once. */
+#include "base/memory.h"
+#include "data/samples.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+
+/* ---- what is in a folder ---- */
+
+typedef struct names {
+  char **items;
+  size_t count, capacity;
+} names;
+
+static void clear_names(names *n) {
+  for (size_t i = 0; i < n->count; i++) cy_free(n->items[i]);
+  cy_free(n->items);
+  *n = (names){0};
+}
+
+static int compare(const void *a, const void *b) { return strcmp(*(char *const *)a, *(char *const *)b); }
+
+static bool is_kind(const char *path, bool folders) {
+  struct stat info;
+  return stat(path, &info) == 0 && (folders ? S_ISDIR(info.st_mode) : S_ISREG(info.st_mode));
+}
+
+static cy_status add_name(names *n, const char *folder, const char *name, bool folders) {
+  if (name[0] == '.' || (!folders && !cy_image_is_name(name))) return CY_OK;
+  char *path = cy_join_path(folder, name);
+  if (!path) return cy_no_memory();
+  bool wanted = is_kind(path, folders);
+  cy_free(path);
+  if (!wanted) return CY_OK;
+  if (!cy_grow(&n->items, n->count, &n->capacity, sizeof *n->items)) return cy_no_memory();
+  n->items[n->count] = cy_strdup(name);
+  return n->items[n->count++] ? CY_OK : cy_no_memory();
+}
+
+/* The folders in a folder, or the pictures, sorted. Hidden ones are left out. */
+static cy_status list(const char *folder, bool folders, names *n) {
+  DIR *stream = opendir(folder);
+  cy_status status = CY_OK;
+  *n = (names){0};
+  if (!stream) return cy_fail(CY_IO, "%s: cannot read the folder: %s", folder, strerror(errno));
+  for (struct dirent *entry; status == CY_OK && (entry = readdir(stream)) != NULL;)
+    status = add_name(n, folder, entry->d_name, folders);
+  closedir(stream);
+  if (status == CY_OK && n->count > 1) qsort(n->items, n->count, sizeof *n->items, compare);
+  if (status != CY_OK) clear_names(n);
+  return status;
+}
+
+/* ---- the pictures of a set ---- */
+
+typedef struct picture {
+  char *path;
+  int32_t label;
+} picture;
+
+typedef struct picture_set {
+  const char *folder;
+  cy_dataset_options options;
+  names classes;
+  picture *pictures;
+  size_t count, capacity;
+  int64_t test_count;
+  cy_samples samples;
+  cy_shape shape; /* of a sample */
+  cy_shape first; /* of the first picture, as it was */
+  cy_preparation preparation;
+} picture_set;
+
+static cy_status add_pictures(picture_set *set, const char *folder, const names *files, int32_t label) {
+  for (size_t i = 0; i < files->count; i++) {
+    if (!cy_grow(&set->pictures, set->count, &set->capacity, sizeof *set->pictures)) return cy_no_memory();
+    set->pictures[set->count] = (picture){cy_join_path(folder, files->items[i]), label};
+    if (!set->pictures[set->count++].path) return cy_no_memory();
+  }
+  return CY_OK;
+}
+
+/* The class of this name; a new one if `grow`, else -1. */
+static cy_status class_of(picture_set *set, const char *name, bool grow, int32_t *label) {
+  names *c = &set->classes;
+  for (size_t i = 0; i < c->count; i++)
+    if (strcmp(c->items[i], name) == 0) {
+      *label = (int32_t)i;
+      return CY_OK;
+    }
+  *label = -1;
+  if (!grow) return CY_OK;
+  if (!cy_grow(&c->items, c->count, &c->capacity, sizeof *c->items)) return cy_no_memory();
+  if (!(c->items[c->count] = cy_strdup(name))) return cy_no_memory();
+  *label = (int32_t)c->count++;
+  return CY_OK;
+}
+
+static cy_status add_class(picture_set *set, const char *part, const char *name, bool training) {
+  names files;
+  int32_t label = -1;
+  char *folder = cy_join_path(part, name);
+  cy_status status = folder ? list(folder, false, &files) : cy_no_memory();
+  if (status == CY_OK && files.count > 0) {
+    status = class_of(set, name, training, &label);
+    if (status == CY_OK && label < 0)
+      status = cy_fail(CY_INVALID, "%s: the training part has no class \"%s\"", folder, name);
+    if (status == CY_OK) status = add_pictures(set, folder, &files, label);
+    clear_names(&files);
+  }
+  cy_free(folder);
+  return status;
+}
+
+/* A folder of class folders; those without pictures are passed over. */
+static cy_status add_part(picture_set *set, const char *part, bool training) {
+  names folders;
+  CY_TRY(list(part, true, &folders));
+  cy_status status = CY_OK;
+  for (size_t i = 0; status == CY_OK && i < folders.count; i++)
+    status = add_class(set, part, folders.items[i], training);
+  clear_names(&folders);
+  return status;
+}
+
+static cy_status add_test_part(picture_set *set) {
+  char *test = cy_join_path(set->folder, "test");
+  size_t before = set->count;
+  if (!test) return cy_no_memory();
+  cy_status status = is_kind(test, true) ? add_part(set, test, false) : CY_OK;
+  cy_free(test);
+  set->test_count = (int64_t)(set->count - before);
+  return status;
+}
+
+/* DIR/train with class folders, and DIR/test; else class folders in DIR itself. */
+static cy_status find_pictures(picture_set *set) {
+  char *train = cy_join_path(set->folder, "train");
+  if (!train) return cy_no_memory();
+  cy_status status = is_kind(train, true) ? add_part(set, train, true) : CY_OK;
+  cy_free(train);
+  CY_TRY(status);
+  return set->count ? add_test_part(set) : add_part(set, set->folder, true);
+}
+
+/* ---- reading ---- */
+
+static bool resizes(const picture_set *set) { return set->options.images.size.height > 0; }
+
+/* The first picture decides; room is made for all. */
+static cy_status begin(picture_set *set, const cy_tensor *image) {
+  set->first = set->shape = image->view.shape;
+  if (resizes(set)) {
+    set->shape.dim[1] = set->options.images.size.height;
+    set->shape.dim[2] = set->options.images.size.width;
+  }
+  CY_TRY(cy_shape_count(set->shape, &set->samples.size));
+  return cy_samples_reserve(&set->samples, set->folder, (int64_t)set->count);
+}
+
+static cy_status check_size(const picture_set *set, const char *path, cy_shape shape) {
+  if (resizes(set) || (shape.dim[1] == set->first.dim[1] && shape.dim[2] == set->first.dim[2])) return CY_OK;
+  return cy_fail(CY_INVALID, "%s: is %lldx%lld (height x width), but %s is %lldx%lld; resize: HxW brings all to one size",
+                 path, (long long)shape.dim[1], (long long)shape.dim[2], set->pictures[0].path,
+                 (long long)set->first.dim[1], (long long)set->first.dim[2]);
+}
+
+/* A picture has colours and those before were gray: they get three channels too. */
+static cy_status give_colours(picture_set *set) {
+  cy_samples *s = &set->samples, wider = {.count = 0, .size = 3 * s->size};
+  cy_status status = cy_samples_reserve(&wider, set->folder, (int64_t)set->count);
+  if (status == CY_OK) {
+    for (int64_t i = 0; i < s->count; i++)
+      for (int c = 0; c < 3; c++) memcpy(wider.pixels + (3 * i + c) * s->size, s->pixels + i * s->size, (size_t)s->size);
+    if (s->count) memcpy(wider.labels, s->labels, (size_t)s->count * sizeof *s->labels);
+    wider.count = s->count;
+    cy_samples_clear(s);
+    *s = wider;
+    set->shape.dim[0] = 3;
+    return CY_OK;
+  }
+  cy_samples_clear(&wider);
+  return status;
+}
+
+static cy_status agree_on_channels(picture_set *set, cy_tensor **image) {
+  cy_tensor *gray = *image;
+  int64_t channels = gray->view.shape.dim[0];
+  if (channels == set->shape.dim[0]) return CY_OK;
+  if (channels > set->shape.dim[0]) return give_colours(set);
+  cy_status status = cy_images_convert(gray, CY_IMAGE_RGB, image);
+  cy_tensor_free(gray);
+  return status;
+}
+
+static cy_status take(picture_set *set, const picture *p, cy_tensor **image) {
+  cy_samples *s = &set->samples;
+  if (s->size == 0) CY_TRY(begin(set, *image));
+  CY_TRY(check_size(set, p->path, (*image)->view.shape));
+  CY_TRY(agree_on_channels(set, image));
+  s->labels[s->count] = p->label;
+  uint8_t *to = s->pixels + s->count++ * s->size;
+  if (resizes(set))
+    return cy_prepare(&set->preparation, set->options.images, (*image)->view.shape, (*image)->view.data, to);
+  memcpy(to, (*image)->view.data, (size_t)s->size);
+  return CY_OK;
+}
+
+static cy_status report(const picture_set *set) {
+  cy_load_progress now = {set->samples.count, (int64_t)set->count};
+  if (!set->options.progress || set->options.progress(&now, set->options.user)) return CY_OK;
+  return cy_fail(CY_CANCELLED, "%s: reading was cancelled after %lld of %lld pictures", set->folder,
+                 (long long)now.done, (long long)now.total);
+}
+
+static cy_status read_pictures(picture_set *set) {
+  for (size_t i = 0; i < set->count; i++) {
+    cy_tensor *image;
+    CY_TRY(cy_image_read(set->pictures[i].path, set->options.images.mode, &image));
+    cy_status status = take(set, &set->pictures[i], &image);
+    cy_tensor_free(image);
+    CY_TRY(status);
+    CY_TRY(report(set));
+  }
+  return CY_OK;
+}
+
+static cy_status build(picture_set *set, const char *name, cy_dataset **dataset) {
+  cy_dataset_parts parts = {.name = name, .origin = set->folder, .place = set->folder,
+                            .classes = (int64_t)set->classes.count,
+                            .class_names = (const char *const *)set->classes.items, .test_count = set->test_count,
+                            .images = set->options.images};
+  CY_TRY(read_pictures(set));
+  cy_status status = cy_samples_hand_over(&set->samples, set->shape, &parts);
+  if (status == CY_OK) return cy_dataset_build(parts, dataset);
+  cy_tensor_free(parts.inputs);
+  return status;
+}
+
+cy_status cy_open_images(const char *name, const char *folder, cy_dataset_options options, cy_dataset **dataset) {
+  picture_set set = {.folder = folder, .options = options};
+  *dataset = NULL;
+  cy_status status = find_pictures(&set);
+  if (status == CY_OK && set.count > 0) status = build(&set, name, dataset);
+  for (size_t i = 0; i < set.count; i++) cy_free(set.pictures[i].path);
+  cy_free(set.pictures);
+  clear_names(&set.classes);
+  cy_samples_clear(&set.samples);
+  cy_preparation_clear(&set.preparation);
+  return status;
+}
