@@ -1,7 +1,7 @@
 /* Convolution (cross-correlation, as networks compute it): the trilinear form
  *   T(x, w, y) = sum x[n, c, i stride - low + t dilation] w[o, c, t] y[n, o, i],  c and o of the same group.
- * The argument that is left out as `role` is the result, so each role is the others' transpose: one row serves all three.
- * Operands come in the order x, w, y; the three roles of one form differ in nothing but `role`. */
+ * The argument that is left out as `role` is the result, so each role is the others' transpose: one row serves all
+ * three. Operands come in the order x, w, y; the three roles of one form differ in nothing but `role`. */
 #include "ops/window.h"
 
 #include <string.h>
@@ -40,8 +40,8 @@ static cy_status infer_output(const cy_window_attrs *a, cy_type x, cy_type w, cy
   CY_TRY(check_divides(w.shape.dim[0], "the result", a->groups));
   if (w.shape.dim[1] != x.shape.dim[1] / a->groups)
     return cy_fail(CY_INVALID, "w of shape %s takes %lld channels per group, but x of shape %s has %lld / %lld = %lld",
-                   cy_shape_text(w.shape, p), (long long)w.shape.dim[1], cy_shape_text(x.shape, q), (long long)x.shape.dim[1],
-                   (long long)a->groups, (long long)(x.shape.dim[1] / a->groups));
+                   cy_shape_text(w.shape, p), (long long)w.shape.dim[1], cy_shape_text(x.shape, q),
+                   (long long)x.shape.dim[1], (long long)a->groups, (long long)(x.shape.dim[1] / a->groups));
   *y = (cy_type){x.dtype, cy_window_result(x.shape, a)};
   y->shape.dim[1] = w.shape.dim[0];
   return CY_OK;
@@ -53,8 +53,9 @@ static cy_status infer_input(const cy_window_attrs *a, cy_type w, cy_type y, cy_
   CY_TRY(check_weight(a, w));
   CY_TRY(check_divides(y.shape.dim[1], "y", a->groups));
   if (w.shape.dim[0] != y.shape.dim[1])
-    return cy_fail(CY_INVALID, "w of shape %s gives %lld channels, but y of shape %s has %lld", cy_shape_text(w.shape, p),
-                   (long long)w.shape.dim[0], cy_shape_text(y.shape, q), (long long)y.shape.dim[1]);
+    return cy_fail(CY_INVALID, "w of shape %s gives %lld channels, but y of shape %s has %lld",
+                   cy_shape_text(w.shape, p), (long long)w.shape.dim[0], cy_shape_text(y.shape, q),
+                   (long long)y.shape.dim[1]);
   *x = (cy_type){y.dtype, cy_window_image(y.shape, &a->size)};
   if (!cy_mul_i64(w.shape.dim[1], a->groups, &x->shape.dim[1]))
     return cy_fail(CY_INVALID, "%lld groups of %lld channels do not fit in 63 bits", (long long)a->groups,
@@ -69,8 +70,8 @@ static cy_status infer_weight(const cy_window_attrs *a, cy_type x, cy_type y, cy
   CY_TRY(check_divides(x.shape.dim[1], "x", a->groups));
   CY_TRY(check_divides(y.shape.dim[1], "y", a->groups));
   if (x.shape.dim[0] != y.shape.dim[0])
-    return cy_fail(CY_INVALID, "x of shape %s and y of shape %s differ in the number of images", cy_shape_text(x.shape, p),
-                   cy_shape_text(y.shape, q));
+    return cy_fail(CY_INVALID, "x of shape %s and y of shape %s differ in the number of images",
+                   cy_shape_text(x.shape, p), cy_shape_text(y.shape, q));
   *w = (cy_type){x.dtype, cy_window_image(x.shape, &a->kernel)};
   w->shape.dim[0] = y.shape.dim[1];
   w->shape.dim[1] = x.shape.dim[1] / a->groups;
@@ -92,7 +93,8 @@ static cy_status infer_convolution(const void *attrs, const cy_type *in, int n, 
   if (in[0].dtype != in[1].dtype)
     return cy_fail(CY_INVALID, "%s is %s and %s is %s; they must have one type", argument_name(argument_of(role, 0)),
                    cy_dtype_name(in[0].dtype), argument_name(argument_of(role, 1)), cy_dtype_name(in[1].dtype));
-  if (a->groups < 1) return cy_fail(CY_INVALID, "the number of groups is %lld; it must be positive", (long long)a->groups);
+  if (a->groups < 1)
+    return cy_fail(CY_INVALID, "the number of groups is %lld; it must be positive", (long long)a->groups);
   CY_TRY(cy_window_check(a));
   return role == CY_CONVOLUTION_Y   ? infer_output(a, in[0], in[1], out)
          : role == CY_CONVOLUTION_X ? infer_input(a, in[0], in[1], out)
@@ -136,7 +138,8 @@ static form form_of(const cy_call *call) {
   return f;
 }
 
-/* What is summed over for each element of the result: the other argument's channels, and all windows or their elements. */
+/* What is summed over for each element of the result: the other argument's channels, and all windows or their
+ * elements. */
 static cy_shape summed(const form *f) {
   const cy_view *from = f->a->role == CY_CONVOLUTION_W ? f->y : f->w;
   cy_shape shape = from->shape;
@@ -217,20 +220,22 @@ static void kernel_convolution(const cy_call *call) {
 /* Two operations per term of the form, padding included; the same for the three roles. */
 static double cost_convolution(const void *attrs, const cy_type *in, int n, const cy_type *out) {
   const cy_window_attrs *a = attrs;
-  const cy_type *x = a->role == CY_CONVOLUTION_X ? out : &in[0], *w = a->role == CY_CONVOLUTION_W ? out : &in[a->role == CY_CONVOLUTION_Y];
+  const cy_type *x = a->role == CY_CONVOLUTION_X ? out : &in[0];
+  const cy_type *w = a->role == CY_CONVOLUTION_W ? out : &in[a->role == CY_CONVOLUTION_Y];
   double terms = 2 * (double)x->shape.dim[0] * (double)cy_count(w->shape);
   (void)n;
   for (int i = 0; i < a->size.n; i++) terms *= (double)cy_window_extent(a, i);
   return terms;
 }
 
-/* Channels of one side of a group that an element of the other side depends on: `from` per group where the result has `to`.
- * Not exact where both are more than one. */
+/* Channels of one side of a group that an element of the other side depends on: `from` per group where the result has
+ * `to`. Not exact where both are more than one. */
 static cy_reach reach_group(int64_t from, int64_t to, int64_t groups) {
   return groups == 1 ? cy_reach_all() : (cy_reach){1, from, -(to - 1) * from, (from - 1) * to, to, 1};
 }
 
-static void reach_convolution(const void *attrs, const cy_type *in, int n, const cy_type *out, int operand, cy_reach *reach) {
+static void reach_convolution(const void *attrs, const cy_type *in, int n, const cy_type *out, int operand,
+                              cy_reach *reach) {
   const cy_window_attrs *a = attrs;
   cy_convolution_role role = (cy_convolution_role)a->role, argument = argument_of(role, operand);
   const cy_type *w = role == CY_CONVOLUTION_W ? out : &in[role == CY_CONVOLUTION_Y];
@@ -281,15 +286,16 @@ static void sample_convolution(const cy_op *op, cy_rng *rng, cy_sample *s) {
   w.dim[1] = in;
   w.dim[0] = y.dim[1] = a.groups * out;
   const cy_shape *shapes[3] = {[CY_CONVOLUTION_X] = &x, [CY_CONVOLUTION_W] = &w, [CY_CONVOLUTION_Y] = &y};
-  for (int k = 0; k < 2; k++) cy_sample_operand(s, k, CY_F64, *shapes[argument_of((cy_convolution_role)a.role, k)], -2, 2);
+  for (int k = 0; k < 2; k++)
+    cy_sample_operand(s, k, CY_F64, *shapes[argument_of((cy_convolution_role)a.role, k)], -2, 2);
   memcpy(s->attrs, &a, sizeof a);
 }
 
 const cy_op cy_op_convolution = {
     .name = "convolution", .op_class = CY_CLASS_MULTILINEAR, .arity = 2, .attr_size = sizeof(cy_window_attrs),
     .fields = cy_window_fields, .linear = 3, .scalar = -1, .infer = infer_convolution, .jvp = cy_jvp_multilinear,
-    .transpose = transpose_convolution, .kernel = kernel_convolution, .cost = cost_convolution, .reach = reach_convolution,
-    .images = images_convolution, .sample = sample_convolution};
+    .transpose = transpose_convolution, .kernel = kernel_convolution, .cost = cost_convolution,
+    .reach = reach_convolution, .images = images_convolution, .sample = sample_convolution};
 
 /* ---- builders ---- */
 

@@ -1,5 +1,6 @@
 /* Pooling: sums of windows and their transpose; where the largest element of each window is, reading there, and its
- * transpose. Max and mean pooling are made of these. Every value here is an image: kernels like its channels innermost. */
+ * transpose. Max and mean pooling are made of these. Every value here is an image: kernels like its channels
+ * innermost. */
 #include "ops/window.h"
 
 #include <string.h>
@@ -22,21 +23,25 @@ static double cost_windows(const void *attrs, const cy_type *in, int n, const cy
   return each;
 }
 
-static void reach_windows(const void *attrs, const cy_type *in, int n, const cy_type *out, int operand, cy_reach *reach) {
+static void reach_windows(const void *attrs, const cy_type *in, int n, const cy_type *out, int operand,
+                          cy_reach *reach) {
   (void)in, (void)n, (void)out, (void)operand;
   reach[0] = cy_reach_same(0);
   reach[1] = cy_reach_same(1);
   cy_window_reach(attrs, reach + 2);
 }
 
-static void reach_windows_back(const void *attrs, const cy_type *in, int n, const cy_type *out, int operand, cy_reach *reach) {
+static void reach_windows_back(const void *attrs, const cy_type *in, int n, const cy_type *out, int operand,
+                               cy_reach *reach) {
   (void)in, (void)n, (void)out, (void)operand;
   reach[0] = cy_reach_same(0);
   reach[1] = cy_reach_same(1);
   cy_window_reach_back(attrs, reach + 2);
 }
 
-static int64_t plane_offset(const cy_walk *w, const cy_view *v) { return w->index[0] * v->stride[0] + w->index[1] * v->stride[1]; }
+static int64_t plane_offset(const cy_walk *w, const cy_view *v) {
+  return w->index[0] * v->stride[0] + w->index[1] * v->stride[1];
+}
 
 /* ---- sum of windows ---- */
 
@@ -146,7 +151,8 @@ static cy_status check_positions(const cy_list *size) {
   int64_t count = 1;
   for (int i = 0; i < size->n; i++)
     if (!cy_mul_i64(count, size->at[i], &count) || count > INT32_MAX)
-      return cy_fail(CY_INVALID, "x has more than 2^31 - 1 elements in its spatial axes, which i32 positions do not reach");
+      return cy_fail(CY_INVALID,
+                     "x has more than 2^31 - 1 elements in its spatial axes, which i32 positions do not reach");
   return CY_OK;
 }
 
@@ -208,7 +214,8 @@ static cy_status infer_gather(const void *attrs, const cy_type *in, int n, cy_ty
   CY_TRY(check_index("x", in[0], in[1], &w->size));
   CY_TRY(cy_window_check_size("x", x, &w->size));
   if (index.rank != x.rank || index.dim[0] != x.dim[0] || index.dim[1] != x.dim[1])
-    return cy_fail_shapes("x has shape %s and the index %s; they must have the same axes and differ in spatial extents only", x, index);
+    return cy_fail_shapes(
+        "x has shape %s and the index %s; they must have the same axes and differ in spatial extents only", x, index);
   *out = (cy_type){in[0].dtype, index};
   return CY_OK;
 }
@@ -261,7 +268,8 @@ static void kernel_scatter(const cy_call *call) {
   for (cy_walk o = cy_walk_start(y->shape); o.more; cy_walk_next(&o)) {
     int64_t at;
     if (!position_offset(&o, &call->in[1], x, &at)) continue;
-    cy_store(x->data, x->dtype, at, cy_load(x->data, x->dtype, at) + cy_load(y->data, y->dtype, cy_walk_offset(&o, y->stride)));
+    cy_store(x->data, x->dtype, at,
+             cy_load(x->data, x->dtype, at) + cy_load(y->data, y->dtype, cy_walk_offset(&o, y->stride)));
   }
 }
 
@@ -283,14 +291,16 @@ static cy_value transpose_scatter(const cy_rule *r, int i, cy_value ct) {
   return cy_make(r->graph, &cy_op_window_gather, in, 2, r->node->attrs);
 }
 
-static void reach_gather(const void *attrs, const cy_type *in, int n, const cy_type *out, int operand, cy_reach *reach) {
+static void reach_gather(const void *attrs, const cy_type *in, int n, const cy_type *out, int operand,
+                         cy_reach *reach) {
   const cy_window_attrs *w = attrs;
   (void)n, (void)out;
   for (int i = 0; i < in[operand].shape.rank; i++) reach[i] = i < 2 || operand == 1 ? cy_reach_same(i) : cy_reach_all();
   if (operand == 0 && w->kernel.n) cy_window_reach(w, reach + 2);
 }
 
-static void reach_scatter(const void *attrs, const cy_type *in, int n, const cy_type *out, int operand, cy_reach *reach) {
+static void reach_scatter(const void *attrs, const cy_type *in, int n, const cy_type *out, int operand,
+                          cy_reach *reach) {
   const cy_window_attrs *w = attrs;
   (void)n, (void)out;
   for (int i = 0; i < in[operand].shape.rank; i++) reach[i] = i < 2 ? cy_reach_same(i) : cy_reach_all();

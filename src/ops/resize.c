@@ -1,5 +1,5 @@
-/* Resizing the spatial axes of images by interpolation, and the transpose. Separable: along each axis an element of the result
- * is a weighted sum of at most four elements near its position, which is an exact fraction of integers:
+/* Resizing the spatial axes of images by interpolation, and the transpose. Separable: along each axis an element of the
+ * result is a weighted sum of at most four elements near its position, which is an exact fraction of integers:
  *   half-pixel centres: (i + 1/2) in / out - 1/2;  corners aligned: i (in - 1) / (out - 1).
  * Beyond the ends the edge element repeats. */
 #include "ops/window.h"
@@ -11,7 +11,8 @@ typedef struct resize_attrs {
   cy_list from, to; /* spatial extents of x and y */
 } resize_attrs;
 static const cy_field resize_fields[] = {CY_INT_FIELD(resize_attrs, mode), CY_INT_FIELD(resize_attrs, align_corners),
-                                         CY_LIST_FIELD(resize_attrs, from), CY_LIST_FIELD(resize_attrs, to), CY_END_FIELDS};
+                                         CY_LIST_FIELD(resize_attrs, from), CY_LIST_FIELD(resize_attrs, to),
+                                         CY_END_FIELDS};
 
 /* ---- shape rules ---- */
 
@@ -95,7 +96,8 @@ static int taps_at(const resize_attrs *a, const int64_t *y, const cy_view *x, ta
   for (int i = 0; i < a->from.n; i++) {
     position p = position_of(a, i);
     tap before[MOST_TAPS_SPACE];
-    int64_t place = y[i] * p.stride + p.offset, base = place / p.divisor, rest = place % p.divisor, most = a->from.at[i] - 1;
+    int64_t place = y[i] * p.stride + p.offset, base = place / p.divisor, rest = place % p.divisor;
+    int64_t most = a->from.at[i] - 1;
     int count = n;
     if (rest < 0) base--, rest += p.divisor;
     memcpy(before, taps, (size_t)n * sizeof *taps);
@@ -180,14 +182,16 @@ static double cost_resize(const void *attrs, const cy_type *in, int n, const cy_
   return operations;
 }
 
-/* From floor(position) + first to floor(position) + last; floor(p / d) is the least whole number from (p - d + 1) / d. */
+/* From floor(position) + first to floor(position) + last; floor(p / d) is the least whole number from
+ * (p - d + 1) / d. */
 static cy_reach reach_axis(const resize_attrs *a, int i) {
   position p = position_of(a, i);
   int64_t low = p.offset - (p.divisor - 1) + taps_of[a->mode].first * p.divisor;
   return (cy_reach){i + 2, p.stride, low, p.offset + taps_of[a->mode].last * p.divisor, p.divisor, 1};
 }
 
-static void reach_resize(const void *attrs, const cy_type *in, int n, const cy_type *out, int operand, cy_reach *reach) {
+static void reach_resize(const void *attrs, const cy_type *in, int n, const cy_type *out, int operand,
+                         cy_reach *reach) {
   const resize_attrs *a = attrs;
   (void)in, (void)n, (void)out, (void)operand;
   reach[0] = cy_reach_same(0);
@@ -226,8 +230,10 @@ static cy_value simplify_resize(const cy_rule *r) {
 }
 
 static void sample_resize(const cy_op *op, cy_rng *rng, cy_sample *s) {
-  cy_shape x = {.rank = 3 + (int)cy_rng_below(rng, CY_MAX_SPACE), .dim = {cy_rng_below(rng, 8) ? 2 : 0, 1 + cy_rng_below(rng, 2)}};
-  resize_attrs a = {.mode = cy_rng_below(rng, 3), .align_corners = cy_rng_below(rng, 2), .from.n = x.rank - 2, .to.n = x.rank - 2};
+  cy_shape x = {.rank = 3 + (int)cy_rng_below(rng, CY_MAX_SPACE),
+                .dim = {cy_rng_below(rng, 8) ? 2 : 0, 1 + cy_rng_below(rng, 2)}};
+  resize_attrs a = {
+      .mode = cy_rng_below(rng, 3), .align_corners = cy_rng_below(rng, 2), .from.n = x.rank - 2, .to.n = x.rank - 2};
   for (int i = 0; i < a.from.n; i++) {
     a.from.at[i] = 1 + cy_rng_below(rng, 5);
     a.to.at[i] = 1 + cy_rng_below(rng, 5);
@@ -237,10 +243,10 @@ static void sample_resize(const cy_op *op, cy_rng *rng, cy_sample *s) {
 }
 
 const cy_op cy_op_resize = {
-    .name = "resize", .op_class = CY_CLASS_LINEAR, .arity = 1, .attr_size = sizeof(resize_attrs), .fields = resize_fields,
-    .linear = 1, .scalar = -1, .infer = infer_resize, .jvp = cy_jvp_linear, .transpose = transpose_resize,
-    .simplify = simplify_resize, .kernel = kernel_resize, .cost = cost_resize, .reach = reach_resize, .images = cy_images_all,
-    .sample = sample_resize};
+    .name = "resize", .op_class = CY_CLASS_LINEAR, .arity = 1, .attr_size = sizeof(resize_attrs),
+    .fields = resize_fields, .linear = 1, .scalar = -1, .infer = infer_resize, .jvp = cy_jvp_linear,
+    .transpose = transpose_resize, .simplify = simplify_resize, .kernel = kernel_resize, .cost = cost_resize, .reach = reach_resize,
+    .images = cy_images_all, .sample = sample_resize};
 
 const cy_op cy_op_resize_transpose = {
     .name = "resize_transpose", .op_class = CY_CLASS_LINEAR, .arity = 1, .attr_size = sizeof(resize_attrs),
@@ -250,7 +256,8 @@ const cy_op cy_op_resize_transpose = {
 
 cy_value cy_resize(cy_value x, const int64_t *size, cy_resize_mode mode, bool align_corners) {
   cy_shape shape = cy_value_shape(x);
-  resize_attrs a = {.mode = mode, .align_corners = align_corners, .from = cy_window_list(shape.dim + 2, shape.rank - 2)};
+  resize_attrs a = {
+      .mode = mode, .align_corners = align_corners, .from = cy_window_list(shape.dim + 2, shape.rank - 2)};
   a.to = cy_window_list(size, shape.rank - 2);
   return cy_make(x.graph, &cy_op_resize, &x, 1, &a);
 }

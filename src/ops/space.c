@@ -1,5 +1,6 @@
 /* Operations on the spatial axes of images [N, C, space...] that are made of others: padding by mirroring or repeating,
- * moving channels into space and back, pooling into a given number of bins. Their derivatives are those of their parts. */
+ * moving channels into space and back, pooling into a given number of bins. Their derivatives are those of their
+ * parts. */
 #include "ops/window.h"
 
 /* 1 to 3 spatial axes; otherwise the graph's error. */
@@ -20,20 +21,23 @@ static cy_value continued(cy_value x, int axis, int64_t n, bool before, cy_pad_m
   cy_shape shape = cy_value_shape(x);
   int64_t extent = shape.dim[axis];
   if (mode == CY_PAD_REFLECT)
-    return cy_flip(before ? cy_slice_axis(x, axis, 1, n + 1) : cy_slice_axis(x, axis, extent - 1 - n, extent - 1), axis);
+    return cy_flip(before ? cy_slice_axis(x, axis, 1, n + 1) : cy_slice_axis(x, axis, extent - 1 - n, extent - 1),
+                   axis);
   shape.dim[axis] = n;
   return cy_broadcast(before ? cy_slice_axis(x, axis, 0, 1) : cy_slice_axis(x, axis, extent - 1, extent), shape);
 }
 
 static bool check_padding(cy_value x, int axis, int64_t low, int64_t high, cy_pad_mode mode) {
-  int64_t extent = cy_value_shape(x).dim[axis], most = low > high ? low : high, least = mode == CY_PAD_REFLECT ? most : 0;
+  int64_t extent = cy_value_shape(x).dim[axis], most = low > high ? low : high;
+  int64_t least = mode == CY_PAD_REFLECT ? most : 0;
   if (low < 0 || high < 0)
-    cy_graph_fail(x.graph, CY_INVALID, "pad_space: padding %lld, %lld along axis %d must not be negative", (long long)low,
-                  (long long)high, axis);
+    cy_graph_fail(x.graph, CY_INVALID, "pad_space: padding %lld, %lld along axis %d must not be negative",
+                  (long long)low, (long long)high, axis);
   else if (most && extent <= least)
-    cy_graph_fail(x.graph, CY_INVALID, "pad_space: %s %lld elements along axis %d takes an extent above %lld, but x has %lld",
-                  mode == CY_PAD_REFLECT ? "reflecting" : "repeating the edge over", (long long)most, axis, (long long)least,
-                  (long long)extent);
+    cy_graph_fail(x.graph, CY_INVALID,
+                  "pad_space: %s %lld elements along axis %d takes an extent above %lld, but x has %lld",
+                  mode == CY_PAD_REFLECT ? "reflecting" : "repeating the edge over", (long long)most, axis,
+                  (long long)least, (long long)extent);
   return !cy_graph_failed(x.graph);
 }
 
@@ -80,8 +84,8 @@ cy_value cy_pixel_shuffle(cy_value x, int64_t factor) {
   bool fits;
   int64_t each = power(factor, space, &fits);
   if (!fits || from.dim[1] % each) {
-    cy_graph_fail(x.graph, CY_INVALID, "pixel_shuffle: %lld channels cannot be divided by %lld^%d%s", (long long)from.dim[1],
-                  (long long)factor, space, fits ? "" : ", which is past 2^63");
+    cy_graph_fail(x.graph, CY_INVALID, "pixel_shuffle: %lld channels cannot be divided by %lld^%d%s",
+                  (long long)from.dim[1], (long long)factor, space, fits ? "" : ", which is past 2^63");
     return cy_failed(x.graph);
   }
   split.dim[1] = to.dim[1] = from.dim[1] / each;
@@ -90,7 +94,8 @@ cy_value cy_pixel_shuffle(cy_value x, int64_t factor) {
     order[2 + 2 * i] = 2 + space + i;
     order[3 + 2 * i] = 2 + i;
     split.dim[split.rank++] = from.dim[2 + i];
-    if (!cy_mul_i64(from.dim[2 + i], factor, &to.dim[2 + i])) to.dim[2 + i] = INT64_MAX; /* reshape says what is wrong */
+    if (!cy_mul_i64(from.dim[2 + i], factor, &to.dim[2 + i]))
+      to.dim[2 + i] = INT64_MAX; /* reshape says what is wrong */
   }
   return cy_reshape(cy_permute(cy_reshape(x, split), order), to);
 }
@@ -131,8 +136,9 @@ static bool check_bins(cy_value x, const char *op, const int64_t *size, bool *ev
   for (int i = 0; i < shape.rank - 2; i++) {
     int64_t in = shape.dim[i + 2], out = size[i];
     if (in < 1 || out < 1 || in > INT32_MAX || out > INT32_MAX) {
-      cy_graph_fail(x.graph, CY_INVALID, "%s: axis %d goes from extent %lld to %lld; both must be positive and below 2^31", op,
-                    i + 2, (long long)in, (long long)out);
+      cy_graph_fail(x.graph, CY_INVALID,
+                    "%s: axis %d goes from extent %lld to %lld; both must be positive and below 2^31", op, i + 2,
+                    (long long)in, (long long)out);
       return false;
     }
     *even = *even && in % out == 0;
@@ -168,7 +174,8 @@ static void fill_means(cy_tensor *t, int64_t in, int64_t out, int64_t columns) {
 static void fill_places(cy_tensor *t, int64_t in, int64_t out, int64_t columns) {
   for (int64_t i = 0; i < out; i++) {
     int64_t start = bin_start(i, in, out), end = bin_end(i, in, out);
-    for (int64_t k = 0; k < columns; k++) cy_tensor_set(t, i * columns + k, (double)(start + k < end ? start + k : start));
+    for (int64_t k = 0; k < columns; k++)
+      cy_tensor_set(t, i * columns + k, (double)(start + k < end ? start + k : start));
   }
 }
 

@@ -1,12 +1,14 @@
 /* What the operations on windows share: attributes with their defaults filled in, the checks of their shape rules, the
- * elements that a window sees, and random instances. The invariant: attributes that passed cy_window_check need no check of
- * overflow anywhere else. */
+ * elements that a window sees, and random instances. The invariant: attributes that passed cy_window_check need no
+ * check of overflow anywhere else. */
 #include "ops/window.h"
 
 const cy_field cy_window_fields[] = {
-    CY_INT_FIELD(cy_window_attrs, role),      CY_INT_FIELD(cy_window_attrs, groups),  CY_LIST_FIELD(cy_window_attrs, size),
-    CY_LIST_FIELD(cy_window_attrs, kernel),   CY_LIST_FIELD(cy_window_attrs, stride), CY_LIST_FIELD(cy_window_attrs, dilation),
-    CY_LIST_FIELD(cy_window_attrs, low),      CY_LIST_FIELD(cy_window_attrs, high),   CY_END_FIELDS};
+    CY_INT_FIELD(cy_window_attrs, role),       CY_INT_FIELD(cy_window_attrs, groups),
+    CY_LIST_FIELD(cy_window_attrs, size),      CY_LIST_FIELD(cy_window_attrs, kernel),
+    CY_LIST_FIELD(cy_window_attrs, stride),    CY_LIST_FIELD(cy_window_attrs, dilation),
+    CY_LIST_FIELD(cy_window_attrs, low),       CY_LIST_FIELD(cy_window_attrs, high),
+    CY_END_FIELDS};
 
 int64_t cy_window_extent(const cy_window_attrs *w, int i) {
   int64_t room = w->size.at[i] + w->low.at[i] + w->high.at[i] - w->dilation.at[i] * (w->kernel.at[i] - 1) - 1;
@@ -53,15 +55,17 @@ static cy_status check_axis(const cy_window_attrs *w, int i) {
   CY_TRY(check_number("dilation", w->dilation.at[i], 1, axis));
   CY_TRY(check_number("padding", low < high ? low : high, 0, axis));
   if (!cy_mul_i64(w->dilation.at[i], kernel - 1, &span) || !cy_add_i64(span, 1, &span))
-    return cy_fail(CY_INVALID, "kernel %lld with dilation %lld along axis %d spans more than 2^63 elements", (long long)kernel,
-                   (long long)w->dilation.at[i], axis);
+    return cy_fail(CY_INVALID, "kernel %lld with dilation %lld along axis %d spans more than 2^63 elements",
+                   (long long)kernel, (long long)w->dilation.at[i], axis);
   if (!cy_add_i64(size, low, &padded) || !cy_add_i64(padded, high, &padded))
-    return cy_fail(CY_INVALID, "the padded extent %lld + %lld + %lld along axis %d does not fit in 63 bits", (long long)size,
-                   (long long)low, (long long)high, axis);
+    return cy_fail(CY_INVALID, "the padded extent %lld + %lld + %lld along axis %d does not fit in 63 bits",
+                   (long long)size, (long long)low, (long long)high, axis);
   if (span > padded)
-    return cy_fail(CY_INVALID, "kernel %lld with dilation %lld spans %lld, but the input has %lld + %lld + %lld = %lld along axis %d",
-                   (long long)kernel, (long long)w->dilation.at[i], (long long)span, (long long)size, (long long)low,
-                   (long long)high, (long long)padded, axis);
+    return cy_fail(
+        CY_INVALID,
+        "kernel %lld with dilation %lld spans %lld, but the input has %lld + %lld + %lld = %lld along axis %d",
+        (long long)kernel, (long long)w->dilation.at[i], (long long)span, (long long)size, (long long)low,
+        (long long)high, (long long)padded, axis);
   /* The last window starts within padded, so only the stride itself could carry a coordinate past 2^63. */
   int64_t end;
   if (!cy_add_i64(padded, w->stride.at[i], &end))
@@ -72,8 +76,8 @@ static cy_status check_axis(const cy_window_attrs *w, int i) {
 cy_status cy_window_check(const cy_window_attrs *w) {
   int64_t n = w->size.n;
   if (n < 1 || n > CY_MAX_SPACE)
-    return cy_fail(CY_INVALID, "x has %lld spatial axes; it must be [N, C, space...] with 1 to %d of them", (long long)n,
-                   CY_MAX_SPACE);
+    return cy_fail(CY_INVALID, "x has %lld spatial axes; it must be [N, C, space...] with 1 to %d of them",
+                   (long long)n, CY_MAX_SPACE);
   if (w->kernel.n != n || w->stride.n != n || w->dilation.n != n || w->low.n != n || w->high.n != n)
     return cy_fail(CY_INVALID, "x has %lld spatial axes, but the kernel %lld", (long long)n, (long long)w->kernel.n);
   for (int i = 0; i < n; i++) CY_TRY(check_axis(w, i));
@@ -97,8 +101,8 @@ cy_status cy_window_check_size(const char *what, cy_shape shape, const cy_list *
   char text[CY_SHAPE_TEXT];
   for (int i = 0; i < size->n; i++)
     if (shape.dim[i + 2] != size->at[i])
-      return cy_fail(CY_INVALID, "%s has shape %s, but its extent along axis %d must be %lld", what, cy_shape_text(shape, text),
-                     i + 2, (long long)size->at[i]);
+      return cy_fail(CY_INVALID, "%s has shape %s, but its extent along axis %d must be %lld", what,
+                     cy_shape_text(shape, text), i + 2, (long long)size->at[i]);
   return CY_OK;
 }
 
@@ -107,11 +111,12 @@ cy_status cy_window_check_windows(const char *what, cy_shape shape, const cy_win
   for (int i = 0; i < w->size.n; i++) {
     int64_t extent = cy_window_extent(w, i);
     if (shape.dim[i + 2] != extent)
-      return cy_fail(CY_INVALID,
-                     "%s has shape %s, but along axis %d there are floor((%lld + %lld + %lld - %lld) / %lld) + 1 = %lld windows",
-                     what, cy_shape_text(shape, text), i + 2, (long long)w->size.at[i], (long long)w->low.at[i],
-                     (long long)w->high.at[i], (long long)(w->dilation.at[i] * (w->kernel.at[i] - 1) + 1),
-                     (long long)w->stride.at[i], (long long)extent);
+      return cy_fail(
+          CY_INVALID,
+          "%s has shape %s, but along axis %d there are floor((%lld + %lld + %lld - %lld) / %lld) + 1 = %lld windows",
+          what, cy_shape_text(shape, text), i + 2, (long long)w->size.at[i], (long long)w->low.at[i],
+          (long long)w->high.at[i], (long long)(w->dilation.at[i] * (w->kernel.at[i] - 1) + 1),
+          (long long)w->stride.at[i], (long long)extent);
   }
   return CY_OK;
 }
@@ -129,17 +134,20 @@ cy_shape cy_window_result(cy_shape image, const cy_window_attrs *w) {
 
 /* ---- reach ---- */
 
+/* x = y stride - low + t dilation for every element t of the window. */
 void cy_window_reach(const cy_window_attrs *w, cy_reach *space) {
-  for (int i = 0; i < w->size.n; i++)
-    space[i] = (cy_reach){i + 2, w->stride.at[i], -w->low.at[i], w->dilation.at[i] * (w->kernel.at[i] - 1) - w->low.at[i], 1,
-                          w->dilation.at[i]};
+  for (int i = 0; i < w->size.n; i++) {
+    int64_t low = w->low.at[i], dilation = w->dilation.at[i], span = dilation * (w->kernel.at[i] - 1);
+    space[i] = (cy_reach){i + 2, w->stride.at[i], -low, span - low, 1, dilation};
+  }
 }
 
-/* x = y stride - low + t dilation, solved for y. */
+/* The same, solved for y. */
 void cy_window_reach_back(const cy_window_attrs *w, cy_reach *space) {
-  for (int i = 0; i < w->size.n; i++)
-    space[i] = (cy_reach){i + 2, 1, w->low.at[i] - w->dilation.at[i] * (w->kernel.at[i] - 1), w->low.at[i], w->stride.at[i],
-                          w->dilation.at[i]};
+  for (int i = 0; i < w->size.n; i++) {
+    int64_t low = w->low.at[i], dilation = w->dilation.at[i], span = dilation * (w->kernel.at[i] - 1);
+    space[i] = (cy_reach){i + 2, 1, low - span, low, w->stride.at[i], dilation};
+  }
 }
 
 uint32_t cy_images_all(const void *attrs) {

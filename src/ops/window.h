@@ -16,8 +16,8 @@ typedef struct cy_window_attrs {
 } cy_window_attrs;
 extern const cy_field cy_window_fields[];
 
-/* Extent of y along spatial axis i: floor((size + low + high - dilation (kernel - 1) - 1) / stride) + 1; 0 or less if no window
- * fits. */
+/* Extent of y along spatial axis i: floor((size + low + high - dilation (kernel - 1) - 1) / stride) + 1; 0 or less if
+ * no window fits. */
 int64_t cy_window_extent(const cy_window_attrs *windows, int i);
 
 /* ---- builders ---- */
