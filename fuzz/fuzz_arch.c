@@ -8,12 +8,12 @@
 #include <stdlib.h>
 #include <string.h>
 
-static void build(const cy_model *model) {
+static void build(const cy_model *model, cy_shape shape) {
   cy_graph *graph;
   cy_network *network;
   if (cy_graph_create(&graph) != CY_OK) abort();
   if (cy_network_create(graph, (cy_network_options){.training = true}, &network) != CY_OK) abort();
-  cy_value x = cy_input(graph, "x", CY_F32, CY_SHAPE(2, 6));
+  cy_value x = cy_input(graph, "x", CY_F32, shape);
   cy_value y = cy_model_apply(model, network, x);
   if (cy_is_value(y) != (cy_graph_status(graph) == CY_OK)) abort();
   cy_network_free(network);
@@ -33,7 +33,10 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     if (strcmp(once, twice) != 0) abort();
     cy_string_free(twice);
     cy_model_free(again);
-    if (strlen(once) < 2000) build(model);
+    if (strlen(once) < 2000) {
+      build(model, CY_SHAPE(2, 6));
+      build(model, CY_SHAPE(2, 4, 8, 9));
+    }
     cy_string_free(once);
     cy_model_free(model);
   }

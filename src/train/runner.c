@@ -139,20 +139,12 @@ static cy_status build(const cy_objective *o, cy_runner_kind kind, int64_t n, cy
   return kind == CY_RUN_TRAIN ? build_updates(o, built, loss, declare) : CY_OK;
 }
 
-static bool can_be_built(const cy_objective *objective) {
-  cy_runner_graph built = {0};
-  cy_status status = build(objective, CY_RUN_PREDICT, 1, NULL, &built);
-  cy_runner_graph_clear(&built);
-  return status == CY_OK;
-}
-
 cy_status cy_runner_build(const cy_objective *objective, cy_runner_kind kind, int64_t n, cy_state *declare,
                          cy_runner_graph *built) {
   *built = (cy_runner_graph){0};
   cy_status status = build(objective, kind, n, declare, built);
-  if (status == CY_OK) return CY_OK;
-  cy_runner_graph_clear(built);
-  return cy_explain_size(status, objective, can_be_built);
+  if (status != CY_OK) cy_runner_graph_clear(built);
+  return status;
 }
 
 void cy_runner_graph_clear(cy_runner_graph *built) {

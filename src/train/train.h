@@ -93,10 +93,6 @@ CY_MUST_CHECK cy_status cy_sizes_check(const cy_image_size *sizes, cy_shape samp
 cy_shape cy_sample_at(cy_shape sample, const cy_image_size *sizes, int64_t number);
 /* The same objective for samples of another shape. */
 cy_objective cy_objective_at(const cy_objective *objective, cy_shape sample);
-/* Adds to the recorded sentence which images would be large enough, if larger ones are what the model needs. works(o)
- * tells for an objective. Returns status. */
-CY_MUST_CHECK cy_status cy_explain_size(cy_status status, const cy_objective *objective,
-                                        bool (*works)(const cy_objective *objective));
 
 /* ---- evaluate.c ---- */
 
