@@ -136,7 +136,7 @@ CY_API cy_value cy_adaptive_max_pool(cy_value x, const int64_t *size);
 typedef enum cy_resize_mode { CY_RESIZE_NEAREST, CY_RESIZE_LINEAR, CY_RESIZE_CUBIC } cy_resize_mode; /* cubic: a = -0.5 (Keys 1981) */
 /* Spatial axes to the given extents. Element i lies at (i + 1/2) in / out - 1/2 (half-pixel centres), or at
  * i (in - 1) / (out - 1) with corners aligned; edges repeat. Nearest takes floor(i in / out), with corners aligned the
- * position rounded, halves down. Nearest and linear are PyTorch's and ONNX's; PyTorch's cubic has a = -0.75. Plain
+ * position rounded, halves down. Nearest and linear are as in PyTorch; PyTorch's cubic has a = -0.75. Plain
  * interpolation: no low-pass filter when shrinking. */
 CY_API cy_value cy_resize(cy_value x, const int64_t *size, cy_resize_mode mode, bool align_corners);
 typedef enum cy_pad_mode { CY_PAD_ZERO, CY_PAD_REFLECT, CY_PAD_EDGE } cy_pad_mode; /* reflect: without the edge; pad < extent */
