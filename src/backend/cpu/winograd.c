@@ -11,7 +11,7 @@
 #include <string.h>
 
 enum { POINTS = CY_WINOGRAD_POINTS, PATCH = CY_WINOGRAD_PATCH };
-enum { BLOCK_BYTES = 640 * 1024, GRADIENT_BLOCK_BYTES = 1536 * 1024 };
+enum { BLOCK_BYTES = 640 * 1024, LARGE_BLOCK_BYTES = 2048 * 1024 };
 
 /* One side of the convolution: an image's extents, strides (batch, channel, rows, columns) and channels. */
 typedef struct side {
@@ -105,11 +105,11 @@ static void arrange(cy_winograd *w, const cy_convolution_problem *p) {
 static void choose_block(cy_winograd *w) {
   const int64_t bytes = POINTS * (w->from.channels + w->to.channels) * (int64_t)sizeof(float);
   const int64_t rows = w->products->rows[1];
+  const int64_t weights = POINTS * w->from.channels * w->to.channels * (int64_t)sizeof(float);
   if (w->role == CY_CONVOLUTION_W) {
-    w->block = min64(w->all_tiles, max64(GRADIENT_BLOCK_BYTES / bytes, 32));
+    w->block = min64(w->all_tiles, max64((weights > 1 << 20 ? LARGE_BLOCK_BYTES : BLOCK_BYTES) / bytes, 32));
     return;
   }
-  const int64_t weights = POINTS * w->from.channels * w->to.channels * (int64_t)sizeof(float);
   const int64_t least = weights > 12 << 20 ? 5 : weights > 3 << 20 ? 2 : 1;
   const int64_t fitting = max64(BLOCK_BYTES / bytes / rows, least) * rows;
   const int64_t blocks = ceil_div(ceil_div(w->all_tiles, fitting), w->threads) * w->threads;
