@@ -195,7 +195,8 @@ static void add_setting(char *text, size_t size, const char *what, const cy_list
 static void heading(cairo_t *cr, const panel *p) {
   char text[256], name[CY_STEP_NAME], extents[CY_SHAPE_TEXT];
   const cy_window_attrs *w = &p->step->windows;
-  snprintf(text, sizeof text, "%s: %s", cy_step_name(p->step, name), cy_shape_text(cy_shape_of(&w->kernel), extents));
+  snprintf(text, sizeof text, "%s: %s %s", cy_step_name(p->step, name), p->step->kernel ? "kernel" : "windows",
+           cy_shape_text(cy_shape_of(&w->kernel), extents));
   add_setting(text, sizeof text, "stride", &w->stride, 1);
   add_setting(text, sizeof text, "padding", &w->low, 0);
   add_setting(text, sizeof text, "dilation", &w->dilation, 1);
