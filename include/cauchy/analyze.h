@@ -33,10 +33,10 @@ typedef struct cy_receptive_axis {
   int64_t size;        /* of the largest interval over all units */
   int64_t stride, per; /* it moves by stride / per elements from unit to unit, in lowest terms: 2 / 1; 1 / 2 after a
                         * transposed convolution of stride 2; negative after a flip */
-  bool regular;        /* false: units move unevenly, and stride and center mean nothing */
+  bool regular;        /* false: units move unevenly, also away from the borders; stride and center mean nothing */
   bool everything;     /* fixed, and covers the whole axis */
   int64_t first, last; /* what unit 0 sees, in elements of the input; may lie outside. Fixed: what all see */
-  double center;       /* the middle of unit 0's interval */
+  double center;       /* the middle of unit 0's interval (as the units away from the borders have it) */
 } cy_receptive_axis;
 
 /* fields[i][axis of the input] for n values of the input's graph. Cost: nodes * axes, times the phases of transposed
@@ -82,6 +82,10 @@ CY_API CY_MUST_CHECK cy_status cy_analysis_find(const cy_analysis *analysis, con
 CY_API cy_analysis_totals cy_analysis_total(const cy_analysis *analysis);
 /* The values in the analysis' graph, with a batch axis of one. layer -1: the input. */
 CY_API cy_value cy_analysis_value(const cy_analysis *analysis, int layer);
+
+/* One layer's arithmetic step by step, as on paper: sizes, parameters, multiply-adds and receptive field with their formulas
+ * and numbers. Lines of text; free with cy_string_free. */
+CY_API CY_MUST_CHECK cy_status cy_analysis_layer_text(const cy_analysis *analysis, int layer, char **text);
 
 /* ---- fields, measured: the derivative of a unit with respect to the input, in f64 ---- */
 

@@ -10,7 +10,7 @@ enum { MOST_PHASES = 1024, MOST_TABLE = 1 << 20 };
 
 static int64_t absolute(int64_t a) { return a < 0 ? -a : a; }
 
-static int64_t gcd(int64_t a, int64_t b) {
+int64_t cy_common_divisor(int64_t a, int64_t b) {
   a = absolute(a);
   b = absolute(b);
   while (b) {
@@ -70,10 +70,10 @@ bool cy_reach_elements(const cy_reach *r, int64_t i, int64_t *first, int64_t *st
   *first = *step = 0;
   if (!cy_mul_i64(i, r->stride, &start) || !cy_add_i64(start, r->high, &end) || !cy_add_i64(start, r->low, &start))
     return false;
-  for (int64_t tries = divisor / gcd(stride, divisor); tries > 0 && start % divisor != 0; tries--)
+  for (int64_t tries = divisor / cy_common_divisor(stride, divisor); tries > 0 && start % divisor != 0; tries--)
     if (!cy_add_i64(start, stride, &start)) return false;
   if (start % divisor != 0 || start > end) return true;
-  *step = stride / gcd(stride, divisor); /* of elements */
+  *step = stride / cy_common_divisor(stride, divisor); /* of elements */
   *first = start / divisor;
   int64_t last = floor_div(end, divisor);
   *n = (last - *first) / *step + 1;
@@ -91,17 +91,17 @@ static cy_view_field fixed(cy_arena *arena, cy_interval seen) {
 
 /* Lowest terms; per > 0. */
 static void set_rate(cy_view_field *f, int64_t rate, int64_t per) {
-  int64_t common = gcd(rate, per);
+  int64_t common = cy_common_divisor(rate, per);
   f->rate = common ? rate / common : 0;
   f->per = common ? per / common : 0;
 }
 
 /* How the phases of the result come about; false if they are too many, and a table has to do. */
 static bool phases(const cy_view_field *operand, const cy_reach *reach, int64_t extent, cy_view_field *f) {
-  int64_t divisor = reach->divisor ? reach->divisor : 1, own = divisor / gcd(reach->stride, divisor), moved, quotient;
+  int64_t divisor = reach->divisor ? reach->divisor : 1, own = divisor / cy_common_divisor(reach->stride, divisor), moved, quotient;
   if (!cy_mul_i64(reach->stride, own, &moved)) return false;
   moved /= divisor; /* elements of the operand per own units */
-  int64_t repeat = moved ? operand->period / gcd(operand->period, moved) : 1;
+  int64_t repeat = moved ? operand->period / cy_common_divisor(operand->period, moved) : 1;
   if (!cy_mul_i64(own, repeat, &f->period) || f->period > (extent > MOST_PHASES ? extent : MOST_PHASES)) return false;
   quotient = moved * repeat / operand->period;
   return cy_mul_i64(operand->advance, quotient, &f->advance);
@@ -166,9 +166,26 @@ static bool same_field(const cy_view_field *a, const cy_view_field *b) {
          a->rate == b->rate && a->per == b->per && memcmp(a->at, b->at, (size_t)a->period * sizeof *a->at) == 0;
 }
 
+enum { MOST_STEPS = 8 };
+
+/* Units that differ at the borders only, as where images are padded by mirroring: the middle half repeats every few. */
+static bool even_middle(const cy_view_field *f, int64_t *rate, int64_t *per) {
+  int64_t first = f->period / 4, last = f->period - 1 - first;
+  if (!f->table) return false;
+  for (*per = 1; *per <= MOST_STEPS && first + *per <= last; ++*per) {
+    *rate = f->at[first + *per].low - f->at[first].low;
+    bool even = true;
+    for (int64_t i = first; even && i + *per <= last; i++)
+      even = cy_interval_size(f->at[i]) && cy_interval_size(f->at[i]) == cy_interval_size(f->at[i + *per]) &&
+             f->at[i + *per].low - f->at[i].low == *rate;
+    if (even) return true;
+  }
+  return false;
+}
+
 static cy_status join_windows(cy_arena *arena, const cy_view_field *a, const cy_view_field *b, int64_t extent,
                               cy_view_field *f) {
-  int64_t repeat = b->period / gcd(a->period, b->period), period, x, y;
+  int64_t repeat = b->period / cy_common_divisor(a->period, b->period), period, x, y;
   bool even = a->rate == b->rate && a->per == b->per && a->per;
   *f = (cy_view_field){.sight = CY_SEES_WINDOW, .axis = a->axis, .rate = even ? a->rate : 0, .per = even ? a->per : 0};
   f->table = a->table || b->table || !cy_mul_i64(a->period, repeat, &period) || period > MOST_PHASES + extent ||
@@ -184,6 +201,8 @@ static cy_status join_windows(cy_arena *arena, const cy_view_field *a, const cy_
     if (!cy_field_at(a, i, &one) || !cy_field_at(b, i, &other)) return too_large();
     f->at[i] = cy_interval_join(one, other);
   }
+  int64_t rate, per;
+  if (!even && even_middle(f, &rate, &per)) set_rate(f, rate, per);
   return CY_OK;
 }
 

@@ -91,22 +91,22 @@ static cy_status start(walk *w, cy_value input) {
 }
 
 static cy_receptive_axis summary(const cy_view_field *f, int64_t units, int64_t extent) {
-  cy_receptive_axis a = {.sight = f->sight, .axis = f->axis};
+  cy_receptive_axis a = {.sight = f->sight, .axis = f->axis, .stride = f->rate, .per = f->per};
   if (f->sight == CY_SEES_NOTHING) return a;
   int64_t phases = f->sight == CY_SEES_FIXED ? 1 : f->period < units ? f->period : units, chosen = -1;
   for (int64_t i = phases - 1; i >= 0; i--) {
-    int64_t size = f->at[i].low > f->at[i].high ? 0 : f->at[i].high - f->at[i].low + 1;
-    if (size > a.size) a.size = size;
-    if (size) chosen = i;
+    if (cy_interval_size(f->at[i]) > a.size) a.size = cy_interval_size(f->at[i]);
+    if (cy_interval_size(f->at[i])) chosen = i;
   }
   if (chosen < 0) return (cy_receptive_axis){.sight = CY_SEES_NOTHING, .axis = -1};
-  a.regular = f->sight == CY_SEES_FIXED || f->per > 0;
-  a.stride = f->rate;
-  a.per = f->per ? f->per : 1;
-  a.first = f->at[0].low <= f->at[0].high ? f->at[0].low : f->at[chosen].low;
-  a.last = f->at[0].low <= f->at[0].high ? f->at[0].high : f->at[chosen].high;
-  a.center = ((double)f->at[chosen].low + (double)f->at[chosen].high) / 2 - (double)chosen * (double)a.stride / (double)a.per;
+  cy_interval seen = f->at[cy_interval_size(f->at[0]) ? 0 : chosen];
+  a.first = seen.low;
+  a.last = seen.high;
   a.everything = f->sight == CY_SEES_FIXED && a.first <= 0 && a.last >= extent - 1;
+  if (f->table && cy_interval_size(f->at[f->period / 2])) chosen = f->period / 2; /* away from the borders */
+  a.regular = f->sight == CY_SEES_FIXED || a.per > 0;
+  if (a.per == 0) a.per = 1;
+  a.center = ((double)f->at[chosen].low + (double)f->at[chosen].high) / 2 - (double)chosen * (double)a.stride / (double)a.per;
   return a;
 }
 

@@ -14,6 +14,7 @@ typedef struct cy_interval {
   int64_t low, high;
 } cy_interval;
 static const cy_interval cy_sees_none = {INT64_MAX, INT64_MIN};
+static inline int64_t cy_interval_size(cy_interval seen) { return seen.low > seen.high ? 0 : seen.high - seen.low + 1; }
 
 /* Unit i = period q + r along axis of the value sees at[r], moved by advance q. A table has one entry per unit instead: units
  * beyond its ends see nothing. Fixed views (axis -1) have one entry, which every unit sees. */
@@ -28,6 +29,7 @@ typedef struct cy_view_field {
 
 /* ---- combine.c ---- */
 
+int64_t cy_common_divisor(int64_t a, int64_t b); /* the greatest, positive unless both are 0 */
 cy_interval cy_interval_join(cy_interval a, cy_interval b);
 /* What unit i sees. False if a coordinate leaves 63 bits. */
 bool cy_field_at(const cy_view_field *field, int64_t i, cy_interval *seen);

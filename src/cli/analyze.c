@@ -38,6 +38,16 @@ static cy_status measure_memory(const cli_arguments *arguments, cli_analysis *a)
   return CY_OK;
 }
 
+static cy_status print_layer(const cli_analysis *a, const char *name) {
+  int layer;
+  char *text;
+  CY_TRY(cy_analysis_find(a->analysis, name, &layer));
+  CY_TRY(cy_analysis_layer_text(a->analysis, layer, &text));
+  fputs(text, stdout);
+  cy_string_free(text);
+  return CY_OK;
+}
+
 static cy_status print_json(const cli_analysis *a) {
   json_t *object = cli_analysis_json(a);
   char *text = object ? json_dumps(object, JSON_INDENT(2) | JSON_REAL_PRECISION(12)) : NULL;
@@ -51,6 +61,7 @@ static cy_status print_json(const cli_analysis *a) {
 static cy_status run(const cli_arguments *arguments, cli_analysis *a) {
   CY_TRY(cli_network_open(arguments->words[0], cli_option_value(arguments, "--input"), &a->network));
   CY_TRY(cy_analyze(a->network.model, a->network.sample, &a->analysis));
+  if (cli_option_value(arguments, "--layer")) return print_layer(a, cli_option_value(arguments, "--layer"));
   CY_TRY(measure_memory(arguments, a));
   if (cli_option_value(arguments, "--json")) return print_json(a);
   return cli_analysis_print(a, cli_option_value(arguments, "--markdown") != NULL);

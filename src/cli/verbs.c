@@ -21,12 +21,15 @@ static const cli_option eval_options[] = {
 static const cli_option predict_options[] = {
     {"--json", NULL, "print one JSON object per line"},
     {"--out", "FILE", "write to a .csv, .jsonl or .npy file (probabilities or values)"},
+    {"--fit", "HOW", "bring pictures of another size to the model's: stretch, or crop to the middle"},
     {"--threads", "N", "use N threads (all cores)"},
     {0},
 };
 static const cli_option data_options[] = {
     {"--url", "URL", "get: fetch the files from this folder instead"},
     {"--quiet", NULL, "get: show no progress"},
+    {"--resize", "SIZE", "info: bring images to this size, 64 or 48x64 (height x width)"},
+    {"--picture", "FILE", "info: draw ten images of each class to a .png or .svg file"},
     {0},
 };
 static const cli_option info_options[] = {
@@ -35,6 +38,7 @@ static const cli_option info_options[] = {
 };
 static const cli_option analyze_options[] = {
     {"--input", "SHAPE", "of one input: 3x64x64 (channels, height, width)"},
+    {"--layer", "NAME", "one layer's arithmetic step by step, as on paper"},
     {"--batch", "N", "memory for batches of N (inference 1; training 32 or the recipe's)"},
     {"--training", NULL, "compile the training step even of more than 500 layers, for its memory"},
     {"--json", NULL, "print one JSON object"},
@@ -93,17 +97,19 @@ static const cli_verb verbs[] = {
      .max_words = 2,
      .run = cli_eval},
     {.name = "predict",
-     .usage = "MODEL INPUT",
+     .usage = "MODEL INPUT [PICTURE ...]",
      .summary = "classes and probabilities for new samples",
      .help = "INPUT is a CSV, NPY or IDX file, gzipped or not, or - for standard input. One row is one sample,\n"
              "raw as in training: the model scales it. A CSV file with a header may have other columns too, in\n"
-             "any order.",
+             "any order. Or INPUT is pictures: PNG and JPEG files and folders of them, resized and converted as\n"
+             "the training said.",
      .examples = "cauchy predict runs/iris-1 flowers.csv\n"
                  "cauchy predict runs/mnist-1 t10k-images-idx3-ubyte.gz --out answers.csv\n"
+                 "cauchy predict runs/cifar10-1 photo.jpg holidays/ --fit crop\n"
                  "echo 5.1,3.5,1.4,0.2 | cauchy predict runs/iris-1 - --json",
      .options = predict_options,
      .min_words = 2,
-     .max_words = 2,
+     .max_words = -1,
      .run = cli_predict},
     {.name = "data",
      .usage = "list | info NAME | get NAME",
@@ -113,7 +119,8 @@ static const cli_verb verbs[] = {
              "path of a data set.",
      .examples = "cauchy data list\n"
                  "cauchy data get mnist\n"
-                 "cauchy data info wine.csv",
+                 "cauchy data info wine.csv\n"
+                 "cauchy data info photos/ --resize 64 --picture photos.png",
      .options = data_options,
      .min_words = 1,
      .max_words = 2,
