@@ -87,6 +87,40 @@ CY_API cy_value cy_analysis_value(const cy_analysis *analysis, int layer);
  * and numbers. Lines of text; free with cy_string_free. */
 CY_API CY_MUST_CHECK cy_status cy_analysis_layer_text(const cy_analysis *analysis, int layer, char **text);
 
+/* ---- other sizes of input -------------------------------------------------------------------------------------
+ * Sizes as functions of the input's spatial extents, found by building the network at many sizes and stating the rule that
+ * all of them follow; and which sizes work at all. */
+typedef struct cy_variation cy_variation;
+
+/* times * floor((slope n - minus) / over) + plus, with n the input's extent along axis; axis -1: always plus. */
+typedef struct cy_size_rule {
+  bool known;
+  int axis; /* of the example: 1 is the first spatial one */
+  int64_t times, slope, minus, over, plus;
+} cy_size_rule;
+
+typedef struct cy_vary_axis {
+  int64_t smallest;         /* with the other axes as given */
+  int64_t largest;          /* that was tried: all from 1 up to here */
+  int64_t step, remainder;  /* from smallest to largest, exactly the sizes step q + remainder work; step 0: others */
+  const char *reason;       /* why smallest - 1 does not work, naming the layer; "" if smallest is 1 */
+} cy_vary_axis;
+
+/* sample: an input that works, with 1 to 3 spatial axes. Cost: some dozens of builds per axis, a few hundred at most. */
+CY_API CY_MUST_CHECK cy_status cy_vary(const cy_model *model, cy_shape sample, cy_variation **variation);
+CY_API void cy_variation_free(cy_variation *variation);
+CY_API int cy_variation_axes(const cy_variation *variation); /* spatial axes of the input */
+CY_API const cy_vary_axis *cy_variation_axis(const cy_variation *variation, int i);
+/* The smallest sizes of all axes work together (this was tried). */
+CY_API bool cy_variation_smallest_works(const cy_variation *variation);
+/* The name of the first layer whose parameters depend on the size; NULL: the same weights fit all sizes. */
+CY_API const char *cy_variation_size_bound_layer(const cy_variation *variation);
+/* The extent of a layer's output along an axis of one example. known is false where no rule of this form holds, such as for
+ * flattened images; cy_variation_text then writes a product where that is one. */
+CY_API cy_size_rule cy_variation_rule(const cy_variation *variation, int layer, int axis);
+/* "floor((h - 1)/2) + 1": with n, or h and w, or d, h and w for the input's extents. Free with cy_string_free. */
+CY_API CY_MUST_CHECK cy_status cy_variation_text(const cy_variation *variation, int layer, int axis, char **text);
+
 /* ---- fields, measured: the derivative of a unit with respect to the input, in f64 ---- */
 
 /* Which elements of the input (of one example) change the unit, by derivative. Weights, biases and inputs are positive and

@@ -48,23 +48,25 @@ static cy_status print_layer(const cli_analysis *a, const char *name) {
   return CY_OK;
 }
 
-static cy_status print_json(const cli_analysis *a) {
+static cy_status print_json(const cli_arguments *arguments, const cli_analysis *a) {
   json_t *object = cli_analysis_json(a);
+  cy_status status = object && cli_option_value(arguments, "--vary") ? cli_analysis_vary_json(a, object) : CY_OK;
   char *text = object ? json_dumps(object, JSON_INDENT(2) | JSON_REAL_PRECISION(12)) : NULL;
   json_decref(object);
-  if (!text) return cy_no_memory();
-  puts(text);
+  if (status == CY_OK && !text) status = cy_no_memory();
+  if (status == CY_OK) puts(text);
   free(text);
-  return CY_OK;
+  return status;
 }
 
 static cy_status run(const cli_arguments *arguments, cli_analysis *a) {
   CY_TRY(cli_network_open(arguments->words[0], cli_option_value(arguments, "--input"), &a->network));
   CY_TRY(cy_analyze(a->network.model, a->network.sample, &a->analysis));
   if (cli_option_value(arguments, "--layer")) return print_layer(a, cli_option_value(arguments, "--layer"));
+  bool markdown = cli_option_value(arguments, "--markdown"), json = cli_option_value(arguments, "--json");
+  if (cli_option_value(arguments, "--vary") && !json) return cli_analysis_print_vary(a, markdown);
   CY_TRY(measure_memory(arguments, a));
-  if (cli_option_value(arguments, "--json")) return print_json(a);
-  return cli_analysis_print(a, cli_option_value(arguments, "--markdown") != NULL);
+  return json ? print_json(arguments, a) : cli_analysis_print(a, markdown);
 }
 
 cy_status cli_analyze(cli_arguments *arguments) {

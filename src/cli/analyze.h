@@ -19,6 +19,10 @@ cy_status cli_analysis_print(const cli_analysis *a, bool markdown);
 /* analyze_json.c: the same as an object; NULL if memory is out. */
 json_t *cli_analysis_json(const cli_analysis *a);
 
+/* analyze_vary.c: sizes as functions of the input. */
+cy_status cli_analysis_print_vary(const cli_analysis *a, bool markdown);
+cy_status cli_analysis_vary_json(const cli_analysis *a, json_t *object);
+
 /* What the field's columns say, for the spatial axes of the input: "41", "3x5", "all". Each returns buffer. */
 enum { CLI_FIELD_SIZE = 96 };
 const char *cli_field_size_text(const cli_analysis *a, const cy_layer_facts *layer, char buffer[CLI_FIELD_SIZE]);

@@ -39,6 +39,7 @@ static const cli_option info_options[] = {
 static const cli_option analyze_options[] = {
     {"--input", "SHAPE", "of one input: 3x64x64 (channels, height, width)"},
     {"--layer", "NAME", "one layer's arithmetic step by step, as on paper"},
+    {"--vary", NULL, "sizes as functions of the input, and the smallest input that works"},
     {"--batch", "N", "memory for batches of N (inference 1; training 32 or the recipe's)"},
     {"--training", NULL, "compile the training step even of more than 500 layers, for its memory"},
     {"--json", NULL, "print one JSON object"},
