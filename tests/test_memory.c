@@ -155,7 +155,7 @@ static void every_allocation_may_fail(void **state) {
 }
 
 /* The same for the layers and optimisers that a user calls, from text to the compiled step. */
-static cy_status train_from_text(void) {
+static cy_status train_from_text(const char *text, cy_shape images) {
   cy_graph *graph = NULL;
   cy_network *network = NULL;
   cy_model *parsed = NULL;
@@ -163,12 +163,12 @@ static cy_status train_from_text(void) {
   cy_program *program = NULL;
   cy_session *session = NULL;
   cy_tensor *x = NULL, *y = NULL;
-  cy_status status = cy_model_parse("dense(6) -> batch_norm -> prelu -> dropout(0.1) -> dense(3)", "test", &parsed);
+  cy_status status = cy_model_parse(text, "test", &parsed);
   if (status == CY_OK) status = cy_graph_create(&graph);
   if (status == CY_OK) status = cy_network_create(graph, (cy_network_options){.training = true}, &network);
   if (status == CY_OK) status = cy_state_create(&state);
   if (status == CY_OK) {
-    cy_value logits = cy_model_apply(parsed, network, cy_input(graph, "x", CY_F32, CY_SHAPE(8, 4)));
+    cy_value logits = cy_model_apply(parsed, network, cy_input(graph, "x", CY_F32, images));
     cy_value loss = cy_cross_entropy(logits, cy_input(graph, "y", CY_I64, CY_SHAPE(8)), (cy_cross_entropy_options){0});
     status = cy_network_declare(network, state);
     if (status == CY_OK) status = cy_state_allocate(state);
@@ -176,7 +176,7 @@ static cy_status train_from_text(void) {
     if (status == CY_OK) status = cy_compile(&loss, 1, NULL, 0, (cy_program_options){.threads = 1}, &program);
   }
   if (status == CY_OK) status = cy_session_create(program, &session);
-  if (status == CY_OK) status = cy_tensor_create(CY_F32, CY_SHAPE(8, 4), &x);
+  if (status == CY_OK) status = cy_tensor_create(CY_F32, images, &x);
   if (status == CY_OK) status = cy_tensor_create(CY_I64, CY_SHAPE(8), &y);
   if (status == CY_OK) status = cy_session_bind_state(session, state);
   if (status == CY_OK) status = cy_session_bind(session, "x", x);
@@ -193,13 +193,12 @@ static cy_status train_from_text(void) {
   return status;
 }
 
-static void layers_survive_every_failure_too(void **state) {
-  (void)state;
+static void train_with_failures(const char *text, cy_shape images) {
   long live = heap.live;
   for (long n = 1;; n++) {
     heap.calls = 0;
     heap.fail_at = n;
-    cy_status status = train_from_text();
+    cy_status status = train_from_text(text, images);
     bool happened = heap.calls >= heap.fail_at;
     heap.fail_at = 0;
     if (happened && status != CY_NO_MEMORY)
@@ -210,6 +209,15 @@ static void layers_survive_every_failure_too(void **state) {
     assert_true(n > 100);
     break;
   }
+}
+
+static void layers_survive_every_failure_too(void **state) {
+  (void)state;
+  train_with_failures("dense(6) -> batch_norm -> prelu -> dropout(0.1) -> dense(3)", CY_SHAPE(8, 4));
+  train_with_failures("conv(4, 3, pad=same) -> batch_norm -> relu -> max_pool(2) -> conv_transpose(2, 2, stride=2) -> "
+                      "residual(conv(2, 3, pad=1, mode=reflect)) -> avg_pool(2) -> resize(scale=2, mode=linear) -> "
+                      "crop(4, at=1) -> pixel_unshuffle(2) -> global_avg_pool -> dense(3)",
+                      CY_SHAPE(8, 2, 6, 6));
 }
 
 int main(void) {

@@ -4,7 +4,7 @@
 #include "nn/model.h"
 #include "tensor/tensor.h"
 
-enum { MOST_EXTENT = 1 << 20 };
+enum { MOST_EXTENT = 1 << 20, MOST_LAYERS = 2000 }; /* some sixty models are built: not worth it for huge ones */
 
 /* True unless a window does not fit into an input of this shape, or the model can't be built at all. */
 static bool windows_fit(const cy_model *model, cy_network_options options, cy_shape shape) {
@@ -38,6 +38,7 @@ void cy_model_explain_too_small(const cy_model *model, const cy_network *network
   cy_shape shape = cy_value_shape(x), space = {0};
   char text[CY_SHAPE_TEXT];
   int64_t extent = 1;
+  if (cy_network_layer_count(network) > MOST_LAYERS) return;
   for (bool fits = false; !fits; extent *= 2) {
     if (extent > MOST_EXTENT) return;
     for (int i = 2; i < shape.rank; i++) shape.dim[i] = extent;
