@@ -1,8 +1,8 @@
 /* Activations lie in memory channels innermost, weights row by row. oneDNN is asked for the implementation it likes best
- * with the activations as they are and weights in any format; where that is slow (the table at "choice"), with activations
- * in any format too. What then differs from our operands is converted on the way, in the caller's workspace. Conversions
- * are planned with the convolution; our code allocates nothing when running, the library a few small blocks. The choice
- * depends on shape, strides and processor alone: nothing is timed. */
+ * with the activations as they are and weights in any format; where it has nothing but a slow one (see "choice"), with
+ * activations in any format too. What then differs from our operands is converted on the way, in the caller's workspace.
+ * Conversions are planned with the convolution; our code allocates nothing when running, the library a few small blocks.
+ * The choice depends on shape, strides and processor alone: nothing is timed. */
 #include "backend/cpu/dnnl_convolution.h"
 
 #include "base/error.h"
@@ -122,43 +122,82 @@ static windows windows_of(const cy_convolution_problem *p) {
   return w;
 }
 
+/* Implementations whose names begin with `avoid` (NULL: none) are passed over, if another one that is not slow follows. */
+static bool is_wanted(const_dnnl_primitive_desc_t desc, const char *avoid) {
+  const char *name = cy_dnnl_implementation(desc);
+  return !avoid || (strncmp(name, avoid, strlen(avoid)) != 0 && strncmp(name, "ref", 3) != 0);
+}
+
 #if DNNL_VERSION_MAJOR >= 3
-static dnnl_status_t plan(dnnl_primitive_desc_t *desc, cy_convolution_role role, dnnl_engine_t engine,
-                          dnnl_alg_kind_t algorithm, cy_dnnl_md x, cy_dnnl_md w, cy_dnnl_md bias, cy_dnnl_md y,
-                          const windows *at, const_dnnl_primitive_desc_t forward, const_dnnl_primitive_attr_t attributes) {
+static dnnl_status_t offer_first(dnnl_primitive_desc_t *desc, cy_convolution_role role, dnnl_engine_t engine, cy_dnnl_md x,
+                                 cy_dnnl_md w, cy_dnnl_md bias, cy_dnnl_md y, const windows *at,
+                                 const_dnnl_primitive_desc_t forward, const_dnnl_primitive_attr_t attributes) {
+  const dnnl_alg_kind_t direct = dnnl_convolution_direct;
   switch (role) {
     case CY_CONVOLUTION_Y:
-      return dnnl_convolution_forward_primitive_desc_create(desc, engine, dnnl_forward_training, algorithm, x, w, bias, y,
+      return dnnl_convolution_forward_primitive_desc_create(desc, engine, dnnl_forward_training, direct, x, w, bias, y,
                                                             at->stride, at->dilation, at->low, at->high, attributes);
     case CY_CONVOLUTION_X:
-      return dnnl_convolution_backward_data_primitive_desc_create(desc, engine, algorithm, x, w, y, at->stride,
-                                                                  at->dilation, at->low, at->high, forward, attributes);
+      return dnnl_convolution_backward_data_primitive_desc_create(desc, engine, direct, x, w, y, at->stride, at->dilation,
+                                                                  at->low, at->high, forward, attributes);
     case CY_CONVOLUTION_W: break;
   }
-  return dnnl_convolution_backward_weights_primitive_desc_create(desc, engine, algorithm, x, w, bias, y, at->stride,
+  return dnnl_convolution_backward_weights_primitive_desc_create(desc, engine, direct, x, w, bias, y, at->stride,
                                                                  at->dilation, at->low, at->high, forward, attributes);
 }
+
+static dnnl_status_t plan(dnnl_primitive_desc_t *desc, cy_convolution_role role, dnnl_engine_t engine, cy_dnnl_md x,
+                          cy_dnnl_md w, cy_dnnl_md bias, cy_dnnl_md y, const windows *at,
+                          const_dnnl_primitive_desc_t forward, const_dnnl_primitive_attr_t attributes, const char *avoid) {
+  dnnl_primitive_desc_t other = NULL;
+  const dnnl_status_t status = offer_first(desc, role, engine, x, w, bias, y, at, forward, attributes);
+  if (status != dnnl_success || is_wanted(*desc, avoid) || dnnl_primitive_desc_clone(&other, *desc) != dnnl_success)
+    return status;
+  while (dnnl_primitive_desc_next_impl(other) == dnnl_success)
+    if (is_wanted(other, avoid)) {
+      dnnl_primitive_desc_destroy(*desc);
+      *desc = other;
+      return status;
+    }
+  dnnl_primitive_desc_destroy(other);
+  return status;
+}
 #else
-static dnnl_status_t plan(dnnl_primitive_desc_t *desc, cy_convolution_role role, dnnl_engine_t engine,
-                          dnnl_alg_kind_t algorithm, cy_dnnl_md x, cy_dnnl_md w, cy_dnnl_md bias, cy_dnnl_md y,
-                          const windows *at, const_dnnl_primitive_desc_t forward, const_dnnl_primitive_attr_t attributes) {
+static dnnl_status_t plan(dnnl_primitive_desc_t *desc, cy_convolution_role role, dnnl_engine_t engine, cy_dnnl_md x,
+                          cy_dnnl_md w, cy_dnnl_md bias, cy_dnnl_md y, const windows *at,
+                          const_dnnl_primitive_desc_t forward, const_dnnl_primitive_attr_t attributes, const char *avoid) {
+  const dnnl_alg_kind_t direct = dnnl_convolution_direct;
   dnnl_convolution_desc_t operation;
+  dnnl_primitive_desc_iterator_t implementations = NULL;
   dnnl_status_t status = dnnl_success;
   switch (role) {
     case CY_CONVOLUTION_Y:
-      status = dnnl_dilated_convolution_forward_desc_init(&operation, dnnl_forward_training, algorithm, x, w, bias, y,
+      status = dnnl_dilated_convolution_forward_desc_init(&operation, dnnl_forward_training, direct, x, w, bias, y,
                                                           at->stride, at->dilation, at->low, at->high);
       break;
     case CY_CONVOLUTION_X:
-      status = dnnl_dilated_convolution_backward_data_desc_init(&operation, algorithm, x, w, y, at->stride, at->dilation,
+      status = dnnl_dilated_convolution_backward_data_desc_init(&operation, direct, x, w, y, at->stride, at->dilation,
                                                                 at->low, at->high);
       break;
     case CY_CONVOLUTION_W:
-      status = dnnl_dilated_convolution_backward_weights_desc_init(&operation, algorithm, x, w, bias, y, at->stride,
+      status = dnnl_dilated_convolution_backward_weights_desc_init(&operation, direct, x, w, bias, y, at->stride,
                                                                    at->dilation, at->low, at->high);
       break;
   }
-  return status == dnnl_success ? dnnl_primitive_desc_create(desc, &operation, attributes, engine, forward) : status;
+  if (status == dnnl_success) status = dnnl_primitive_desc_create(desc, &operation, attributes, engine, forward);
+  if (status != dnnl_success || is_wanted(*desc, avoid) ||
+      dnnl_primitive_desc_iterator_create(&implementations, &operation, attributes, engine, forward) != dnnl_success)
+    return status;
+  do {
+    dnnl_primitive_desc_t other = dnnl_primitive_desc_iterator_fetch(implementations);
+    const bool wanted = other && is_wanted(other, avoid);
+    dnnl_primitive_desc_t drop = wanted ? *desc : other;
+    if (wanted) *desc = other;
+    if (drop) dnnl_primitive_desc_destroy(drop);
+    if (wanted) break;
+  } while (dnnl_primitive_desc_iterator_next(implementations) == dnnl_success);
+  dnnl_primitive_desc_iterator_destroy(implementations);
+  return status;
 }
 #endif
 
@@ -171,9 +210,9 @@ static dnnl_format_tag_t channels_last(int space) {
   return tags[space - 1];
 }
 
-/* The descriptor of the library's first implementation for activations of this format; NULL if it has none. Backward
- * ones ask for that of the forward convolution. */
-static dnnl_primitive_desc_t offer(const cy_dnnl_convolution *c, format f) {
+/* The descriptor of the library's first implementation for activations of this format that is not to be avoided; NULL if it
+ * has none. Backward ones ask for that of the forward convolution. */
+static dnnl_primitive_desc_t offer(const cy_dnnl_convolution *c, format f, const char *avoid) {
   const cy_convolution_problem *p = &c->problem;
   const dnnl_format_tag_t tag = f == CHANNELS_LAST ? channels_last(p->space) : dnnl_format_tag_any;
   const dnnl_dims_t filters = {p->filters};
@@ -188,12 +227,10 @@ static dnnl_primitive_desc_t offer(const cy_dnnl_convolution *c, format f) {
     ok = ok && cy_dnnl_describe_tag(&d[i], c->side[i].user.rank, c->side[i].user.dims,
                                     i == W ? dnnl_format_tag_any : tag);
   const cy_dnnl_md x = cy_dnnl_look(&d[X]), w = cy_dnnl_look(&d[W]), y = cy_dnnl_look(&d[Y]);
-  const dnnl_alg_kind_t algorithm = dnnl_convolution_direct;
   if (p->role != CY_CONVOLUTION_Y)
-    ok = ok && plan(&forward, CY_CONVOLUTION_Y, c->engine, algorithm, x, w, NULL, y, &at, NULL,
-                    attributes) == dnnl_success;
-  if (ok && plan(&desc, p->role, c->engine, algorithm, x, w, p->bias ? cy_dnnl_look(&bias) : NULL, y, &at, forward,
-                 attributes) != dnnl_success)
+    ok = ok && plan(&forward, CY_CONVOLUTION_Y, c->engine, x, w, NULL, y, &at, NULL, attributes, NULL) == dnnl_success;
+  if (ok && plan(&desc, p->role, c->engine, x, w, p->bias ? cy_dnnl_look(&bias) : NULL, y, &at, forward, attributes,
+                 avoid) != dnnl_success)
     desc = NULL;
   if (forward) dnnl_primitive_desc_destroy(forward);
   for (int i = 0; i < OPERANDS; i++) cy_dnnl_forget(&d[i]);
@@ -209,19 +246,48 @@ static int rank_of(const_dnnl_primitive_desc_t desc) {
   return strncmp(name, "ref", 3) == 0 ? 0 : strstr(name, "gemm") ? 1 : 2;
 }
 
-static format preferred(const cy_convolution_problem *p) {
-  (void)p;
-  return CHANNELS_LAST;
+static bool is_pointwise_strided(const cy_convolution_problem *p) {
+  bool strided = false;
+  for (int i = 0; i < p->space; i++) {
+    if (p->kernel[i] != 1) return false;
+    strided = strided || p->stride[i] > 1;
+  }
+  return strided;
 }
 
+/* What is better avoided of oneDNN 2.6.3's own choice for activations with channels innermost. Measured on an AMD EPYC
+ * (Zen 5, AVX-512), one thread, batch 64; milliseconds of its first choice, of what remains, and of blocked formats with the
+ * conversions of activations that they need:
+ *
+ *   y   1 ->  32, 3x3 stride 2, 28x28    brgconv 0.096      jit 0.038      0.065
+ *   y   3 ->  32, 3x3 stride 2, 64x64    brgconv 0.65       jit 0.56       0.95
+ *   y   3 ->  64, 3x3, 32x32             brgconv 1.53       jit 1.17       1.95
+ *   y   8 ->  32, 3x3, 32x32             brgconv 1.57       jit 1.33
+ *   y  16 ->  32, 3x3, 32x32             brgconv 3.03       jit 3.09       so only few channels
+ *   y  64 -> 128, 1x1 stride 2, 32x32    brgconv_1x1 2.4    jit_1x1 2.1    2.0
+ *   y 128 -> 256, 1x1 stride 2, 16x16    brgconv_1x1 2.1    jit_1x1 1.4
+ *   y  64 ->  64, 1x1, 32x32             brgconv_1x1 2.7    jit_1x1 2.9    3.9    so only strided ones
+ *   x   3 ->  64, 3x3, 32x32             jit 8.1            gemm 3.1       5.3
+ *   x   3 ->  64, 7x7 stride 2, 112x112  jit 12.5           gemm 5.3       4.9    (batch 8)
+ *   x   1 ->  32, 3x3 stride 2, 28x28    jit 0.54           gemm 0.43      0.29
+ *
+ * For all other shapes measured (those of bench/bench_convolution.c) its first choice for channels innermost is not slower
+ * than blocked formats once activations are converted: 0.75 to 1.3 times their time without. */
+static const char *avoided(const cy_convolution_problem *p) {
+  if (p->groups > 1) return NULL;
+  if (p->role == CY_CONVOLUTION_Y) return p->channels < 16 || is_pointwise_strided(p) ? "brg" : NULL;
+  return p->role == CY_CONVOLUTION_X && p->channels <= 4 ? "jit" : NULL;
+}
+
+/* Blocked formats where there is nothing written for channels innermost. */
 static bool choose(cy_dnnl_convolution *c) {
-  const format first = preferred(&c->problem);
-  dnnl_primitive_desc_t desc = offer(c, first);
-  if (rank_of(desc) < 2) {
-    dnnl_primitive_desc_t other = offer(c, first == CHANNELS_LAST ? BLOCKED : CHANNELS_LAST);
-    const bool better = rank_of(other) > rank_of(desc);
-    dnnl_primitive_desc_t drop = better ? desc : other;
-    if (better) desc = other;
+  const char *avoid = avoided(&c->problem);
+  dnnl_primitive_desc_t desc = offer(c, CHANNELS_LAST, avoid);
+  if (rank_of(desc) < (avoid ? 1 : 2)) {
+    dnnl_primitive_desc_t blocked = offer(c, BLOCKED, NULL);
+    const bool better = rank_of(blocked) > rank_of(desc);
+    dnnl_primitive_desc_t drop = better ? desc : blocked;
+    if (better) desc = blocked;
     if (drop) dnnl_primitive_desc_destroy(drop);
   }
   c->desc = desc;
