@@ -8,12 +8,14 @@
 #include <inttypes.h>
 #include <math.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 enum {
   MATRIX_SIDE = 640,  /* nominal pixels at most */
   LARGEST_CELL = 40,
   VECTOR_CELL = 5,    /* from here on cells are drawn one by one, with gaps */
+  NAMED_CELL = 24,    /* and with what stands there */
   MARGIN = 16,
   LABEL_SIZE = 10,
   LEGEND_CELL = 34,
@@ -39,24 +41,36 @@ typedef struct figure {
   cell *cells;
   double magnitude, side;       /* largest |number|; of a cell */
   double left, top, width, height, legend, legend_width;
-  bool labels, sums, products, constants;
+  bool labels, mixed, constants; /* names at the margins; there are sums or products; there are numbers */
   double values[MOST_VALUES];   /* distinct constants */
   int n_values;
 } figure;
 
 /* ---- colours of entries ---- */
 
+static cy_lab constant_color(figure *f, double value) {
+  bool known = false;
+  f->constants = true;
+  for (int i = 0; i < f->n_values; i++) known = known || fabs(f->values[i] - value) < 1e-12;
+  if (!known && f->n_values < MOST_VALUES) f->values[f->n_values++] = value;
+  return cy_value_color(value, f->magnitude);
+}
+
+/* A product's is the mixture of its factors'. */
 static cy_lab term_color(figure *f, const cy_operator_term *term) {
-  static const cy_lab grey = {0.62, 0, 0};
-  if (term->n_factors == 0) {
-    bool known = false;
-    f->constants = true;
-    for (int i = 0; i < f->n_values; i++) known = known || fabs(f->values[i] - term->coefficient) < 1e-12;
-    if (!known && f->n_values < MOST_VALUES) f->values[f->n_values++] = term->coefficient;
-    return cy_value_color(term->coefficient, f->magnitude);
+  cy_lab color = {0, 0, 0};
+  if (term->n_factors == 0) return constant_color(f, term->coefficient);
+  for (int i = 0; i < term->n_factors; i++) {
+    cy_lab factor = cy_weight_color(f->terms->symbols[term->symbol[i]].shape, term->index[i], term->symbol[i]);
+    color = i ? cy_mixed_color(color, factor, 1.0 / (i + 1)) : factor;
   }
-  if (term->n_factors > 1) f->products = true;
-  return term->n_factors > 1 ? grey : cy_weight_color(f->terms->symbols[term->symbol[0]].shape, term->index[0], term->symbol[0]);
+  if (term->n_factors > 1) f->mixed = true;
+  return color;
+}
+
+static int descending(const void *a, const void *b) {
+  double x = *(const double *)a, y = *(const double *)b;
+  return (x < y) - (x > y);
 }
 
 static cell *cell_of(const figure *f, int64_t row, int64_t column) {
@@ -72,11 +86,12 @@ static void color_terms(figure *f) {
     int64_t n = 1;
     for (; i + n < f->terms->count && first[n].row == first->row && first[n].column == first->column; n++) {
       color = cy_mixed_color(color, term_color(f, &first[n]), 1.0 / (double)(n + 1));
-      f->sums = true;
+      f->mixed = true;
     }
     *cell_of(f, first->row, first->column) = (cell){.filled = true, .color = color};
     i += n;
   }
+  qsort(f->values, (size_t)f->n_values, sizeof *f->values, descending);
 }
 
 static void color_numbers(figure *f) {
@@ -280,8 +295,8 @@ static double legend_scale(cairo_t *cr, const figure *f, double x, double y) {
 }
 
 static double legend_constants(cairo_t *cr, const figure *f, double x, double y) {
-  y = legend_heading(cr, x, y, "numbers");
   if (f->n_values == MOST_VALUES) return legend_scale(cr, f, x, y);
+  y = legend_heading(cr, x, y, "numbers");
   for (int i = 0; i < f->n_values; i++) {
     cy_text text = {0};
     cy_operator_term term = {.coefficient = f->values[i]};
@@ -300,8 +315,7 @@ static void draw_legend(cairo_t *cr, const figure *f) {
   }
   for (int i = 0; i < f->terms->n_symbols; i++) y = legend_kernel(cr, x, y, &f->terms->symbols[i], i);
   if (f->constants) y = legend_constants(cr, f, x, y);
-  if (f->sums) y = legend_note(cr, x, y, "Sums of weights mix their colours.");
-  if (f->products) legend_swatch(cr, x, y, (cy_lab){0.62, 0, 0}, "products of weights");
+  if (f->mixed) legend_note(cr, x, legend_note(cr, x, y, "Sums and products of weights"), "mix their colours.");
 }
 
 /* ---- the page ---- */
@@ -313,20 +327,21 @@ static void draw(cairo_t *cr, const void *what) {
   draw_lines(cr, f);
   if (f->labels) draw_names(cr, f);
   else draw_axes(cr, f);
-  if (f->labels && f->terms) draw_entries(cr, f);
+  if (f->side >= NAMED_CELL && f->terms) draw_entries(cr, f);
   draw_legend(cr, f);
 }
 
 static double legend_height(const figure *f) {
-  double height = f->sums ? 20 : 0;
+  double height = f->mixed ? 30 : 0;
   if (!f->terms) return 160;
   for (int i = 0; i < f->terms->n_symbols; i++) {
     cy_shape shape = f->terms->symbols[i].shape;
     int64_t rows = shape.rank > 3 || shape.rank == 2 ? shape.dim[shape.rank - 2] : 1;
-    height += 62 + (rows <= MOST_LEGEND ? (double)rows * LEGEND_CELL : 20);
+    bool channels = shape.rank >= 3 && (shape.dim[0] > 1 || shape.dim[1] > 1);
+    height += 32 + (rows <= MOST_LEGEND ? (double)rows * LEGEND_CELL : 30) + (channels ? 15 : 0) + (shape.rank > 4 ? 15 : 0);
   }
   if (f->constants) height += f->n_values == MOST_VALUES ? 180 : 40 + 20 * f->n_values;
-  return height + (f->products ? 24 : 0);
+  return height;
 }
 
 /* No wider than the kernels and notes that it holds. */
@@ -339,7 +354,7 @@ static double legend_width(const figure *f, cairo_t *ruler) {
     bool kernel = columns <= MOST_LEGEND && rows <= MOST_LEGEND;
     widest = fmax(widest, fmax(cy_text_width(ruler, f->terms->symbols[i].name), kernel ? (double)columns * LEGEND_CELL : 170));
   }
-  if (f->sums || f->products) widest = fmax(widest, 180);
+  if (f->mixed) widest = fmax(widest, 160);
   return fmin(widest, LEGEND_WIDTH);
 }
 
@@ -365,7 +380,7 @@ static void lay_out(figure *f, cairo_t *ruler, int *page_width, int *page_height
   f->labels = f->block == 1 && f->side >= 16;
   double names = widest_name(f, ruler, "x", f->input, f->columns);
   f->left = MARGIN + (f->labels ? widest_name(f, ruler, "y", f->output, f->rows) + 8 : 22);
-  f->top = cy_headline_height(f->title, f->subtitle) + (names <= f->side - 2 ? 22 : names + 10);
+  f->top = cy_headline_height(f->title, f->subtitle) + (!f->labels ? 32 : names <= f->side - 2 ? 22 : names + 10);
   f->width = (double)f->columns / (double)f->block * f->side;
   f->height = (double)f->rows / (double)f->block * f->side;
   f->legend = f->left + f->width + 28;

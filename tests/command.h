@@ -1,0 +1,126 @@
+/* Starting the built command in a folder of its own, for tests of verbs: what it prints and how it exits. */
+#ifndef CY_TESTS_COMMAND_H
+#define CY_TESTS_COMMAND_H
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+#include <fcntl.h>
+#include <ftw.h>
+#include <limits.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+enum { COMMAND_OUTPUT = 1 << 18, COMMAND_ARGUMENTS = 32 };
+
+typedef struct outcome {
+  int exit_code; /* -1: ended by a signal */
+  char out[COMMAND_OUTPUT], err[COMMAND_OUTPUT];
+} outcome;
+
+static inline void read_back(const char *path, char text[COMMAND_OUTPUT]) {
+  FILE *file = fopen(path, "rb");
+  assert_non_null(file);
+  size_t n = fread(text, 1, COMMAND_OUTPUT - 1, file);
+  text[n] = 0;
+  fclose(file);
+}
+
+static inline void redirect(const char *path, int flags, int to) {
+  int fd = open(path, flags, 0600);
+  if (fd < 0 || dup2(fd, to) < 0) _exit(126);
+  if (fd != to) close(fd);
+}
+
+/* The child: words separated by blanks; a word in '...' may hold blanks. */
+static inline void become_command(const char *command, const char *line) {
+  char copy[8192], *arguments[COMMAND_ARGUMENTS + 2] = {(char *)(uintptr_t)command};
+  int n = 1;
+  snprintf(copy, sizeof copy, "%s", line);
+  for (char *at = copy; *at && n < COMMAND_ARGUMENTS;) {
+    bool quoted = *at == '\'';
+    if (quoted) at++;
+    arguments[n++] = at;
+    at += strcspn(at, quoted ? "'" : " ");
+    if (*at) *at++ = 0;
+    while (*at == ' ') at++;
+  }
+  execv(command, arguments);
+  _exit(127);
+}
+
+/* Runs to the end. The outcome is valid until the next run. */
+static inline const outcome *run(const char *line) {
+  static outcome last; /* too large for the stack */
+  const char *command = getenv("CAUCHY_COMMAND");
+  int status;
+  assert_non_null(command);
+  pid_t child = fork();
+  assert_true(child >= 0);
+  if (child == 0) {
+    redirect("/dev/null", O_RDONLY, STDIN_FILENO);
+    redirect("stdout.txt", O_WRONLY | O_CREAT | O_TRUNC, STDOUT_FILENO);
+    redirect("stderr.txt", O_WRONLY | O_CREAT | O_TRUNC, STDERR_FILENO);
+    become_command(command, line);
+  }
+  assert_int_equal(waitpid(child, &status, 0), child);
+  last.exit_code = WIFEXITED(status) ? WEXITSTATUS(status) : -1;
+  read_back("stdout.txt", last.out);
+  read_back("stderr.txt", last.err);
+  return &last;
+}
+
+/* Runs and expects success; returns what it printed. */
+static inline const char *succeed(const char *line) {
+  const outcome *o = run(line);
+  if (o->exit_code != 0) fail_msg("cauchy %s: exit %d: %s", line, o->exit_code, o->err);
+  assert_string_equal(o->err, "");
+  return o->out;
+}
+
+/* Bad input: exit 2, nothing but a message with these words on stderr. */
+static inline void refuse(const char *line, const char *words) {
+  const outcome *o = run(line);
+  if (o->exit_code != 2 || strncmp(o->err, "cauchy: ", 8) != 0 || !strstr(o->err, words))
+    fail_msg("cauchy %s: exit %d: %s", line, o->exit_code, o->err);
+}
+
+static inline void assert_holds(const char *text, const char *part) {
+  if (!strstr(text, part)) fail_msg("no \"%s\" in:\n%s", part, text);
+}
+
+/* ---- a folder for each test ---- */
+
+static inline int enter_folder(void **state) {
+  static char folder[64];
+  snprintf(folder, sizeof folder, "/tmp/cauchy-verb-XXXXXX");
+  if (!mkdtemp(folder) || chdir(folder) != 0) return -1;
+  *state = folder;
+  return 0;
+}
+
+static inline int remove_one(const char *path, const struct stat *info, int kind, struct FTW *place) {
+  (void)info, (void)kind, (void)place;
+  return remove(path);
+}
+
+static inline int leave_folder(void **state) {
+  return chdir("/") == 0 ? nftw(*state, remove_one, 16, FTW_DEPTH | FTW_PHYS) : -1;
+}
+
+static inline void write_file(const char *path, const char *text) {
+  FILE *file = fopen(path, "wb");
+  assert_non_null(file);
+  assert_int_equal(fwrite(text, 1, strlen(text), file), strlen(text));
+  fclose(file);
+}
+
+#endif
