@@ -643,7 +643,8 @@ static const struct {
     {"predict m t-images-idx3-ubyte", "samples of 1x8x8"},
     {"predict m text.csv", "text.csv"},
     {"predict m none.csv", "none.csv"},
-    {"predict m .", "is a folder"},
+    {"predict m .", "(height x width), but the model takes 8x8"}, /* a chart in m */
+    {"predict m runs-none", "runs-none"},
     {"predict m three.csv --out x.txt", "must end in .csv, .jsonl or .npy"},
     {"predict cut.safetensors three.csv", "cut.safetensors"},
     {"info cut.safetensors", "cut.safetensors"},

@@ -101,6 +101,10 @@ CY_API const cy_tensor *cy_dataset_targets(const cy_dataset *dataset); /* i32 [N
 
 /* What its images were read with, as far as it changed them: to read others alike. */
 CY_API cy_image_options cy_dataset_image_options(const cy_dataset *dataset);
+/* As words, "64x64 crop gray": what differs from nothing; "" for nothing. Free with cy_string_free. Parsing takes the
+ * words in any order; what: for messages. */
+CY_API CY_MUST_CHECK cy_status cy_image_options_text(cy_image_options options, char **text);
+CY_API CY_MUST_CHECK cy_status cy_image_options_parse(const char *what, const char *text, cy_image_options *options);
 /* The same for pictures that are in no data set: u8 [..., 1 or 3, height, width], row-major. A new tensor. */
 CY_API CY_MUST_CHECK cy_status cy_images_prepare(const cy_tensor *images, cy_image_options options,
                                                  cy_tensor **prepared);

@@ -1,6 +1,7 @@
 /* `cauchy data`: the known data sets, what is in one, and fetching one. */
 #include "cli/model_file.h"
 #include "cli/progress.h"
+#include "cli/recipe.h"
 
 #include <math.h>
 #include <stdio.h>
@@ -97,18 +98,66 @@ static void describe_content(const cy_dataset *d) {
   printf("inputs   %s from %g to %g\n", cy_dtype_name(cy_tensor_dtype(inputs)), low, high);
 }
 
+/* ---- a picture of samples ---- */
+
+enum { SHOWN_CLASSES = 20, SHOWN_OF_EACH = 10 };
+
+/* The first samples of the first classes, a row for each class; places that no sample fills stay black. */
+static cy_status collect_samples(const cy_dataset *d, int classes, cy_tensor **grid, const char **captions) {
+  cy_shape s = cy_dataset_sample_shape(d);
+  const uint8_t *from = cy_tensor_data(cy_dataset_inputs(d));
+  int64_t size = s.dim[0] * s.dim[1] * s.dim[2];
+  int found[SHOWN_CLASSES] = {0};
+  float unit = cy_dataset_scaling(d).factor[0]; /* 1 / the largest possible value */
+  CY_TRY(cy_tensor_create(CY_U8, CY_SHAPE(classes * SHOWN_OF_EACH, s.dim[0], s.dim[1], s.dim[2]), grid));
+  for (int64_t i = 0; i < cy_dataset_count(d); i++) {
+    int64_t label = cy_dataset_label(d, i);
+    if (label >= classes || found[label] == SHOWN_OF_EACH) continue;
+    uint8_t *to = cy_tensor_u8(*grid) + (label * SHOWN_OF_EACH + found[label]++) * size;
+    for (int64_t k = 0; k < size; k++) to[k] = (uint8_t)((float)from[i * size + k] * unit * 255 + 0.5F);
+  }
+  for (int c = 0; c < classes; c++) captions[c * SHOWN_OF_EACH] = cy_dataset_class_name(d, c);
+  return CY_OK;
+}
+
+static cy_status save_picture(const cy_dataset *d, const char *path) {
+  const char *captions[SHOWN_CLASSES * SHOWN_OF_EACH] = {NULL}, *dot = strrchr(path, '.');
+  bool png = dot && strcmp(dot, ".png") == 0, svg = dot && strcmp(dot, ".svg") == 0;
+  cy_shape s = cy_dataset_sample_shape(d);
+  int64_t classes = cy_dataset_classes(d);
+  cy_tensor *grid;
+  if (!png && !svg) return cy_fail(CY_INVALID, "--picture %s: the file's name must end in .png or .svg", path);
+  if (classes == 0 || s.rank != 3 || (s.dim[0] != 1 && s.dim[0] != 3) ||
+      cy_tensor_dtype(cy_dataset_inputs(d)) != CY_U8)
+    return cy_fail(CY_INVALID, "--picture: %s holds no images of classes", cy_dataset_name(d));
+  if (classes > SHOWN_CLASSES) classes = SHOWN_CLASSES;
+  CY_TRY(collect_samples(d, (int)classes, &grid, captions));
+  cy_status status = cy_plot_images(grid, captions, SHOWN_OF_EACH, (cy_plot_options){.title = cy_dataset_name(d)},
+                                    png ? path : NULL, svg ? path : NULL);
+  cy_tensor_free(grid);
+  if (status == CY_OK) printf("picture  %s\n", path);
+  return status;
+}
+
 static cy_status info(cli_arguments *a) {
   const char *spec = a->words[1];
   const cy_data_set *set = strchr(spec, '/') ? NULL : cy_data_find(spec);
   cy_dataset *dataset;
+  cli_progress progress;
+  cy_dataset_options options = {.progress = cli_progress_pictures, .user = &progress};
+  const char *size = cli_option_value(a, "--resize"), *picture = cli_option_value(a, "--picture");
+  if (size) CY_TRY(cli_read_size("--resize", size, &options.images.size));
   if (set) CY_TRY(describe_set(set));
-  cy_status status = cy_dataset_open(spec, (cy_dataset_options){0}, &dataset);
-  if (status == CY_IO && set) return CY_OK; /* not fetched yet: that was said */
+  cli_progress_begin(&progress, false);
+  cy_status status = cy_dataset_open(spec, options, &dataset);
+  cli_progress_clear(&progress);
+  if (status == CY_IO && set && !picture) return CY_OK; /* not fetched yet: that was said */
   CY_TRY(status);
   if (!set) printf("%s: %s\n", cy_dataset_name(dataset), cy_dataset_origin(dataset));
   describe_content(dataset);
+  status = picture ? save_picture(dataset, picture) : CY_OK;
   cy_dataset_free(dataset);
-  return CY_OK;
+  return status;
 }
 
 /* ---- get ---- */

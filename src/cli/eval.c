@@ -33,6 +33,8 @@ static cy_status open_data(evaluation *e, const char *model, const char *data) {
   const char *target = cy_trained_metadata(e->trained, "target");
   cy_task task = cy_trained_classes(e->trained) > 0 ? CY_TASK_CLASSIFY : CY_TASK_REGRESS;
   cy_dataset_options options = {.target = target, .task = task};
+  const char *images = cy_trained_metadata(e->trained, "dataset.images");
+  CY_TRY(cy_image_options_parse(model, images ? images : "", &options.images));
   cy_status status = cy_dataset_open(data, options, &e->dataset);
   if (status == CY_OK || !target) return status;
   options.target = NULL; /* its target column has another name */

@@ -1,4 +1,5 @@
 #include "cli/input.h"
+#include "cli/input_images.h"
 
 #include "cli/model_file.h"
 
@@ -204,17 +205,24 @@ static cy_status call_it_standard_input(cy_status status, const char *path) {
   return cy_fail(status, "standard input%s", rest);
 }
 
-cy_status cli_read_inputs(const cy_trained *trained, const char *word, cy_tensor **inputs) {
+static cy_status read_picture(const cy_trained *trained, const char *path, const char *fit, cy_tensor **inputs) {
+  cy_image_options options;
+  CY_TRY(cli_picture_options(trained, fit, &options));
+  return cli_read_picture(trained, options, path, inputs);
+}
+
+cy_status cli_read_inputs(const cy_trained *trained, const char *word, const char *fit, cy_tensor **inputs) {
   char path[32];
   int fd = -1;
   *inputs = NULL;
   cy_status status;
   if (strcmp(word, "-") != 0) {
-    status = cli_is_folder(word) ? cy_fail(CY_INVALID, "%s is a folder; predict takes a file", word)
-                                 : read_file(trained, word, word, inputs);
+    status = read_file(trained, word, word, inputs);
   } else {
     status = keep_standard_input(path, &fd);
-    if (status == CY_OK) status = read_file(trained, path, "standard input", inputs);
+    if (status == CY_OK)
+      status = cli_is_picture(path) ? read_picture(trained, path, fit, inputs)
+                                    : read_file(trained, path, "standard input", inputs);
     if (status != CY_OK) status = call_it_standard_input(status, path);
     if (fd >= 0) close(fd);
   }

@@ -48,7 +48,7 @@ static cy_status open_named(const char *name, const char *origin, cy_dataset_opt
   bool by_name = set && strcmp(origin, "embedded") == 0;
   if (set && !by_name && cy_data_locate(set, NULL, &folder) == CY_OK && folder) by_name = strcmp(folder, origin) == 0;
   cy_string_free(folder);
-  if (by_name) return cy_dataset_open(name, (cy_dataset_options){0}, dataset);
+  if (by_name) return cy_dataset_open(name, options, dataset);
   if (strcmp(origin, "memory") == 0)
     return cy_fail(CY_INVALID, "the model was trained on data in memory; name a data set");
   return cy_dataset_open(origin, options, dataset);
@@ -66,7 +66,10 @@ cy_status cli_open_training_data(const char *path, cy_dataset **dataset) {
     status = cy_fail(CY_INVALID, "%s: not a model trained with cauchy (its metadata name no data)", path);
   else {
     cy_task task = classes && strtoll(classes, NULL, 10) > 0 ? CY_TASK_CLASSIFY : CY_TASK_REGRESS;
-    status = open_named(name, origin, (cy_dataset_options){.target = target, .task = task}, dataset);
+    cy_dataset_options options = {.target = target, .task = task};
+    const char *images = cy_safetensors_metadata(file, "dataset.images");
+    status = cy_image_options_parse(path, images ? images : "", &options.images);
+    if (status == CY_OK) status = open_named(name, origin, options, dataset);
   }
   cy_safetensors_close(file);
   return status;

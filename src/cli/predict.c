@@ -1,5 +1,6 @@
 /* `cauchy predict`: the most probable class of each sample with its probability, or the values of a regression. */
 #include "cli/input.h"
+#include "cli/input_images.h"
 #include "cli/model_file.h"
 #include "cli/terminal.h"
 
@@ -14,7 +15,12 @@ typedef struct prediction {
   cy_trained *trained;
   cy_tensor *inputs, *outputs, *labels; /* labels: NULL for regression */
   int64_t rows, width;                  /* of outputs */
+  cli_pictures pictures;                /* the file of each row; none: rows have numbers */
 } prediction;
+
+static const char *file_of(const prediction *p, int64_t row) {
+  return p->pictures.count ? p->pictures.paths[row] : NULL;
+}
 
 static double output_at(const prediction *p, int64_t row, int64_t k) {
   return cy_tensor_at(p->outputs, row * p->width + k);
@@ -23,15 +29,22 @@ static double output_at(const prediction *p, int64_t row, int64_t k) {
 /* ---- for people ---- */
 
 static void add_table(const prediction *p, cy_text *text) {
-  int width = 5;
+  int width = 5, first = 4;
+  for (int64_t i = 0; p->pictures.count && i < p->rows; i++) {
+    int length = (int)strlen(file_of(p, i));
+    if (length > first) first = length;
+  }
   for (int64_t c = 0; p->labels && c < p->width; c++) {
     int length = (int)strlen(cy_trained_class_name(p->trained, c));
     if (length > width) width = length;
   }
-  if (p->labels) cy_text_add(text, "%8s  %-*s  probability\n", "row", width, "class");
-  else cy_text_add(text, "%8s  value\n", "row");
+  if (p->pictures.count) cy_text_add(text, "%-*s  ", first, "file");
+  else cy_text_add(text, "%8s  ", "row");
+  if (p->labels) cy_text_add(text, "%-*s  probability\n", width, "class");
+  else cy_text_add(text, "value\n");
   for (int64_t i = 0; i < p->rows; i++) {
-    cy_text_add(text, "%8" PRId64 "  ", i + 1);
+    if (file_of(p, i)) cy_text_add(text, "%-*s  ", first, file_of(p, i));
+    else cy_text_add(text, "%8" PRId64 "  ", i + 1);
     if (p->labels) {
       int64_t c = cy_tensor_i64(p->labels)[i];
       cy_text_add(text, "%-*s  %11.4f\n", width, cy_trained_class_name(p->trained, c), output_at(p, i, c));
@@ -56,7 +69,7 @@ static void add_cell(cy_text *text, const char *value) {
 }
 
 static void add_csv(const prediction *p, cy_text *text) {
-  cy_text_add(text, p->labels ? "row,class,probability" : "row");
+  cy_text_add(text, "%s%s", p->pictures.count ? "file" : "row", p->labels ? ",class,probability" : "");
   for (int64_t k = 0; k < p->width; k++) {
     cy_text_add(text, ",");
     if (p->labels) add_cell(text, cy_trained_class_name(p->trained, k));
@@ -64,7 +77,8 @@ static void add_csv(const prediction *p, cy_text *text) {
   }
   cy_text_add(text, "\n");
   for (int64_t i = 0; i < p->rows; i++) {
-    cy_text_add(text, "%" PRId64, i + 1);
+    if (file_of(p, i)) add_cell(text, file_of(p, i));
+    else cy_text_add(text, "%" PRId64, i + 1);
     if (p->labels) {
       int64_t c = cy_tensor_i64(p->labels)[i];
       cy_text_add(text, ",");
@@ -80,7 +94,8 @@ static json_t *number(double value) { return isfinite(value) ? json_real(value) 
 
 static json_t *row_object(const prediction *p, int64_t i) {
   json_t *object = json_object(), *values = p->labels ? json_object() : json_array();
-  json_object_set_new(object, "row", json_integer(i + 1));
+  if (file_of(p, i)) json_object_set_new(object, "file", json_string(file_of(p, i)));
+  else json_object_set_new(object, "row", json_integer(i + 1));
   for (int64_t k = 0; k < p->width; k++) {
     if (p->labels) json_object_set_new(values, cy_trained_class_name(p->trained, k), number(output_at(p, i, k)));
     else json_array_append_new(values, number(output_at(p, i, k)));
@@ -135,6 +150,23 @@ static cy_status write_out(const prediction *p, const char *out, bool json) {
   return status;
 }
 
+static cy_status predict_pictures(const cli_arguments *a, prediction *p) {
+  cy_image_options options;
+  bool classes = cy_trained_classes(p->trained) > 0;
+  for (int i = 1; i < a->n_words; i++)
+    if (!cli_are_pictures(a->words[i]))
+      return cy_fail(CY_INVALID, "%s: is no picture; several files are only taken of pictures (PNG, JPEG)", a->words[i]);
+  CY_TRY(cli_picture_options(p->trained, cli_option_value(a, "--fit"), &options));
+  CY_TRY(cli_find_pictures(a->words + 1, a->n_words - 1, &p->pictures));
+  return cli_predict_pictures(p->trained, options, &p->pictures, &p->outputs, classes ? &p->labels : NULL);
+}
+
+static cy_status predict_rows(const cli_arguments *a, prediction *p) {
+  bool classes = cy_trained_classes(p->trained) > 0;
+  CY_TRY(cli_read_inputs(p->trained, a->words[1], cli_option_value(a, "--fit"), &p->inputs));
+  return cy_trained_predict(p->trained, p->inputs, &p->outputs, classes ? &p->labels : NULL);
+}
+
 static cy_status run(const cli_arguments *a, prediction *p, const char *path) {
   int threads = 0;
   char count[CLI_NUMBER_SIZE];
@@ -143,9 +175,7 @@ static cy_status run(const cli_arguments *a, prediction *p, const char *path) {
   CY_TRY(check_out(out, json));
   CY_TRY(cli_option_number(a, "--threads", 1, 4096, &threads));
   CY_TRY(cy_trained_load(path, threads, NULL, &p->trained));
-  CY_TRY(cli_read_inputs(p->trained, a->words[1], &p->inputs));
-  bool classes = cy_trained_classes(p->trained) > 0;
-  CY_TRY(cy_trained_predict(p->trained, p->inputs, &p->outputs, classes ? &p->labels : NULL));
+  CY_TRY(a->n_words > 2 || cli_are_pictures(a->words[1]) ? predict_pictures(a, p) : predict_rows(a, p));
   p->rows = cy_tensor_shape(p->outputs).dim[0];
   p->width = p->rows > 0 ? cy_tensor_count(p->outputs) / p->rows : 0;
   CY_TRY(write_out(p, out, json));
@@ -161,6 +191,7 @@ cy_status cli_predict(cli_arguments *a) {
   cy_tensor_free(p.inputs);
   cy_tensor_free(p.outputs);
   cy_tensor_free(p.labels);
+  cli_pictures_clear(&p.pictures);
   cy_trained_free(p.trained);
   cy_string_free(path);
   return status;

@@ -4,6 +4,7 @@
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
+#include <time.h>
 #include <unistd.h>
 
 /* The one mutable global of the command: a signal handler has nothing else to reach. */
@@ -114,6 +115,29 @@ void cli_progress_log(cli_progress *p, const char *line) {
   if (p->quiet) return;
   cli_progress_clear(p);
   printf("%s%s%s\n", cli_style_on(&p->terminal, CLI_DIM), line, cli_style_off(&p->terminal));
+}
+
+/* ---- pictures ---- */
+
+static double seconds_now(void) {
+  struct timespec t;
+  clock_gettime(CLOCK_MONOTONIC, &t);
+  return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
+}
+
+bool cli_progress_pictures(const cy_load_progress *now, void *user) {
+  cli_progress *p = user;
+  char bar[CLI_BAR_SIZE], done[CLI_NUMBER_SIZE], total[CLI_NUMBER_SIZE];
+  if (p->quiet || !p->terminal.live) return true;
+  double seconds = seconds_now();
+  if (p->drawn && seconds - p->drawn_at < 0.1) return true;
+  printf("\rreading %s  %s of %s pictures\033[K",
+         cli_bar(&p->terminal, (double)now->done / (double)now->total, BAR_MIN, bar), cli_count_text(now->done, done),
+         cli_count_text(now->total, total));
+  fflush(stdout);
+  p->drawn = true;
+  p->drawn_at = seconds;
+  return true;
 }
 
 /* ---- downloads ---- */

@@ -23,6 +23,9 @@ bool cli_progress_show(cli_progress *progress, const cy_progress *now);
 void cli_progress_clear(cli_progress *progress);
 void cli_progress_log(cli_progress *progress, const char *line);
 
+/* While pictures are read: their number. user: a cli_progress. */
+bool cli_progress_pictures(const cy_load_progress *now, void *user);
+
 /* For downloads: a bar with bytes. */
 void cli_progress_bytes(cli_progress *progress, const cy_data_progress *now, double seconds);
 

@@ -124,6 +124,17 @@ cy_status cli_read_sizes(const char *name, const char *text, cy_image_size sizes
                  "\"%.60s\"", name, text);
 }
 
+cy_status cli_read_size(const char *name, const char *text, cy_image_size *size) {
+  const char *end;
+  if (read_size(text, size, &end) && *end == 0) return CY_OK;
+  *size = (cy_image_size){0};
+  return cy_fail(CY_INVALID, "%s is a size in pixels, such as 64 or 48x64 (height x width), not \"%.60s\"", name, text);
+}
+
+cy_image_options cli_recipe_images(const cli_recipe *r) {
+  return (cy_image_options){.size = r->resize, .fit = (cy_fit)r->fit, .mode = (cy_image_mode)r->channels};
+}
+
 /* A name that the registry knows stays a name; other relative paths are put under folder. */
 static char *path_in(const char *folder, const char *value) {
   cy_text text = {0};
@@ -157,6 +168,7 @@ cy_status cli_recipe_set(cli_recipe *recipe, const char *path, const char *value
     case CLI_KEY_COUNT:
     case CLI_KEY_SEED:
     case CLI_KEY_SMALL: return set_whole(key, value, field);
+    case CLI_KEY_SIZE: return cli_read_size(key->path, value, field);
     case CLI_KEY_SIZES: return cli_read_sizes(key->path, value, field);
     default: return set_choice(key, value, field);
   }

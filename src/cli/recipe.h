@@ -11,6 +11,8 @@ typedef struct cli_recipe {
   char *data;       /* what cy_dataset_open takes */
   char *target;     /* its column in a CSV file */
   int task;         /* cy_task */
+  cy_image_size resize; /* of the images of data, as they are read; {0, 0}: as they are */
+  int fit, channels;    /* cy_fit, cy_image_mode */
   char *model;      /* architecture language; NULL: the usual one for the data */
   char *model_file; /* or a file of it */
   cy_trainer_options options; /* zeros: the trainer's usual values. Schedule in epochs. Strings belong to the library */
@@ -28,6 +30,7 @@ typedef enum cli_key_kind {
   CLI_KEY_NAME,   /* const char * out of choices */
   CLI_KEY_CHOICE, /* enum stored as int: the number of the choice */
   CLI_KEY_LAST,   /* bool: the number of the choice (0 or 1) */
+  CLI_KEY_SIZE,   /* cy_image_size: 64 or 48x64 */
   CLI_KEY_SIZES,  /* cy_image_size[CY_MAX_SIZES]: 24, 28x32, ...; in a file also a list */
 } cli_key_kind;
 
@@ -61,6 +64,10 @@ bool cli_recipe_is_group(const char *path);
 CY_MUST_CHECK cy_status cli_recipe_set(cli_recipe *recipe, const char *path, const char *value, const char *folder);
 /* "24, 28x32" or "[24, 28x32]": height x width; one number for squares. name: for messages. */
 CY_MUST_CHECK cy_status cli_read_sizes(const char *name, const char *text, cy_image_size sizes[CY_MAX_SIZES]);
+/* One of them. */
+CY_MUST_CHECK cy_status cli_read_size(const char *name, const char *text, cy_image_size *size);
+/* What is said of the images that data holds. */
+cy_image_options cli_recipe_images(const cli_recipe *recipe);
 /* "key=value". */
 CY_MUST_CHECK cy_status cli_recipe_override(cli_recipe *recipe, const char *word);
 /* A recipe of this name comes with the command. */

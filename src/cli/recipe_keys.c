@@ -12,8 +12,10 @@ static const char *pick(const char *const *names, int n, int i) { return i >= 0 
     static const char *const names[] = {__VA_ARGS__};                      \
     return pick(names, (int)(sizeof names / sizeof *names), i);            \
   }
-/* In the order of cy_task, cy_scale, cy_dtype, cy_fill, and of keep_last = false, true. */
+/* In the order of cy_task, cy_fit, cy_image_mode, cy_scale, cy_dtype, cy_fill, and of keep_last = false, true. */
 CHOICES(task_choice, "detect", "classify", "regress")
+CHOICES(fit_choice, "stretch", "crop")
+CHOICES(channels_choice, "keep", "gray", "rgb")
 CHOICES(scale_choice, "default", "none", "unit", "standardise")
 CHOICES(dtype_choice, "f32", "f64")
 CHOICES(keep_choice, "best", "last")
@@ -34,10 +36,16 @@ static const cli_key keys[] = {
     {"name", CLI_KEY_TEXT, AT(name), IF_SET, 0, 0, NULL, "the data set's",
      "name of the run folder: runs/<name>-1, ..."},
     {"data", CLI_KEY_PATH, AT(data), IF_SET, 0, 0, NULL, "required",
-     "data set: digits, iris, mnist, ... (cauchy data list), a folder of IDX files, a CSV or NPZ file"},
+     "data set: digits, mnist, cifar10, ... (cauchy data list), a folder of IDX or CIFAR files or of folders of "
+     "pictures by class, a CSV or NPZ file"},
     {"target", CLI_KEY_TEXT, AT(target), IF_SET, 0, 0, NULL, "label, target, class, species, y, or the last",
-     "CSV: the column to predict, by name or number"},
+     "CSV: the column to predict, by name or number; cifar100: fine or coarse"},
     {"task", CLI_KEY_CHOICE, AT(task), IF_SET, 0, 0, task_choice, "detect", "CSV, NPZ: predict classes or numbers"},
+    {"resize", CLI_KEY_SIZE, AT(resize), IF_SET, 0, 0, NULL, "as they are",
+     "images are brought to this size as they are read: 64, 48x64 (height x width); pictures of several sizes need it"},
+    {"fit", CLI_KEY_CHOICE, AT(fit), IF_SET, 0, 0, fit_choice, "stretch",
+     "resize: all of a picture, its sides stretched; crop: its middle, as high and wide as the proportions allow"},
+    {"channels", CLI_KEY_CHOICE, AT(channels), IF_SET, 0, 0, channels_choice, "keep", "of images: 1 (gray) or 3 (rgb)"},
     {"scale", CLI_KEY_CHOICE, OPTION(scale), IF_SET, 0, 0, scale_choice, "default",
      "inputs: unit (pixels to 0..1), standardise (mean 0, variance 1: of each feature of a table, each channel of "
      "images); default: unit for pixels, standardise for "

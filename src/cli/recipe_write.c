@@ -51,10 +51,15 @@ static void add_number(cy_text *text, double value) {
   cy_text_add(text, "%s", number);
 }
 
+static void add_size(cy_text *text, const cy_image_size *size) {
+  cy_text_add(text, "%" PRId64, size->height);
+  if (size->width != size->height) cy_text_add(text, "x%" PRId64, size->width);
+}
+
 static void add_sizes(cy_text *text, const cy_image_size *sizes) {
   for (int i = 0; i < CY_MAX_SIZES && sizes[i].height > 0; i++) {
-    cy_text_add(text, "%s%" PRId64, i ? ", " : "[", sizes[i].height);
-    if (sizes[i].width != sizes[i].height) cy_text_add(text, "x%" PRId64, sizes[i].width);
+    cy_text_add(text, i ? ", " : "[");
+    add_size(text, &sizes[i]);
   }
   cy_text_add(text, "]");
 }
@@ -95,6 +100,7 @@ static void add_value(cy_text *text, const cli_key *key, const void *field, cons
       if (key->kind == CLI_KEY_CHOICE) cy_text_add(text, "%s", key->choice(small));
       else cy_text_add(text, "%d", small);
       break;
+    case CLI_KEY_SIZE: add_size(text, field); break;
     case CLI_KEY_SIZES: add_sizes(text, field); break;
     case CLI_KEY_LAST:
       memcpy(&last, field, sizeof last);

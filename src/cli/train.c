@@ -63,8 +63,13 @@ static cy_status make_absolute(char **path) {
 
 static cy_status open_data(training *t) {
   CY_TRY(make_absolute(&t->recipe.data));
-  CY_TRY(cy_dataset_open(
-      t->recipe.data, (cy_dataset_options){.target = t->recipe.target, .task = (cy_task)t->recipe.task}, &t->dataset));
+  cy_dataset_options options = {.target = t->recipe.target, .task = (cy_task)t->recipe.task,
+                                .images = cli_recipe_images(&t->recipe), .progress = cli_progress_pictures,
+                                .user = &t->progress};
+  cy_status status = cy_dataset_open(t->recipe.data, options, &t->dataset);
+  cli_progress_clear(&t->progress);
+  t->progress.drawn_at = -1; /* training has a clock of its own */
+  CY_TRY(status);
   if (cy_dataset_classes(t->dataset) == 1)
     return cy_fail(CY_INVALID, "%s: every %s is %s: there is nothing to tell apart", t->recipe.data,
                    cy_dataset_target_name(t->dataset), cy_dataset_class_name(t->dataset, 0));
@@ -334,6 +339,10 @@ static cy_status save_resumed_recipe(training *t) {
   cy_string_free(text);
   r->data = cy_strdup(data);
   if (!r->model || !r->data) return cy_no_memory();
+  cy_image_options images = cy_dataset_image_options(t->dataset);
+  r->resize = images.size;
+  r->fit = (int)images.fit;
+  r->channels = (int)images.mode;
   if (cy_dataset_feature_name(t->dataset, 0) && strcmp(data, name) != 0) {
     r->target = cy_strdup(cy_dataset_target_name(t->dataset));
     if (!r->target) return cy_no_memory();

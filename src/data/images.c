@@ -1,9 +1,12 @@
 /* Pictures brought to the size and the channels that a data set, and with it a model, wants. The same function serves
  * data sets while they are read, data sets in memory, and single pictures to predict from, so that all agree to the bit. */
 #include "base/memory.h"
+#include "base/text.h"
 #include "data/dataset.h"
 
+#include <errno.h>
 #include <math.h>
+#include <stdlib.h>
 #include <string.h>
 
 void cy_preparation_clear(cy_preparation *p) {
@@ -132,4 +135,48 @@ cy_status cy_dataset_prepare(cy_dataset *d, cy_image_options o) {
   d->sample_size = prepared->count / d->count;
   d->images = o;
   return cy_dataset_scale(d, CY_SCALE_UNIT, NULL, 0);
+}
+
+/* ---- options as words ---- */
+
+cy_status cy_image_options_text(cy_image_options o, char **text) {
+  static const char *const modes[] = {[CY_IMAGE_KEEP] = "", [CY_IMAGE_GRAY] = "gray", [CY_IMAGE_RGB] = "rgb"};
+  cy_text t = {0};
+  if (o.size.height > 0) cy_text_add(&t, "%lldx%lld", (long long)o.size.height, (long long)o.size.width);
+  if (o.fit == CY_FIT_CROP) cy_text_add(&t, "%scrop", t.length ? " " : "");
+  if (o.mode != CY_IMAGE_KEEP) cy_text_add(&t, "%s%s", t.length ? " " : "", modes[o.mode]);
+  *text = cy_text_take(&t);
+  return *text ? CY_OK : cy_no_memory();
+}
+
+static bool read_extent(const char **at, int64_t *extent) {
+  char *end;
+  errno = 0;
+  *extent = **at >= '0' && **at <= '9' ? strtoll(*at, &end, 10) : 0;
+  if (errno || *extent < 1 || *extent > CY_IMAGE_MAX_PIXELS) return false;
+  *at = end;
+  return true;
+}
+
+static bool read_word(const char *word, size_t length, cy_image_options *o) {
+  const char *at = word;
+  if (length == 4 && strncmp(word, "crop", 4) == 0) o->fit = CY_FIT_CROP;
+  else if (length == 4 && strncmp(word, "gray", 4) == 0) o->mode = CY_IMAGE_GRAY;
+  else if (length == 3 && strncmp(word, "rgb", 3) == 0) o->mode = CY_IMAGE_RGB;
+  else
+    return read_extent(&at, &o->size.height) && *at++ == 'x' && read_extent(&at, &o->size.width) &&
+           at == word + length;
+  return true;
+}
+
+cy_status cy_image_options_parse(const char *what, const char *text, cy_image_options *o) {
+  *o = (cy_image_options){0};
+  for (const char *at = text + strspn(text, " "); *at; at += strspn(at, " ")) {
+    size_t length = strcspn(at, " ");
+    if (!read_word(at, length, o))
+      return cy_fail(CY_INVALID, "%s: images are read as HEIGHTxWIDTH, crop, gray or rgb, not \"%.*s\"", what,
+                     length > 40 ? 40 : (int)length, at);
+    at += length;
+  }
+  return CY_OK;
 }

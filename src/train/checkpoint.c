@@ -45,6 +45,15 @@ static cy_status add_names(cy_notes *notes, const char *kind, const cy_dataset *
   return CY_OK;
 }
 
+/* How images were read, if not as they are: what predicts from pictures reads them alike. */
+static cy_status add_image_options(cy_notes *notes, const cy_dataset *d) {
+  char *text;
+  CY_TRY(cy_image_options_text(cy_dataset_image_options(d), &text));
+  cy_status status = text[0] ? cy_notes_add(notes, "dataset.images", text) : CY_OK;
+  cy_string_free(text);
+  return status;
+}
+
 static cy_status describe_data(const cy_trainer *t, cy_notes *notes) {
   const cy_dataset *d = t->dataset;
   char checksum[32];
@@ -53,6 +62,7 @@ static cy_status describe_data(const cy_trainer *t, cy_notes *notes) {
   CY_TRY(cy_notes_add(notes, "dataset.origin", cy_dataset_origin(d)));
   CY_TRY(cy_notes_add(notes, "dataset.checksum", checksum));
   CY_TRY(add_number(notes, "dataset.count", cy_dataset_count(d)));
+  CY_TRY(add_image_options(notes, d));
   CY_TRY(add_shape(notes, "sample_shape", cy_dataset_sample_shape(d)));
   CY_TRY(add_shape(notes, "target_shape", t->objective.target));
   CY_TRY(add_number(notes, "classes", t->objective.classes));
