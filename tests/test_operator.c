@@ -20,6 +20,39 @@
     if (assert_ok_status != CY_OK) fail_msg("%s: %s", #call, cy_error_message()); \
   } while (0)
 
+/* ---- allocations, counted and made to fail: the linker sends ours through here (--wrap) ---- */
+
+static long calls, failing, live;
+void *__real_malloc(size_t size);
+void *__real_calloc(size_t count, size_t size);
+void *__real_realloc(void *block, size_t size);
+void *__real_aligned_alloc(size_t alignment, size_t size);
+void __real_free(void *block);
+void *__wrap_malloc(size_t size);
+void *__wrap_calloc(size_t count, size_t size);
+void *__wrap_realloc(void *block, size_t size);
+void *__wrap_aligned_alloc(size_t alignment, size_t size);
+void __wrap_free(void *block);
+
+static bool fails(void) { return __atomic_add_fetch(&calls, 1, __ATOMIC_RELAXED) == failing; }
+static void *counted(void *block) {
+  if (block) __atomic_add_fetch(&live, 1, __ATOMIC_RELAXED);
+  return block;
+}
+void *__wrap_malloc(size_t size) { return fails() ? NULL : counted(__real_malloc(size)); }
+void *__wrap_calloc(size_t count, size_t size) { return fails() ? NULL : counted(__real_calloc(count, size)); }
+void *__wrap_realloc(void *block, size_t size) {
+  if (fails()) return NULL;
+  return block ? __real_realloc(block, size) : counted(__real_realloc(block, size));
+}
+void *__wrap_aligned_alloc(size_t alignment, size_t size) {
+  return fails() ? NULL : counted(__real_aligned_alloc(alignment, size));
+}
+void __wrap_free(void *block) {
+  if (block) __atomic_add_fetch(&live, -1, __ATOMIC_RELAXED);
+  __real_free(block);
+}
+
 /* ---- a chain of layers in f64 with its state ---- */
 
 typedef struct chain {
@@ -525,6 +558,59 @@ static void pictures_are_written(void **state) {
   }
 }
 
+/* ---- memory ---- */
+
+static cy_status use_operator(const chain *c) {
+  cy_operator *op = NULL;
+  cy_operator_terms *terms = NULL;
+  cy_operator_difference d;
+  cy_tensor *matrix = NULL;
+  cy_steps *steps = NULL;
+  char *text = NULL;
+  cy_status status = cy_operator_create(c->x, c->y, &op);
+  if (status == CY_OK) status = cy_operator_matrix(op, c->state, &matrix);
+  if (status == CY_OK) status = cy_operator_compare(op, c->state, matrix, 1, 1, &d);
+  if (status == CY_OK) status = cy_operator_terms_create(op, c->state, &terms);
+  if (status == CY_OK) status = cy_operator_text(terms, &text);
+  cy_string_free(text);
+  text = NULL;
+  if (status == CY_OK) status = cy_operator_latex(terms, &text);
+  cy_string_free(text);
+  text = NULL;
+  if (status == CY_OK) status = cy_operator_symbol_text(&terms->symbols[0], &text);
+  cy_string_free(text);
+  text = NULL;
+  cy_tensor *x = NULL;
+  if (status == CY_OK) status = cy_tensor_create(CY_F64, CY_SHAPE(cy_operator_columns(op)), &x);
+  if (status == CY_OK) status = cy_steps_create(c->x, c->y, c->state, x, &steps);
+  if (status == CY_OK) status = cy_steps_text(steps, (cy_steps_options){0}, &text);
+  cy_string_free(text);
+  cy_steps_free(steps);
+  cy_tensor_free(x);
+  cy_operator_terms_free(terms);
+  cy_tensor_free(matrix);
+  cy_operator_free(op);
+  return status;
+}
+
+static void every_allocation_may_fail(void **state) {
+  (void)state;
+  chain c = chain_build("conv(1, 2) -> residual(conv(1, 1)) -> avg_pool(2)", CY_SHAPE(1, 4), CY_F64, 1);
+  assert_ok(use_operator(&c)); /* once, for what other libraries keep */
+  cy_status status = CY_NO_MEMORY;
+  for (long n = 1; status != CY_OK; n++) {
+    long kept = live;
+    calls = 0;
+    failing = n;
+    status = use_operator(&c);
+    failing = 0;
+    if (status != CY_OK && status != CY_NO_MEMORY) fail_msg("allocation %ld: %s", n, cy_error_message());
+    if (live != kept) fail_msg("allocation %ld: %ld blocks are lost", n, live - kept);
+    assert_true(n < 100000);
+  }
+  chain_close(&c);
+}
+
 int main(void) {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(strided_convolution_is_the_matrix_of_the_course),
@@ -542,6 +628,7 @@ int main(void) {
       cmocka_unit_test(shared_weights_have_numbers_only),
       cmocka_unit_test(steps_know_what_flows_through),
       cmocka_unit_test(pictures_are_written),
+      cmocka_unit_test(every_allocation_may_fail),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }
