@@ -1,6 +1,6 @@
 /* Layers on images: the sizes and parameters of the coursework's networks, padding against its formulas, derivatives
- * against differences, transposed convolution as the adjoint, batch normalisation against PyTorch, one model for images of
- * several sizes, and the exact messages for mistakes. */
+ * against differences, transposed convolution as the adjoint, batch normalisation against PyTorch, one model for
+ * images of several sizes, and the exact messages for mistakes. */
 #include "network_lab.h"
 
 #include "base/text.h"
@@ -346,8 +346,8 @@ static void transposed_convolution_is_the_adjoint(void **state) {
 
 /* ---- batch normalisation of images ---- */
 
-/* Everything as torch.nn.BatchNorm2d 1.13 computes it in f64: the result, the gradients of sum y cos(1 + i), the running
- * statistics after one step, and the result at inference. */
+/* Everything as torch.nn.BatchNorm2d 1.13 computes it in f64: the result, the gradients of sum y cos(1 + i), the
+ * running statistics after one step, and the result at inference. */
 static void batch_norm_agrees_with_pytorch(void **state) {
   (void)state;
   enum { COUNT = 24 };
@@ -417,8 +417,8 @@ static int count_of(const char *text, const char *word) {
   return n;
 }
 
-/* Normalisation and running statistics share mean and variance, and the gradients of input, scale and shift share the two
- * sums of the closed form (C.I): sum dy and sum dy xhat. */
+/* Normalisation and running statistics share mean and variance, and the gradients of input, scale and shift share
+ * the two sums of the closed form (C.I): sum dy and sum dy xhat. */
 static void statistics_are_computed_once(void **state) {
   (void)state;
   lab l = lab_open(true, CY_F32, CY_SHAPE(8, 4, 6, 6));

@@ -1,5 +1,5 @@
-/* Convolutions with trained weights, and their transposes. Both are one operation of ops.h between a weight, a bias and the
- * windows that windows.c resolves; here are the checks, the variables and the fans. */
+/* Convolutions with trained weights, and their transposes. Both are one operation of ops.h between a weight, a bias
+ * and the windows that windows.c resolves; here are the checks, the variables and the fans. */
 #include "nn/windows.h"
 
 #include "base/memory.h"
@@ -120,10 +120,11 @@ cy_value cy_conv(cy_network *network, cy_value x, cy_conv_options options) {
 
 /* ---- transposed convolution ---- */
 
-/* The extent that it produces, and the padding of the convolution that would map it back: in = floor((size + low + high -
- * span) / stride) + 1. Same: size = in stride, which that convolution, padded to ceil(size / stride), maps back. */
-static bool transposed_axis(cy_network *net, const cy_conv_transpose_options *o, int64_t in, int axes, int i, int64_t extra,
-                            cy_windows *windows, int64_t *size) {
+/* The extent that it produces, and the padding of the convolution that would map it back: in = floor((size + low +
+ * high - span) / stride) + 1. Same: size = in stride, which that convolution, padded to ceil(size / stride), maps
+ * back. */
+static bool transposed_axis(cy_network *net, const cy_conv_transpose_options *o, int64_t in, int axes, int i,
+                            int64_t extra, cy_windows *windows, int64_t *size) {
   cy_graph *graph = cy_network_graph(net);
   int64_t span = cy_windows_span(net, windows, i), stride = windows->stride[i];
   int64_t *low = &windows->low[i], *high = &windows->high[i], spread, total;

@@ -1,6 +1,6 @@
-/* The layers of the architecture language: one row each, with a build function that hands the arguments to the layer (those
- * of image layers are in layer_table_images.c). The parser, the printer and the help read these rows; nothing else knows the
- * list. */
+/* The layers of the architecture language: one row each, with a build function that hands the arguments to the layer
+ * (those of image layers are in layer_table_images.c). The parser, the printer and the help read these rows; nothing
+ * else knows the list. */
 #include "nn/image_layers.h"
 #include "nn/model.h"
 

@@ -1,5 +1,5 @@
-/* The layers of the architecture language that slide windows over images: their arguments, and functions that hand them to
- * the layers. */
+/* The layers of the architecture language that slide windows over images: their arguments, and functions that hand
+ * them to the layers. */
 #include "nn/image_layers.h"
 #include "nn/windows.h"
 
@@ -22,7 +22,8 @@ static cy_padding padding_of(const cy_argument *padding, const cy_argument *mode
   return result;
 }
 
-#define KERNEL_ARGUMENT {.name = "kernel", .type = CY_ARGUMENT_SPACE, .min = 1, .max = 1e9, .about = "extent of the window"}
+#define KERNEL_ARGUMENT \
+  {.name = "kernel", .type = CY_ARGUMENT_SPACE, .min = 1, .max = 1e9, .about = "extent of the window"}
 #define STRIDE_ARGUMENT \
   {.name = "stride", .type = CY_ARGUMENT_SPACE, .fallback = "1", .min = 1, .max = 1e9, .about = "step of the window"}
 #define PAD_ARGUMENT                                                                                    \
@@ -35,7 +36,8 @@ static cy_padding padding_of(const cy_argument *padding, const cy_argument *mode
   {.name = "groups", .type = CY_ARGUMENT_INTEGER, .fallback = "1", .min = 1, .max = 1e9,             \
    .about = "filters and channels fall into so many separate groups"}
 #define FLIPPED_ARGUMENT                                                                             \
-  {.name = "flipped", .type = CY_ARGUMENT_BOOL, .fallback = "false", .about = "true convolution: the kernel runs backwards"}
+  {.name = "flipped", .type = CY_ARGUMENT_BOOL, .fallback = "false",                                 \
+   .about = "true convolution: the kernel runs backwards"}
 #define WEIGHT_ARGUMENTS                                                                             \
   {.name = "bias", .type = CY_ARGUMENT_BOOL, .fallback = "true", .about = "adds a trained bias per filter"}, \
       {.name = "init", .type = CY_ARGUMENT_INITIALIZER, .fallback = "he_normal", .about = "of the weight"},  \
@@ -45,12 +47,12 @@ static cy_padding padding_of(const cy_argument *padding, const cy_argument *mode
 
 /* ---- convolutions ---- */
 
-enum { CONV_FILTERS, CONV_KERNEL, CONV_STRIDE, CONV_PAD, CONV_DILATION, CONV_GROUPS, CONV_BIAS, CONV_INIT, CONV_BIAS_INIT,
-       CONV_L1, CONV_L2, CONV_MODE, CONV_FLIPPED };
+enum { CONV_FILTERS, CONV_KERNEL, CONV_STRIDE, CONV_PAD, CONV_DILATION, CONV_GROUPS, CONV_BIAS, CONV_INIT,
+       CONV_BIAS_INIT, CONV_L1, CONV_L2, CONV_MODE, CONV_FLIPPED };
 const cy_argument_row cy_conv_arguments[] = {
     {.name = "filters", .type = CY_ARGUMENT_INTEGER, .min = 1, .max = 1e9, .about = "channels of the result"},
-    KERNEL_ARGUMENT, STRIDE_ARGUMENT, PAD_ARGUMENT, DILATION_ARGUMENT, GROUPS_ARGUMENT, WEIGHT_ARGUMENTS, CY_PAD_MODE_ARGUMENT,
-    FLIPPED_ARGUMENT, {.name = NULL}};
+    KERNEL_ARGUMENT, STRIDE_ARGUMENT, PAD_ARGUMENT, DILATION_ARGUMENT, GROUPS_ARGUMENT, WEIGHT_ARGUMENTS,
+    CY_PAD_MODE_ARGUMENT, FLIPPED_ARGUMENT, {.name = NULL}};
 
 static cy_conv_options conv_options(const cy_stage *stage) {
   const cy_argument *a = stage->arguments;
@@ -106,7 +108,8 @@ cy_value cy_build_conv_transpose(cy_network *network, cy_value x, const cy_stage
   const cy_argument *a = stage->arguments;
   cy_conv_transpose_options o = {.name = stage->name, .filters = a[TRANSPOSE_FILTERS].integer,
                                  .groups = a[TRANSPOSE_GROUPS].integer,
-                                 .output_axes = a[TRANSPOSE_OUTPUT_PAD].extents.rank, .padding = a[TRANSPOSE_PAD].padding,
+                                 .output_axes = a[TRANSPOSE_OUTPUT_PAD].extents.rank,
+                                 .padding = a[TRANSPOSE_PAD].padding,
                                  .no_bias = !a[TRANSPOSE_BIAS].truth, .weight = a[TRANSPOSE_INIT].initializer,
                                  .bias = a[TRANSPOSE_BIAS_INIT].initializer, .l1 = a[TRANSPOSE_L1].real,
                                  .l2 = a[TRANSPOSE_L2].real};
@@ -142,13 +145,15 @@ cy_value cy_build_max_pool(cy_network *network, cy_value x, const cy_stage *stag
 
 cy_value cy_build_avg_pool(cy_network *network, cy_value x, const cy_stage *stage) {
   const cy_argument *a = stage->arguments;
-  cy_pool_options o = {.name = stage->name, .padding = a[POOL_PAD].padding, .skip_padding = !a[POOL_COUNT_PADDING].truth};
+  cy_pool_options o = {.name = stage->name, .padding = a[POOL_PAD].padding,
+                       .skip_padding = !a[POOL_COUNT_PADDING].truth};
   cy_argument_space(&a[POOL_KERNEL], o.kernel);
   cy_argument_space(&a[POOL_STRIDE], o.stride);
   return cy_avg_pool_layer(network, x, o);
 }
 
-const cy_argument_row cy_global_avg_pool_arguments[] = {{.name = NULL}}, cy_global_max_pool_arguments[] = {{.name = NULL}};
+const cy_argument_row cy_global_avg_pool_arguments[] = {{.name = NULL}};
+const cy_argument_row cy_global_max_pool_arguments[] = {{.name = NULL}};
 
 cy_value cy_build_global_avg_pool(cy_network *network, cy_value x, const cy_stage *stage) {
   (void)stage;

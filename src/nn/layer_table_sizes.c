@@ -1,5 +1,5 @@
-/* The layers of the architecture language that give an image another size: adaptive pooling, resize, pad, crop, pixel shuffle.
- * Each checks its arguments against the input and calls the operation. */
+/* The layers of the architecture language that give an image another size: adaptive pooling, resize, pad, crop,
+ * pixel shuffle. Each checks its arguments against the input and calls the operation. */
 #include "nn/image_layers.h"
 #include "nn/windows.h"
 
@@ -45,7 +45,8 @@ const cy_argument_row cy_resize_arguments[] = {
     {.name = "size", .type = CY_ARGUMENT_SPACE, .fallback = "", .min = 1, .max = 1e9, .about = "extents of the result"},
     {.name = "scale", .type = CY_ARGUMENT_REAL, .fallback = "0", .max = 1e9,
      .about = "or its extents as floor(scale * in)"},
-    {.name = "mode", .type = CY_ARGUMENT_CHOICE, .fallback = "nearest", .choices = resize_modes, .about = "interpolation"},
+    {.name = "mode", .type = CY_ARGUMENT_CHOICE, .fallback = "nearest", .choices = resize_modes,
+     .about = "interpolation"},
     {.name = "align_corners", .type = CY_ARGUMENT_BOOL, .fallback = "false",
      .about = "centres of the corner pixels stay; false: corners of the image"},
     {.name = NULL}};
@@ -122,7 +123,8 @@ cy_value cy_build_crop(cy_network *network, cy_value x, const cy_stage *stage) {
   return cy_slice(x, start, limit, NULL);
 }
 
-#define FACTOR_ARGUMENT {.name = "factor", .type = CY_ARGUMENT_INTEGER, .min = 1, .max = 1e9, .about = "per spatial axis"}
+#define FACTOR_ARGUMENT \
+  {.name = "factor", .type = CY_ARGUMENT_INTEGER, .min = 1, .max = 1e9, .about = "per spatial axis"}
 const cy_argument_row cy_pixel_shuffle_arguments[] = {FACTOR_ARGUMENT, {.name = NULL}};
 const cy_argument_row cy_pixel_unshuffle_arguments[] = {FACTOR_ARGUMENT, {.name = NULL}};
 

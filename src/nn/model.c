@@ -209,8 +209,8 @@ static void language_help(cy_text *text) {
   }
   cy_text_add(text, "; uniform takes its ends, normal its mean and standard deviation.\n"
                     "Repeat: 3 * (dense(64) -> relu). Blocks: unit(n) = dense(n) -> relu, then unit(64) -> unit(32).\n"
-                    "Windows: images are channels x height x width; sequences channels x length, volumes channels x depth x "
-                    "height x width.\n"
+                    "Windows: images are channels x height x width, sequences channels x length, volumes channels x depth\n"
+                    "x height x width.\n"
                     "A kernel, stride, size is a number for all spatial axes, or one for each: conv(32, (3, 5)).\n"
                     "Padding: valid (none), same, half, 1, before:after as 0:1, or one for each axis: pad=(1, 0:1).\n"
                     "# starts a comment; line ends are free.\n");

@@ -7,8 +7,8 @@
 #include <cauchy/ops.h>
 
 static bool pool_windows(cy_network *net, cy_value *x, const cy_pool_options *o, cy_windows *windows) {
-  cy_window_options given = {.kernel = o->kernel, .stride = o->stride, .usual_stride = o->kernel, .dilation = o->dilation,
-                             .padding = &o->padding};
+  cy_window_options given = {.kernel = o->kernel, .stride = o->stride, .usual_stride = o->kernel,
+                             .dilation = o->dilation, .padding = &o->padding};
   if (!cy_windows_resolve(net, *x, &given, windows)) return false;
   *x = cy_windows_pad(*x, o->padding.mode, windows);
   return true;

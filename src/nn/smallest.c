@@ -1,5 +1,5 @@
-/* The smallest input that a model can take, found by building the model for other inputs in graphs of their own: for the
- * error of a window that did not fit, which otherwise would only name the layer. */
+/* The smallest input that a model can take, found by building the model for other inputs in graphs of their own: for
+ * the error of a window that did not fit, which otherwise would only name the layer. */
 #include "graph/graph.h"
 #include "nn/model.h"
 #include "tensor/tensor.h"
@@ -46,5 +46,6 @@ void cy_model_explain_too_small(const cy_model *model, const cy_network *network
   }
   for (int i = 2; i < shape.rank; i++) shrink(model, options, &shape, i);
   for (int i = 2; i < shape.rank; i++) space.dim[space.rank++] = shape.dim[i];
-  cy_graph_explain(cy_network_graph(network), "; the network needs an input of at least %s", cy_shape_text(space, text));
+  cy_graph_explain(cy_network_graph(network), "; the network needs an input of at least %s",
+                   cy_shape_text(space, text));
 }

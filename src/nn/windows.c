@@ -1,4 +1,5 @@
-/* Windows of layers on images. Extents are checked before they are added or multiplied, because options come from text. */
+/* Windows of layers on images. Extents are checked before they are added or multiplied, because options come from
+ * text. */
 #include "nn/windows.h"
 
 #include "base/memory.h"
@@ -103,14 +104,15 @@ static bool resolve_axis(cy_network *net, int64_t in, const cy_padding *padding,
     return false;
   }
   if (in > 0 && padded >= span) return true;
-  if (windows->dilation[i] > 1) snprintf(dilated, sizeof dilated, " with dilation %lld", (long long)windows->dilation[i]);
+  if (windows->dilation[i] > 1)
+    snprintf(dilated, sizeof dilated, " with dilation %lld", (long long)windows->dilation[i]);
   int64_t least = padding->kind == CY_PADDING_EXPLICIT && span > *low + *high ? span - *low - *high : 1;
   cy_network_too_small(net);
   cy_graph_fail(graph, CY_INVALID,
-                "kernel %lld%s spans %lld, but the padded input is %lld + %lld + %lld = %lld along %s: the input must be "
-                "at least %lld there",
-                (long long)windows->kernel[i], dilated, (long long)span, (long long)in, (long long)*low, (long long)*high,
-                (long long)padded, cy_space_axis_text(axes, i, axis), (long long)least);
+                "kernel %lld%s spans %lld, but the padded input is %lld + %lld + %lld = %lld along %s: the input must "
+                "be at least %lld there",
+                (long long)windows->kernel[i], dilated, (long long)span, (long long)in, (long long)*low,
+                (long long)*high, (long long)padded, cy_space_axis_text(axes, i, axis), (long long)least);
   return false;
 }
 

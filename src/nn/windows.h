@@ -1,5 +1,5 @@
-/* Windows of layers on images: options spread over the spatial axes, padding resolved for the input at hand, and every
- * mistake explained with its arithmetic. Used by convolutions and pooling. */
+/* Windows of layers on images: options spread over the spatial axes, padding resolved for the input at hand, and
+ * every mistake explained with its arithmetic. Used by convolutions and pooling. */
 #ifndef CY_NN_WINDOWS_H
 #define CY_NN_WINDOWS_H
 
@@ -15,8 +15,9 @@ typedef struct cy_window_options {
 /* Spatial axes of x; 0, with the graph's error set, unless there are 1 to CY_MAX_SPACE. */
 int cy_space_axes(cy_network *network, cy_value x);
 
-/* The first n entries of given as one number per spatial axis: one alone holds for all of them, 0 stands for usual; n = 0:
- * up to the last that is not zero. False, with the graph's error set, for another number of entries or one below least. */
+/* The first n entries of given as one number per spatial axis: one alone holds for all of them, 0 stands for usual;
+ * n = 0: up to the last that is not zero. False, with the graph's error set, for another number of entries or one
+ * below least. */
 bool cy_space_spread(cy_network *network, const char *what, const int64_t *given, int n, int axes, int64_t usual,
                      int64_t least, int64_t *out);
 

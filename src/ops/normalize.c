@@ -1,5 +1,6 @@
-/* Normalisation: the composite that batch and layer normalisation share. Its tangent is stated in terms of its own result,
- * so that the backward pass needs no third sweep over the operand (coursework C.I: transposed, it is the closed form). */
+/* Normalisation: the composite that batch and layer normalisation share. Its tangent is stated in terms of its own
+ * result, so that the backward pass needs no third sweep over the operand (coursework C.I: transposed, it is the
+ * closed form). */
 #include "ops/ops.h"
 
 #include <string.h>
@@ -54,7 +55,8 @@ static cy_value jvp_normalize(const cy_rule *r) {
   return cy_mul(rstd, cy_sub(cy_sub(t, mean_of(r, t)), along));
 }
 
-static void reach_normalize(const void *attrs, const cy_type *in, int n, const cy_type *out, int operand, cy_reach *reach) {
+static void reach_normalize(const void *attrs, const cy_type *in, int n, const cy_type *out, int operand,
+                            cy_reach *reach) {
   const normalize_attrs *a = attrs;
   cy_reach_pointwise(attrs, in, n, out, operand, reach);
   for (int i = 0; i < a->axes.n; i++) reach[a->axes.at[i]] = cy_reach_all();
@@ -78,8 +80,8 @@ static void sample_normalize(const cy_op *op, cy_rng *rng, cy_sample *s) {
 
 const cy_op cy_op_normalize = {
     .name = "normalize", .op_class = CY_CLASS_COMPOSITE, .arity = 1, .attr_size = sizeof(normalize_attrs),
-    .fields = normalize_fields, .scalar = -1, .infer = infer_normalize, .jvp = jvp_normalize, .expand = expand_normalize,
-    .cost = cost_normalize, .reach = reach_normalize, .sample = sample_normalize};
+    .fields = normalize_fields, .scalar = -1, .infer = infer_normalize, .jvp = jvp_normalize, 
+    .expand = expand_normalize, .cost = cost_normalize, .reach = reach_normalize, .sample = sample_normalize};
 
 cy_value cy_normalize(cy_value a, const int *axes, int n, double epsilon) {
   bool set[CY_MAX_RANK];

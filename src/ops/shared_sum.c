@@ -1,6 +1,6 @@
-/* Sums that differ in a factor alone: sum(c v) is c sum(v) where c is the same for all terms. The rewrite is made only if
- * sum(v) is in the graph already, so that nothing is computed that was not before. It is what lets the backward pass of a
- * normalisation with scale and shift sum twice instead of four times (coursework C.I). */
+/* Sums that differ in a factor alone: sum(c v) is c sum(v) where c is the same for all terms. The rewrite is made
+ * only if sum(v) is in the graph already, so that nothing is computed that was not before. It is what lets the
+ * backward pass of a normalisation with scale and shift sum twice instead of four times (coursework C.I). */
 #include "ops/ops.h"
 
 enum { MOST_FACTORS = 8 };
