@@ -229,7 +229,7 @@ static cy_status compile(bench_prepared *p, int threads) {
   if (status == CY_OK) status = cy_state_allocate(p->state);
   if (status == CY_OK)
     status = cy_compile(b.outputs, b.n_outputs, b.updates, b.n_updates,
-                        (cy_program_options){.threads = threads}, &p->program);
+                        (cy_program_options){.threads = threads, .frozen = p->about->kind == BENCH_INFER}, &p->program);
   if (status == CY_OK) {
     list_parameters(p, network);
     list_products(p, network);
