@@ -485,7 +485,7 @@ static void one_model_takes_images_of_many_sizes(void **unused) {
     cy_tensor_free(labels);
   }
   cy_metrics m;
-  FAILS(cy_trained_evaluate_at(t, d, NULL, 0, (cy_image_size){4, 6}, &m), CY_INVALID, "5x6");
+  FAILS(cy_trained_evaluate_at(t, d, NULL, 0, (cy_image_size){4, 6}, &m), CY_INVALID, "5x5");
   FAILS(cy_trained_evaluate_at(t, d, NULL, 0, (cy_image_size){2, 2}, &m), CY_INVALID, "conv1");
   cy_trained_free(t);
   cy_dataset_free(d);
@@ -536,7 +536,7 @@ static void too_small_images_name_layer_and_minimum(void **unused) {
   OK(cy_model_parse("conv(8, 5) -> relu -> conv(8, 5) -> relu -> global_avg_pool -> dense(10)", "test", &model));
   FAILS(cy_trainer_create(model, d, (cy_trainer_options){0}, &t), CY_INVALID, "conv2");
   if (!strstr(cy_error_message(), "9x9")) fail_msg("%s", cy_error_message());
-  FAILS(cy_trainer_create(model, d, (cy_trainer_options){.sizes = {{12, 12}, {8, 30}}}, &t), CY_INVALID, "9x30");
+  FAILS(cy_trainer_create(model, d, (cy_trainer_options){.sizes = {{12, 12}, {8, 30}}}, &t), CY_INVALID, "9x9");
   FAILS(cy_trainer_create(model, iris, (cy_trainer_options){.sizes = {{12, 12}}}, &t), CY_INVALID, "sizes");
   FAILS(cy_trainer_create(model, d, (cy_trainer_options){.sizes = {{12, 0}}}, &t), CY_INVALID, "12x0");
   cy_model_free(model);

@@ -38,6 +38,10 @@ CY_API double cy_program_flops(const cy_program *program); /* arithmetic operati
 CY_API CY_MUST_CHECK cy_status cy_program_text(const cy_program *program, char **text);
 
 CY_API CY_MUST_CHECK cy_status cy_session_create(const cy_program *program, cy_session **session);
+/* The same, but its values lie in other's memory, if that is large enough (and neither program is frozen). Then one of
+ * the two runs at a time, a run of one ends the outputs of the other, and other is never run after it was freed. */
+CY_API CY_MUST_CHECK cy_status cy_session_create_sharing(const cy_program *program, const cy_session *other,
+                                                         cy_session **session);
 CY_API void cy_session_free(cy_session *session);
 /* Binds an input or a variable to a tensor, which is borrowed until the next bind or the session's end. dtype and
  * shape must match, strides must be row-major. Unknown names are errors. */

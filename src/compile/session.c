@@ -14,6 +14,7 @@ typedef struct call {
 struct cy_session {
   const cy_program *program;
   char *arena;
+  bool borrows_arena;  /* of another session */
   void **bound;        /* per binding: the tensor's data; meaningless while missing */
   bool *is_bound;
   call *calls;         /* per instruction */
@@ -53,13 +54,24 @@ static void find_addresses(cy_session *s) {
   s->stale = false;
 }
 
+/* What a frozen program computed at first stays in its arena. */
+static bool can_share(const cy_program *p, const cy_session *other) {
+  return other && p->n_prologue == 0 && other->program->n_prologue == 0 &&
+         other->program->arena_bytes >= p->arena_bytes;
+}
+
 cy_status cy_session_create(const cy_program *p, cy_session **session) {
+  return cy_session_create_sharing(p, NULL, session);
+}
+
+cy_status cy_session_create_sharing(const cy_program *p, const cy_session *other, cy_session **session) {
   cy_status status = CY_OK;
   cy_session *s = *session = cy_calloc(1, sizeof *s);
   if (!s) return cy_no_memory();
   s->program = p;
   s->stale = s->unprepared = true;
-  s->arena = cy_alloc_aligned(p->arena_bytes);
+  s->borrows_arena = can_share(p, other);
+  s->arena = s->borrows_arena ? other->arena : cy_alloc_aligned(p->arena_bytes);
   s->bound = cy_calloc((size_t)p->n_bindings, sizeof *s->bound);
   s->is_bound = cy_calloc((size_t)p->n_bindings, sizeof *s->is_bound);
   s->calls = cy_calloc((size_t)p->n_instructions, sizeof *s->calls);
@@ -69,7 +81,7 @@ cy_status cy_session_create(const cy_program *p, cy_session **session) {
     status = cy_fail(CY_NO_MEMORY, "out of memory for a session of %zu bytes", p->arena_bytes);
   else if (!s->bound || !s->is_bound || !s->calls || !s->addresses || !s->outputs)
     status = cy_no_memory();
-  else
+  else if (!s->borrows_arena)
     memset(s->arena, 0, p->arena_bytes);
   for (int i = 0; i < p->n_outputs && status == CY_OK; i++)
     status = cy_tensor_wrap(p->outputs[i].layout.dtype, p->outputs[i].layout.shape, NULL, NULL, &s->outputs[i]);
@@ -88,7 +100,7 @@ void cy_session_free(cy_session *s) {
   for (int i = 0; s->calls && i < s->program->n_instructions; i++)
     if (s->calls[i].instance) s->program->instructions[i].kernel->free_instance(s->calls[i].instance);
   for (int i = 0; s->outputs && i < s->program->n_outputs; i++) cy_tensor_free(s->outputs[i]);
-  cy_free(s->arena);
+  if (!s->borrows_arena) cy_free(s->arena);
   cy_free(s->bound);
   cy_free(s->is_bound);
   cy_free(s->calls);

@@ -4,12 +4,21 @@
 
 #include "base/error.h"
 #include "base/memory.h"
+#include "tensor/tensor.h"
 
 #include <math.h>
 
 double cy_tally_loss(cy_tally tally) { return tally.samples ? tally.loss_sum / (double)tally.samples : (double)NAN; }
 double cy_tally_accuracy(cy_tally tally, int64_t classes) {
   return tally.samples && classes > 0 ? (double)tally.correct / (double)tally.samples : (double)NAN;
+}
+
+enum { MOST_SAMPLES = 256, MOST_NUMBERS = 1 << 18 };
+
+int64_t cy_evaluation_batch(cy_shape sample, int64_t batch_size) {
+  int64_t most = MOST_NUMBERS / cy_count(sample);
+  most = most > MOST_SAMPLES ? MOST_SAMPLES : most < 1 ? 1 : most;
+  return batch_size > most ? batch_size : most;
 }
 
 static void count_confusion(const cy_evaluation *e, const cy_runner *runner) {

@@ -145,17 +145,26 @@ static cy_status make_runner(cy_trainer *t, cy_runner_kind kind, int64_t n, int6
   return cy_runners_get(kind == CY_RUN_TRAIN ? &t->train : &t->evaluate, &objective, kind, n, t->state, made);
 }
 
+/* Which of the sizes has the most pixels: its step needs the most memory, and lends it to the others. */
+static int largest_size(const cy_image_size *sizes) {
+  int largest = 0;
+  for (int i = 1; i < cy_sizes_count(sizes); i++)
+    if (sizes[i].height * sizes[i].width > sizes[largest].height * sizes[largest].width) largest = i;
+  return largest;
+}
+
 /* Compiles all that training will run, so that mistakes show now and steps allocate nothing. */
 static cy_status make_runners(cy_trainer *t) {
   int64_t batch = t->options.batch_size, n = t->split.n_train, validation = t->split.n_validation;
   int64_t full = n < batch ? n : batch, rest = n % full;
-  int64_t block = batch > CY_EVALUATION_BATCH ? batch : CY_EVALUATION_BATCH;
+  int64_t block = cy_evaluation_batch(t->objective.sample, batch);
   int sizes = cy_sizes_count(t->options.sizes);
   cy_runner *made;
+  CY_TRY(make_runner(t, CY_RUN_TRAIN, full, largest_size(t->options.sizes), &made));
+  t->largest = made;
+  t->train.memory = t->evaluate.memory = made->session;
   for (int i = 0; i == 0 || i < sizes; i++) {
     CY_TRY(make_runner(t, CY_RUN_TRAIN, full, i, &made));
-    if (!t->largest || cy_program_arena_bytes(made->program) > cy_program_arena_bytes(t->largest->program))
-      t->largest = made;
     if (rest) CY_TRY(make_runner(t, CY_RUN_TRAIN, rest, i, &made));
   }
   for (int64_t b = 0; b * block < validation; b++)

@@ -173,7 +173,7 @@ static cy_status check_variables(const cy_objective *o, const cy_network *networ
   return CY_OK;
 }
 
-static cy_status fill(const cy_objective *o, const cy_state *state, cy_runner *runner) {
+static cy_status fill(const cy_objective *o, const cy_state *state, const cy_session *memory, cy_runner *runner) {
   cy_runner_graph built;
   CY_TRY(cy_runner_build(o, runner->kind, runner->n, NULL, &built));
   cy_status status = check_variables(o, built.network, state);
@@ -183,7 +183,7 @@ static cy_status fill(const cy_objective *o, const cy_state *state, cy_runner *r
     status = cy_compile(built.outputs, built.n_outputs, built.updates, built.n_updates, options, &runner->program);
   cy_runner_graph_clear(&built);
   CY_TRY(status);
-  CY_TRY(cy_session_create(runner->program, &runner->session));
+  CY_TRY(cy_session_create_sharing(runner->program, memory, &runner->session));
   CY_TRY(cy_session_bind_state(runner->session, state));
   CY_TRY(bind_new(runner->session, "x", CY_F32, batch_of(runner->n, o->sample), &runner->x));
   if (runner->kind == CY_RUN_TRAIN)
@@ -194,12 +194,12 @@ static cy_status fill(const cy_objective *o, const cy_state *state, cy_runner *r
 }
 
 cy_status cy_runner_create(const cy_objective *objective, cy_runner_kind kind, int64_t n, const cy_state *state,
-                          cy_runner **runner) {
+                           const cy_session *memory, cy_runner **runner) {
   *runner = cy_calloc(1, sizeof **runner);
   if (!*runner) return cy_no_memory();
   (*runner)->kind = kind;
   (*runner)->n = n;
-  cy_status status = fill(objective, state, *runner);
+  cy_status status = fill(objective, state, memory, *runner);
   if (status == CY_OK) return CY_OK;
   cy_runner_free(*runner);
   *runner = NULL;
@@ -232,7 +232,7 @@ cy_status cy_runners_get(cy_runners *runners, const cy_objective *objective, cy_
       return CY_OK;
     }
   if (!cy_grow(&runners->items, runners->count, &runners->capacity, sizeof *runners->items)) return cy_no_memory();
-  CY_TRY(cy_runner_create(objective, kind, n, state, runner));
+  CY_TRY(cy_runner_create(objective, kind, n, state, runners->memory, runner));
   runners->items[runners->count++] = *runner;
   return CY_OK;
 }

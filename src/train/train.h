@@ -3,25 +3,13 @@
 #ifndef CY_TRAIN_TRAIN_H
 #define CY_TRAIN_TRAIN_H
 
+#include "train/losses.h"
+
 #include <cauchy/io.h>
 #include <cauchy/ops.h>
 #include <cauchy/train.h>
 
 #include <stddef.h>
-
-/* ---- losses.c ---- */
-
-/* labels: i64 [N] (the empty value for regression); targets: the output's shape and dtype. */
-typedef cy_value (*cy_loss_rule)(cy_value output, cy_value labels, cy_value targets);
-typedef struct cy_loss_row {
-  const char *name;
-  bool classes_only;
-  cy_loss_rule loss;               /* mean over the batch */
-  cy_value (*answer)(cy_value output); /* what prediction shows: probabilities; NULL: the output itself */
-  bool measures;                   /* of numbers in any unit, which are then standardised */
-} cy_loss_row;
-/* NULL with a message if the name is unknown or does not fit. name NULL: the usual one. */
-const cy_loss_row *cy_loss_find(const char *name, int64_t classes);
 
 /* ---- runner.c ---- */
 
@@ -69,7 +57,7 @@ CY_MUST_CHECK cy_status cy_runner_build(const cy_objective *objective, cy_runner
 void cy_runner_graph_clear(cy_runner_graph *built);
 /* Builds, compiles, makes the tensors and binds them and the (allocated) state. */
 CY_MUST_CHECK cy_status cy_runner_create(const cy_objective *objective, cy_runner_kind kind, int64_t n,
-                                         const cy_state *state, cy_runner **runner);
+                                         const cy_state *state, const cy_session *memory, cy_runner **runner);
 void cy_runner_free(cy_runner *runner);
 /* Number correct of the last run; 0 for regression. */
 int64_t cy_runner_correct(const cy_runner *runner);
@@ -79,6 +67,7 @@ double cy_runner_loss(const cy_runner *runner);
 typedef struct cy_runners {
   cy_runner **items;
   size_t count, capacity;
+  const cy_session *memory; /* in which new ones compute, if it is large enough; NULL: each in its own */
 } cy_runners;
 /* By batch size and sample shape. */
 CY_MUST_CHECK cy_status cy_runners_get(cy_runners *runners, const cy_objective *objective, cy_runner_kind kind,
@@ -96,7 +85,8 @@ cy_objective cy_objective_at(const cy_objective *objective, cy_shape sample);
 
 /* ---- evaluate.c ---- */
 
-enum { CY_EVALUATION_BATCH = 256 };
+/* Samples that are evaluated at once: fewer of large ones, to save memory, but as many as are trained at once. */
+int64_t cy_evaluation_batch(cy_shape sample, int64_t batch_size);
 
 /* Sums over the samples seen so far. */
 typedef struct cy_tally {

@@ -238,7 +238,8 @@ static cy_status measure(cy_trained *t, cy_dataset *dataset, const int64_t *indi
   if (status == CY_OK) {
     cy_evaluation evaluation = {.objective = &t->objective, .runners = &t->evaluate, .state = t->state,
                                 .dataset = dataset, .loader = loader, .sizes = sizes, .indices = indices, .n = n,
-                                .batch_size = CY_EVALUATION_BATCH};
+                                .batch_size = cy_evaluation_batch(t->objective.sample,
+                                                                  t->checkpoint.options.batch_size)};
     status = cy_evaluation_metrics(evaluation, metrics);
     status = explain(t, status, cy_sample_at(cy_dataset_sample_shape(dataset), sizes, 0));
   }

@@ -177,7 +177,7 @@ static cy_status run_step(cy_trainer *t, const int64_t *indices, int64_t n, doub
 }
 
 static cy_evaluation evaluation_of(cy_trainer *t, const int64_t *indices, int64_t n) {
-  int64_t batch = t->options.batch_size > CY_EVALUATION_BATCH ? t->options.batch_size : CY_EVALUATION_BATCH;
+  int64_t batch = cy_evaluation_batch(t->objective.sample, t->options.batch_size);
   return (cy_evaluation){.objective = &t->objective, .runners = &t->evaluate, .state = t->state, .dataset = t->dataset,
                          .loader = t->loader, .sizes = t->options.sizes, .indices = indices, .n = n,
                          .batch_size = batch, .owner = t};

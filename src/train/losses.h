@@ -1,0 +1,19 @@
+/* The losses that training knows by name, also for those who check them. */
+#ifndef CY_TRAIN_LOSSES_H
+#define CY_TRAIN_LOSSES_H
+
+#include <cauchy/graph.h>
+
+/* labels: i64 [N] (the empty value for regression); targets: the output's shape and dtype. */
+typedef cy_value (*cy_loss_rule)(cy_value output, cy_value labels, cy_value targets);
+typedef struct cy_loss_row {
+  const char *name;
+  bool classes_only;
+  cy_loss_rule loss;               /* mean over the batch */
+  cy_value (*answer)(cy_value output); /* what prediction shows: probabilities; NULL: the output itself */
+  bool measures;                   /* of numbers in any unit, which are then standardised */
+} cy_loss_row;
+/* NULL with a message if the name is unknown or does not fit. name NULL: the usual one. */
+const cy_loss_row *cy_loss_find(const char *name, int64_t classes);
+
+#endif
