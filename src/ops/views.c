@@ -102,6 +102,11 @@ static void kernel_reshape(const cy_call *call) {
     cy_view_copy(&row_major, call->out);
     return;
   }
+  if (cy_view_is_contiguous(call->out)) {
+    row_major = cy_view_row_major(call->out->data, call->out->dtype, call->in[0].shape);
+    cy_view_copy(&call->in[0], &row_major);
+    return;
+  }
   cy_walk from = cy_walk_start(call->in[0].shape);
   for (cy_walk to = cy_walk_start(call->out->shape); to.more; cy_walk_next(&to), cy_walk_next(&from))
     memcpy((char *)call->out->data + cy_walk_offset(&to, call->out->stride) * (int64_t)size,

@@ -128,18 +128,32 @@ int64_t cy_walk_offset(const cy_walk *walk, const int64_t stride[CY_MAX_RANK]) {
   return offset;
 }
 
-/* Two views of one shape with as few axes as their strides allow: extents of 1 are left out, neighbours that lie one
- * inside the other in both views are joined. */
+/* Two views of one shape with as few axes as their strides allow: in the order of the second's memory, outermost first;
+ * extents of 1 are left out, neighbours that lie one inside the other in both views are joined. */
 typedef struct pair {
   int rank;
   int64_t dim[CY_MAX_RANK], from[CY_MAX_RANK], to[CY_MAX_RANK];
 } pair;
 
+static int64_t distance(int64_t stride) { return stride < 0 ? -stride : stride; }
+
+/* Axes of extent other than 1, by falling strides of dst; equal ones keep their order. */
+static int sorted_axes(const cy_view *dst, int axes[CY_MAX_RANK]) {
+  int n = 0;
+  for (int i = 0; i < dst->shape.rank; i++) {
+    if (dst->shape.dim[i] == 1) continue;
+    int k = n++;
+    for (; k > 0 && distance(dst->stride[axes[k - 1]]) < distance(dst->stride[i]); k--) axes[k] = axes[k - 1];
+    axes[k] = i;
+  }
+  return n;
+}
+
 static pair joined(const cy_view *src, const cy_view *dst) {
   pair p = {0};
-  for (int i = 0; i < src->shape.rank; i++) {
-    int64_t dim = src->shape.dim[i], from = src->stride[i], to = dst->stride[i];
-    if (dim == 1) continue;
+  int axes[CY_MAX_RANK], n = sorted_axes(dst, axes);
+  for (int i = 0; i < n; i++) {
+    int64_t dim = src->shape.dim[axes[i]], from = src->stride[axes[i]], to = dst->stride[axes[i]];
     int last = p.rank - 1;
     if (last >= 0 && p.from[last] == from * dim && p.to[last] == to * dim) {
       p.dim[last] *= dim;
@@ -151,7 +165,22 @@ static pair joined(const cy_view *src, const cy_view *dst) {
       p.to[p.rank++] = to;
     }
   }
+  if (p.rank == 0) p = (pair){.rank = 1, .dim = {1}, .from = {1}, .to = {1}};
   return p;
+}
+
+/* If each side has its neighbours along another axis: makes src's the last but one, dst's being the last. */
+static bool is_transposition(pair *p) {
+  int last = p->rank - 1, k = 0;
+  while (k < last && p->from[k] != 1) k++;
+  if (k == last || p->to[last] != 1) return false;
+  int64_t *const fields[] = {p->dim, p->from, p->to};
+  for (int i = 0; i < 3; i++) {
+    int64_t kept = fields[i][k];
+    for (int j = k; j < last - 1; j++) fields[i][j] = fields[i][j + 1];
+    fields[i][last - 1] = kept;
+  }
+  return true;
 }
 
 #define STRIDED_COPY(T) \
@@ -169,6 +198,24 @@ static void copy_line(const void *from, int64_t from_step, void *to, int64_t to_
     STRIDED_COPY(uint8_t);
 }
 
+/* to[j * to_step + i] = from[i * from_step + j] for i < rows, j < columns; few columns at a time, whose lines
+ * stay in the cache even where they are a power of two apart. */
+#define TRANSPOSED_COPY(T)                                                                                        \
+  for (int64_t first = 0; first < columns; first += 8)                                                            \
+    for (int64_t i = 0; i < rows; i++)                                                                            \
+      for (int64_t j = first; j < columns && j < first + 8; j++)                                                  \
+        ((T *)to)[j * to_step + i] = ((const T *)from)[i * from_step + j]
+
+static void copy_transposed(const void *from, int64_t from_step, void *to, int64_t to_step, int64_t rows, int64_t columns,
+                            size_t size) {
+  if (size == 4)
+    TRANSPOSED_COPY(uint32_t);
+  else if (size == 8)
+    TRANSPOSED_COPY(uint64_t);
+  else
+    TRANSPOSED_COPY(uint8_t);
+}
+
 static void convert_line(const void *from, cy_dtype from_type, int64_t from_step, void *to, cy_dtype to_type,
                          int64_t to_step, int64_t n) {
   for (int64_t i = 0; i < n; i++)
@@ -182,14 +229,16 @@ void cy_view_copy(const cy_view *src, const cy_view *dst) {
   int64_t from_size = (int64_t)cy_dtype_size(src->dtype), to_size = (int64_t)cy_dtype_size(dst->dtype);
   if (cy_count(src->shape) == 0) return;
   pair p = joined(src, dst);
-  if (p.rank == 0) p = (pair){.rank = 1, .dim = {1}, .from = {1}, .to = {1}};
+  bool transposed = src->dtype == dst->dtype && is_transposition(&p);
   int inner = p.rank - 1;
-  cy_shape outer = {.rank = inner};
-  for (int i = 0; i < inner; i++) outer.dim[i] = p.dim[i];
+  cy_shape outer = {.rank = transposed ? inner - 1 : inner};
+  for (int i = 0; i < outer.rank; i++) outer.dim[i] = p.dim[i];
   for (cy_walk w = cy_walk_start(outer); w.more; cy_walk_next(&w)) {
     const char *from = (const char *)src->data + cy_walk_offset(&w, p.from) * from_size;
     char *to = (char *)dst->data + cy_walk_offset(&w, p.to) * to_size;
-    if (src->dtype == dst->dtype)
+    if (transposed)
+      copy_transposed(from, p.from[inner], to, p.to[inner - 1], p.dim[inner], p.dim[inner - 1], (size_t)from_size);
+    else if (src->dtype == dst->dtype)
       copy_line(from, p.from[inner], to, p.to[inner], p.dim[inner], (size_t)from_size);
     else
       convert_line(from, src->dtype, p.from[inner], to, dst->dtype, p.to[inner], p.dim[inner]);
@@ -197,13 +246,19 @@ void cy_view_copy(const cy_view *src, const cy_view *dst) {
 }
 
 void cy_view_clear(const cy_view *view) {
-  size_t bytes = (size_t)cy_count(view->shape) * cy_dtype_size(view->dtype);
-  if (cy_view_is_contiguous(view)) { /* zero is all bits zero in every dtype */
-    if (bytes) memset(view->data, 0, bytes);
-    return;
+  int64_t size = (int64_t)cy_dtype_size(view->dtype);
+  if (cy_count(view->shape) == 0) return;
+  pair p = joined(view, view);
+  int inner = p.rank - 1;
+  cy_shape outer = {.rank = inner};
+  for (int i = 0; i < inner; i++) outer.dim[i] = p.dim[i];
+  for (cy_walk w = cy_walk_start(outer); w.more; cy_walk_next(&w)) { /* zero is all bits zero in every dtype */
+    char *line = (char *)view->data + cy_walk_offset(&w, p.to) * size;
+    if (p.to[inner] == 1)
+      memset(line, 0, (size_t)(p.dim[inner] * size));
+    else
+      for (int64_t i = 0; i < p.dim[inner]; i++) memset(line + i * p.to[inner] * size, 0, (size_t)size);
   }
-  for (cy_walk w = cy_walk_start(view->shape); w.more; cy_walk_next(&w))
-    cy_store(view->data, view->dtype, cy_walk_offset(&w, view->stride), 0);
 }
 
 /* ---- tensors ---- */
