@@ -157,18 +157,25 @@ cy_status cy_operator_apply(const cy_operator *op, const cy_state *state, const 
 
 /* ---- the comparison ---- */
 
-static double row_times(const cy_tensor *matrix, int64_t row, int64_t columns, const cy_tensor *x) {
+static double row_times(const double *row, const double *x, int64_t columns) {
   double sum = 0;
-  for (int64_t j = 0; j < columns; j++) sum += cy_tensor_at(matrix, row * columns + j) * cy_tensor_at(x, j);
+  for (int64_t j = 0; j < columns; j++) sum += row[j] * x[j];
   return sum;
 }
 
-static cy_status compare_at(map *m, const cy_tensor *matrix, const double *offset, cy_operator_difference *d) {
+/* At a random x, which is also kept in f64. */
+static cy_status compare_at(map *m, cy_rng *rng, const cy_tensor *matrix, const double *offset, double *x,
+                            cy_operator_difference *d) {
   int64_t rows = cy_tensor_shape(matrix).dim[0], columns = cy_tensor_shape(matrix).dim[1];
+  const double *entries = cy_tensor_f64(matrix);
+  for (int64_t j = 0; j < columns; j++) {
+    cy_tensor_set(m->x, j, cy_rng_normal(rng));
+    x[j] = cy_tensor_at(m->x, j);
+  }
   CY_TRY(cy_session_run(m->runner.session));
   const cy_tensor *y = cy_session_output(m->runner.session, 0);
   for (int64_t i = 0; i < rows; i++) {
-    double value = cy_tensor_at(y, i), difference = fabs(row_times(matrix, i, columns, m->x) + offset[i] - value);
+    double value = cy_tensor_at(y, i), difference = fabs(row_times(entries + i * columns, x, columns) + offset[i] - value);
     if (difference > d->largest || isnan(difference)) d->largest = difference;
     if (isnan(difference)) return CY_OK;
     if (fabs(value) > d->magnitude) d->magnitude = fabs(value);
@@ -179,12 +186,11 @@ static cy_status compare_at(map *m, const cy_tensor *matrix, const double *offse
 cy_status cy_operator_compare(const cy_operator *op, const cy_state *state, const cy_tensor *matrix, int samples,
                               uint64_t seed, cy_operator_difference *difference) {
   map m;
-  int64_t rows = cy_operator_rows(op);
+  int64_t rows = cy_operator_rows(op), columns = cy_operator_columns(op);
   *difference = (cy_operator_difference){0};
-  if (!cy_shape_equal(cy_tensor_shape(matrix), CY_SHAPE(rows, cy_operator_columns(op))))
-    return cy_fail(CY_INVALID, "the matrix does not have the operator's %" PRId64 " x %" PRId64 " entries", rows,
-                   cy_operator_columns(op));
-  double *offset = cy_calloc((size_t)rows, sizeof *offset);
+  if (!cy_shape_equal(cy_tensor_shape(matrix), CY_SHAPE(rows, columns)) || cy_tensor_dtype(matrix) != CY_F64)
+    return cy_fail(CY_INVALID, "the matrix is not the operator's: f64 of %" PRId64 " x %" PRId64, rows, columns);
+  double *offset = cy_calloc((size_t)rows + (size_t)columns, sizeof *offset);
   if (!offset) return cy_no_memory();
   cy_status status = map_open(&m, op, state);
   if (status == CY_OK) {
@@ -192,10 +198,8 @@ cy_status cy_operator_compare(const cy_operator *op, const cy_state *state, cons
     status = cy_session_run(m.runner.session); /* f(0) */
     for (int64_t i = 0; status == CY_OK && i < rows; i++)
       offset[i] = cy_tensor_at(cy_session_output(m.runner.session, 0), i);
-    for (int s = 0; s < samples && status == CY_OK; s++) {
-      for (int64_t j = 0; j < cy_tensor_count(m.x); j++) cy_tensor_set(m.x, j, cy_rng_normal(&rng));
-      status = compare_at(&m, matrix, offset, difference);
-    }
+    for (int s = 0; s < samples && status == CY_OK; s++)
+      status = compare_at(&m, &rng, matrix, offset, offset + rows, difference);
     map_close(&m);
   }
   cy_free(offset);
