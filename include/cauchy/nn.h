@@ -303,8 +303,9 @@ CY_API cy_value cy_l2_penalty(cy_network *network, double lambda);
  *   block(128) -> 2 * (dense(64, init=orthogonal) -> relu) -> residual(dense(64) -> relu) -> dense(10)
  *   conv(32, (3, 5), stride=2, pad=same) -> relu -> max_pool(2) -> global_avg_pool -> dense(10)      for images
  *
- * A model is a description; it builds a network for any input shape, such as images of any size that its windows fit into. Layers get their names (dense1, dense2, ...)
- * when parsed, so applying a model twice in one network shares the variables. Errors read
+ * A model is a description; it builds a network for any input shape, so it may take images of several sizes; where a
+ * window does not fit, the error also says how large the model's input must be. Layers get their names (dense1, dense2,
+ * ...) when parsed, so applying a model twice in one network shares the variables. Errors read
  *   net.txt:2:9: unknown layer "dens"; did you mean "dense"?
  * followed by the line of the source and a caret under the place. */
 typedef struct cy_model cy_model;
