@@ -276,7 +276,8 @@ static void steps_of_other_windows(void **state) {
   assert_holds(out, "1x4x4\n    1   2   2   4\n    3   4   6   8\n    3   6  -4  -8\n    9  12 -12 -16\n");
   out = succeed("matrix 'avg_pool(2)' --step --values '1 2; 3 4'");
   assert_holds(out, "sum: 1 + 2 + 3 + 4 = 10\n");
-  assert_holds(out, ", 1x1x1\n  2.5\n");
+  assert_holds(out, "sums of avg_pool1, not yet divided, 1x1x1\n  10\n");
+  assert_holds(out, "output, after all that follows (biases, divisions, activations), 1x1x1\n  2.5\n");
   assert_holds(succeed("matrix 'max_pool(2)' --step --values '1 2; 3 4'"), "largest: 4\n");
   assert_holds(succeed("matrix 'conv(1, 3, stride=2)' --step --values '1 2 3 4 5 6 7' --weights '1 0 -1'"),
                "y1: positions 2 to 4\n  3 4 5  *   1  0 -1  =   3  0 -5\n  sum: 3 + 0 - 5 = -2\n");

@@ -226,7 +226,7 @@ static void draw_panel(cairo_t *cr, const panel *p) {
   outline_cell(cr, small, row, column);
   caption(cr, &p->from, "input", p->step->from);
   caption(cr, &p->kernel, p->step->flipped ? "kernel, flipped" : kernels[p->step->kind], NULL);
-  caption(cr, &p->to, "result", p->step->to);
+  caption(cr, &p->to, p->step->kind == CY_STEP_SUM ? "sums" : "result", p->step->to);
   between(cr, &p->from, &p->kernel, "\303\227");
   between(cr, &p->kernel, &p->to, "=");
 }

@@ -300,7 +300,8 @@ static cy_status add_step(cy_text *text, const cy_step *step, cy_steps_options o
   }
   if (shown < total)
     cy_text_add(text, "... and %" PRId64 " more %s.\n\n", total - shown, spread ? "elements" : "windows");
-  snprintf(title, sizeof title, "result of %s", cy_step_name(step, name));
+  snprintf(title, sizeof title, step->kind == CY_STEP_SUM ? "sums of %s, not yet divided" : "result of %s",
+           cy_step_name(step, name));
   return add_image(text, step->to, title);
 }
 
