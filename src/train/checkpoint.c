@@ -146,6 +146,7 @@ static cy_status read_options(cy_checkpoint *c) {
   CY_TRY(need(c->file, "optimizer", &o->optimizer.name));
   o->backend = cy_safetensors_metadata(c->file, "backend");
   CY_TRY(cy_fields_read(cy_option_fields, cy_option_field_count, o, "options.", c->file));
+  CY_TRY(cy_sizes_check(o->sizes, c->sample));
   return cy_trainer_options_resolve(*o, c->classes, o);
 }
 
