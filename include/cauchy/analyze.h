@@ -10,6 +10,7 @@
 #define CAUCHY_ANALYZE_H
 
 #include <cauchy/nn.h>
+#include <cauchy/plot.h>
 #include <cauchy/train.h>
 
 #ifdef __cplusplus
@@ -123,11 +124,12 @@ CY_API CY_MUST_CHECK cy_status cy_variation_text(const cy_variation *variation, 
 
 /* ---- fields, measured: the derivative of a unit with respect to the input, in f64 ---- */
 
-/* Which elements of the input (of one example) change the unit, by derivative. Weights, biases and inputs are positive and
- * random, so that nothing cancels and no relu is off; for the sake of maxima the inputs also rise and fall along every
- * axis, and what is seen is the union over all of them. Agrees with cy_seen_from where derivatives tell: not for layers
- * that are flat somewhere on positive numbers, or that normalise. unit: a coordinate per axis of the layer's output of one
- * example, -1 for all of them. seen[axis of the example]; free with cy_seen_free. Cost: about twenty gradients. */
+/* Which elements of the input (of one example) change the unit, by derivative. Weights and inputs are positive and random,
+ * so that nothing cancels and no relu is off; for the sake of maxima the inputs rise and fall steeply along every axis in
+ * turn, then are numbers of very different sizes. What is seen is the union over all of them. It agrees with cy_seen_from
+ * where derivatives tell: not for layers that normalise by what they see or are flat on positive numbers, and of a maximum
+ * over a large window perhaps not every element is hit. unit: a coordinate per axis of the layer's output of one example, -1
+ * for all of them. seen[axis of the example]; free with cy_seen_free. Cost: some twenty gradients. */
 CY_API CY_MUST_CHECK cy_status cy_measured_field(const cy_model *model, cy_shape sample, int layer, const int64_t *unit,
                                                  uint64_t seed, bool *seen[CY_MAX_RANK]);
 
@@ -140,6 +142,17 @@ typedef struct cy_effective_options {
  * the input's channels. *map: a new f64 tensor of the input's spatial extents (of all extents if it has one axis). */
 CY_API CY_MUST_CHECK cy_status cy_effective_field(const cy_model *model, cy_shape sample, int layer, const int64_t *unit,
                                                   cy_effective_options options, cy_tensor **map);
+
+/* ---- pictures: PNG and SVG, either path may be NULL; CY_UNSUPPORTED in a build without cairo ---- */
+
+/* The network: a box per layer with sizes and parameters, branches side by side. */
+CY_API CY_MUST_CHECK cy_status cy_analysis_picture(const cy_analysis *analysis, cy_plot_options options, const char *png,
+                                                   const char *svg);
+/* A unit's receptive field over the input, for inputs of one or two spatial axes. unit: as for cy_measured_field. effective:
+ * from cy_effective_field, drawn as shades; NULL: the elements that are seen. */
+CY_API CY_MUST_CHECK cy_status cy_field_picture(const cy_analysis *analysis, int layer, const int64_t *unit,
+                                                const cy_tensor *effective, cy_plot_options options, const char *png,
+                                                const char *svg);
 
 /* ---- memory, as the compiler allocates it ---- */
 typedef struct cy_memory_facts {

@@ -83,7 +83,8 @@ static void set_cotangent(const probe *p, cy_rng *rng, double (*weight)(cy_rng *
 
 static double positive(cy_rng *rng) { return 0.5 + cy_rng_uniform(rng); }
 
-/* Weights of mean 1 / fan_in keep activations near 1; everything else is a little above what it starts from. */
+/* Weights of mean 1 / fan_in keep activations below about 1. Biases, shifts and running means stay 0: what is positive
+ * stays so. */
 static void set_positive(const probe *p, cy_rng *rng) {
   for (int i = 0; i < cy_network_variable_count(p->network); i++) {
     const cy_network_variable *v = cy_network_variable_at(p->network, i);
@@ -92,20 +93,26 @@ static void set_positive(const probe *p, cy_rng *rng) {
     bool weight = v->initializer.kind != CY_INIT_CONSTANT;
     double fan = v->initializer.fan_in > 0 ? (double)v->initializer.fan_in : 1;
     for (int64_t k = 0; k < cy_tensor_count(tensor); k++)
-      cy_tensor_set(tensor, k, weight ? positive(rng) / fan : v->initializer.a + 0.1 * cy_rng_uniform(rng));
+      cy_tensor_set(tensor, k, weight ? positive(rng) / fan : v->initializer.a * (1 + 0.1 * cy_rng_uniform(rng)));
   }
 }
 
-/* Round 2 i rises along axis i of the example, 2 i + 1 falls; later ones are random. */
+/* Decimal orders from the largest input to the smallest. */
+enum { STEEP = 200 };
+
+/* Inputs that a maximum can pick any element of. First, twice for every axis, steep slopes: rising, falling; so steep that
+ * the far end of a window counts more than all the rest, even where padding takes away from it. Then numbers of very
+ * different sizes in random places. */
 static void set_input(const probe *p, cy_rng *rng, int round) {
   cy_shape shape = cy_tensor_shape(p->x);
-  int axis = 1 + round / 2;
+  int axis = 1 + round / 4;
   int64_t i = 0;
   for (cy_walk w = cy_walk_start(shape); w.more; cy_walk_next(&w), i++) {
-    double jitter = cy_rng_uniform(rng), value = 0.5 + jitter;
+    double jitter = cy_rng_uniform(rng), value = pow(10, -4 * jitter);
     if (axis < shape.rank) {
-      double place = shape.dim[axis] > 1 ? (double)w.index[axis] / (double)(shape.dim[axis] - 1) : 0;
-      value = 0.5 + (round % 2 ? 1 - place : place) + 0.01 * jitter / (double)shape.dim[axis];
+      int64_t n = shape.dim[axis], far = round % 2 ? w.index[axis] : n - 1 - w.index[axis];
+      double step = fmin(round % 4 < 2 ? 0.7 : 0.2, STEEP / (double)n); /* in decimal orders */
+      value = pow(10, -step * (double)far) * (1 + 0.1 * jitter);
     }
     cy_tensor_set(p->x, i, value);
   }
@@ -132,7 +139,7 @@ static cy_status mark_rounds(const probe *p, cy_shape sample, uint64_t seed, boo
   cy_rng rng = cy_rng_make(seed, 0);
   CY_TRY(make_seen(sample, seen));
   CY_TRY(bind(p));
-  for (int round = 0; round < 2 * sample.rank + RANDOM_ROUNDS; round++) {
+  for (int round = 0; round < 4 * sample.rank + RANDOM_ROUNDS; round++) {
     set_positive(p, &rng);
     set_cotangent(p, &rng, positive);
     set_input(p, &rng, round);

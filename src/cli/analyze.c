@@ -48,9 +48,10 @@ static cy_status print_layer(const cli_analysis *a, const char *name) {
   return CY_OK;
 }
 
-static cy_status print_json(const cli_arguments *arguments, const cli_analysis *a) {
+static cy_status print_json(const cli_arguments *arguments, const cli_analysis *a, const cli_field *field) {
   json_t *object = cli_analysis_json(a);
   cy_status status = object && cli_option_value(arguments, "--vary") ? cli_analysis_vary_json(a, object) : CY_OK;
+  if (status == CY_OK && object && field->given) status = cli_field_json(a, field, object);
   char *text = object ? json_dumps(object, JSON_INDENT(2) | JSON_REAL_PRECISION(12)) : NULL;
   json_decref(object);
   if (status == CY_OK && !text) status = cy_no_memory();
@@ -59,14 +60,42 @@ static cy_status print_json(const cli_arguments *arguments, const cli_analysis *
   return status;
 }
 
-static cy_status run(const cli_arguments *arguments, cli_analysis *a) {
+/* Everything that JSON holds; as text one thing at a time. */
+static cy_status show(cli_arguments *arguments, cli_analysis *a, const cli_field *field) {
+  const char *layer = cli_option_value(arguments, "--layer"), *picture = cli_option_value(arguments, "--picture");
+  bool markdown = cli_option_value(arguments, "--markdown"), json = cli_option_value(arguments, "--json");
+  if (field->has_measured && !field->agrees) arguments->exit_code = CLI_EXIT_CHECK_FAILED;
+  if (picture) CY_TRY(cli_analysis_draw(a, field, picture));
+  if (json) {
+    CY_TRY(measure_memory(arguments, a));
+    return print_json(arguments, a, field);
+  }
+  if (layer) return print_layer(a, layer);
+  if (field->given) return cli_field_print(a, field);
+  if (cli_option_value(arguments, "--vary")) return cli_analysis_print_vary(a, markdown);
+  CY_TRY(measure_memory(arguments, a));
+  return cli_analysis_print(a, markdown);
+}
+
+/* A file's name without its folder and end, or the expression itself. */
+static void set_title(const char *word, char *title, size_t size) {
+  const char *slash = strpbrk(word, "(>") ? NULL : strrchr(word, '/');
+  snprintf(title, size, "%s", slash && slash[1] ? slash + 1 : word);
+  char *dot = strpbrk(title, "(> ") ? NULL : strrchr(title, '.');
+  if (dot && dot != title) *dot = 0;
+}
+
+static cy_status run(cli_arguments *arguments, cli_analysis *a) {
+  cli_field field;
+  char title[160];
+  set_title(arguments->words[0], title, sizeof title);
+  a->title = title;
   CY_TRY(cli_network_open(arguments->words[0], cli_option_value(arguments, "--input"), &a->network));
   CY_TRY(cy_analyze(a->network.model, a->network.sample, &a->analysis));
-  if (cli_option_value(arguments, "--layer")) return print_layer(a, cli_option_value(arguments, "--layer"));
-  bool markdown = cli_option_value(arguments, "--markdown"), json = cli_option_value(arguments, "--json");
-  if (cli_option_value(arguments, "--vary") && !json) return cli_analysis_print_vary(a, markdown);
-  CY_TRY(measure_memory(arguments, a));
-  return json ? print_json(arguments, a) : cli_analysis_print(a, markdown);
+  cy_status status = cli_field_open(arguments, a, &field);
+  if (status == CY_OK) status = show(arguments, a, &field);
+  cli_field_close(&field);
+  return status;
 }
 
 cy_status cli_analyze(cli_arguments *arguments) {
