@@ -7,12 +7,13 @@
  *   ops       the operations               train  the training loop
  *   autodiff  derivatives as graphs        io     tensor files
  *   program   compiling and running        plot   charts as PNG and SVG
- *   operator  layers as matrices */
+ *   operator  layers as matrices           check  are derivatives those of the values? */
 #ifndef CAUCHY_H
 #define CAUCHY_H
 
 #include <cauchy/analyze.h>
 #include <cauchy/autodiff.h>
+#include <cauchy/check.h>
 #include <cauchy/data.h>
 #include <cauchy/graph.h>
 #include <cauchy/io.h>
