@@ -391,11 +391,27 @@ cy_value cy_max_pool(cy_value x, cy_windows windows) {
 
 /* ---- means ---- */
 
+/* How many of a window's elements lie inside x along spatial axis i. */
+static int64_t count_inside(const cy_window_attrs *w, int i, int64_t window) {
+  int64_t dilation = w->dilation.at[i], start = cy_window_at(w, i, window, 0), end = w->size.at[i] - 1;
+  int64_t first = start < 0 ? (-start + dilation - 1) / dilation : 0;
+  int64_t last = end < start ? -1 : (end - start) / dilation;
+  if (last > w->kernel.at[i] - 1) last = w->kernel.at[i] - 1;
+  return last < first ? 0 : last - first + 1;
+}
+
+enum { MOST_COUNTS = 1 << 26 };
+
 /* One over the number of elements inside x for every window (0 where there are none), as [1, 1, out...]. */
 static cy_value one_over_counts(cy_value sums, const cy_window_attrs *w) {
   cy_shape shape = cy_value_shape(sums);
   cy_tensor *counts;
   shape.dim[0] = shape.dim[1] = 1;
+  if (cy_count(shape) > MOST_COUNTS) {
+    cy_graph_fail(sums.graph, CY_INVALID, "avg_pool: %lld windows are too many to count the elements of each",
+                  (long long)cy_count(shape));
+    return cy_failed(sums.graph);
+  }
   cy_status status = cy_tensor_create(cy_value_dtype(sums), shape, &counts);
   if (status != CY_OK) {
     cy_graph_fail(sums.graph, status, "avg_pool: %s", cy_error_message());
@@ -404,14 +420,7 @@ static cy_value one_over_counts(cy_value sums, const cy_window_attrs *w) {
   cy_walk o = cy_walk_start(shape);
   for (int64_t at = 0; o.more; cy_walk_next(&o), at++) {
     double count = 1;
-    for (int i = 0; i < w->size.n; i++) {
-      int64_t inside = 0;
-      for (int64_t t = 0; t < w->kernel.at[i]; t++) {
-        int64_t place = cy_window_at(w, i, o.index[i + 2], t);
-        inside += place >= 0 && place < w->size.at[i];
-      }
-      count *= (double)inside;
-    }
+    for (int i = 0; i < w->size.n; i++) count *= (double)count_inside(w, i, o.index[i + 2]);
     cy_tensor_set(counts, at, count > 0 ? 1 / count : 0);
   }
   cy_value constant = cy_constant(sums.graph, counts);
