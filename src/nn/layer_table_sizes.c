@@ -16,8 +16,11 @@ static const double MOST = 1e9;
 
 /* ---- adaptive pooling ---- */
 
-const cy_argument_row cy_adaptive_avg_pool_arguments[] = {SIZE_ARGUMENT, {.name = NULL}};
-const cy_argument_row cy_adaptive_max_pool_arguments[] = {SIZE_ARGUMENT, {.name = NULL}};
+/* Every bin along an axis has bounds of its own, which are found while building. */
+#define BINS_ARGUMENT \
+  {.name = "size", .type = CY_ARGUMENT_SPACE, .min = 1, .max = 1e4, .about = "extents of the result"}
+const cy_argument_row cy_adaptive_avg_pool_arguments[] = {BINS_ARGUMENT, {.name = NULL}};
+const cy_argument_row cy_adaptive_max_pool_arguments[] = {BINS_ARGUMENT, {.name = NULL}};
 
 /* The wanted extents, one per spatial axis of x; false with the graph's error set. */
 static bool wanted_size(cy_network *network, cy_value x, const cy_argument *argument, int64_t size[CY_MAX_SPACE]) {
