@@ -36,12 +36,12 @@ static cy_view image(cy_shape shape, int64_t extra, cy_rng *rng, size_t *bytes) 
 }
 
 static form form_make(cy_rng *rng, cy_convolution_role role) {
-  const int64_t k = 3 + 2 * below(rng, 2), channels = 16 * (2 + below(rng, 3)), filters = 16 * (2 + below(rng, 3));
+  const int64_t k = 3 + 2 * below(rng, 2), channels = 16 * (2 + below(rng, 2)), filters = 16 * (2 + below(rng, 2));
   const int64_t low[2] = {below(rng, k), below(rng, k)}, high[2] = {below(rng, k), below(rng, k)};
   form f = {.attrs = {.role = role, .groups = 1}};
-  cy_shape x = {.rank = 4, .dim = {5, channels, 8 + below(rng, 9), 8 + below(rng, 9)}}, y = x;
+  cy_shape x = {.rank = 4, .dim = {4, channels, 7 + below(rng, 6), 7 + below(rng, 6)}}, y = x;
   cy_convolution_problem *p = &f.problem;
-  *p = (cy_convolution_problem){.dtype = CY_F32, .role = role, .space = 2, .batch = 5, .groups = 1, .channels = channels, .filters = filters};
+  *p = (cy_convolution_problem){.dtype = CY_F32, .role = role, .space = 2, .batch = 4, .groups = 1, .channels = channels, .filters = filters};
   f.attrs.size.n = f.attrs.kernel.n = f.attrs.stride.n = f.attrs.dilation.n = f.attrs.low.n = f.attrs.high.n = 2;
   for (int i = 0; i < 2; i++) {
     f.attrs.size.at[i] = p->size[i] = x.dim[i + 2];
@@ -129,7 +129,7 @@ static double worst(const form *f, const cy_view *right) {
 
 static void agrees_with_the_reference(void **state) {
   (void)state;
-  for (uint64_t seed = 0; seed < 24; seed++) {
+  for (uint64_t seed = 0; seed < 15; seed++) {
     cy_rng rng = cy_rng_make(seed, 7);
     form f = form_make(&rng, (cy_convolution_role)(seed % 3));
     f.problem.bias = f.problem.role == CY_CONVOLUTION_Y && below(&rng, 2);
