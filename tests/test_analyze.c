@@ -7,6 +7,40 @@
 #include "tensor/tensor.h"
 
 #include <time.h>
+#include <unistd.h>
+
+/* ---- allocations, counted and made to fail: the linker sends ours through here (--wrap) ---- */
+
+static long calls, failing, live;
+void *__real_malloc(size_t size);
+void *__real_calloc(size_t count, size_t size);
+void *__real_realloc(void *block, size_t size);
+void *__real_aligned_alloc(size_t alignment, size_t size);
+void __real_free(void *block);
+void *__wrap_malloc(size_t size);
+void *__wrap_calloc(size_t count, size_t size);
+void *__wrap_realloc(void *block, size_t size);
+void *__wrap_aligned_alloc(size_t alignment, size_t size);
+void __wrap_free(void *block);
+
+static bool fails(void) { return __atomic_add_fetch(&calls, 1, __ATOMIC_RELAXED) == failing; }
+static void *counted(void *block) {
+  if (block) __atomic_add_fetch(&live, 1, __ATOMIC_RELAXED);
+  return block;
+}
+void *__wrap_malloc(size_t size) { return fails() ? NULL : counted(__real_malloc(size)); }
+void *__wrap_calloc(size_t count, size_t size) { return fails() ? NULL : counted(__real_calloc(count, size)); }
+void *__wrap_realloc(void *block, size_t size) {
+  if (fails()) return NULL;
+  return block ? __real_realloc(block, size) : counted(__real_realloc(block, size));
+}
+void *__wrap_aligned_alloc(size_t alignment, size_t size) {
+  return fails() ? NULL : counted(__real_aligned_alloc(alignment, size));
+}
+void __wrap_free(void *block) {
+  if (block) __atomic_add_fetch(&live, -1, __ATOMIC_RELAXED);
+  __real_free(block);
+}
 
 /* ---- the rows: an element outside the reach never changes the result ---- */
 
@@ -448,6 +482,81 @@ static void effective_fields_peak_in_the_middle(void **state) {
   cy_model_free(model);
 }
 
+/* ---- every allocation fails once ---- */
+
+static char picture_path[64];
+
+static cy_status look_at(const cy_model *model, cy_shape sample) {
+  cy_analysis *a = NULL;
+  char *text = NULL;
+  bool *seen[CY_MAX_RANK] = {NULL};
+  int64_t unit[CY_MAX_RANK] = {0, -1, 1, 1}, place[CY_MAX_RANK] = {-1, 1, 1};
+  int layer;
+  cy_status status = cy_analyze(model, sample, &a);
+  if (status == CY_OK) status = cy_analysis_find(a, "conv2", &layer);
+  if (status == CY_OK) status = cy_analysis_layer_text(a, layer, &text);
+  if (status == CY_OK) status = cy_seen_from(cy_analysis_value(a, -1), cy_analysis_value(a, layer), unit, seen);
+  if (status == CY_OK) status = cy_analysis_picture(a, (cy_plot_options){0}, NULL, picture_path);
+  if (status == CY_OK) status = cy_field_picture(a, layer, place, NULL, (cy_plot_options){0}, NULL, picture_path);
+  cy_string_free(text);
+  cy_seen_free(seen);
+  cy_analysis_free(a);
+  return status;
+}
+
+static cy_status measure(const cy_model *model, cy_shape sample) {
+  int64_t place[CY_MAX_RANK] = {-1, 1, 1};
+  bool *seen[CY_MAX_RANK] = {NULL};
+  cy_tensor *map = NULL;
+  cy_memory_facts memory;
+  cy_status status = cy_measured_field(model, sample, 2, place, 1, seen);
+  if (status == CY_OK) status = cy_effective_field(model, sample, 2, place, (cy_effective_options){.samples = 2}, &map);
+  if (status == CY_OK) status = cy_analyze_inference(model, sample, 2, &memory);
+  if (status == CY_OK) status = cy_analyze_training(model, sample, 0, (cy_trainer_options){.threads = 1}, &memory);
+  cy_seen_free(seen);
+  cy_tensor_free(map);
+  return status;
+}
+
+static cy_status whole_look(void) {
+  cy_model *model = NULL;
+  cy_variation *variation = NULL;
+  char *text = NULL;
+  cy_shape sample = CY_SHAPE(1, 6, 5);
+  cy_status status = cy_model_parse("conv(2, 3, pad=1, mode=reflect) -> residual(conv(2, 3, pad=1) -> batch_norm) -> "
+                                    "max_pool(2) -> flatten -> dense(3)", "net", &model);
+  if (status == CY_OK) status = look_at(model, sample);
+  if (status == CY_OK) status = measure(model, sample);
+  if (status == CY_OK) status = cy_vary(model, sample, &variation);
+  if (status == CY_OK) status = cy_variation_text(variation, 4, 0, &text);
+  cy_string_free(text);
+  cy_variation_free(variation);
+  cy_model_free(model);
+  return status;
+}
+
+static void failed_allocations_are_errors(void **state) {
+  (void)state;
+  snprintf(picture_path, sizeof picture_path, "/tmp/cauchy-analyze-%ld.svg", (long)getpid());
+  failing = 0;
+  assert_ok(whole_look()); /* what is kept for later is made now */
+  calls = 0;
+  assert_ok(whole_look());
+  long n = calls;
+  /* All of the first ones, then ever fewer: a look makes many thousand. */
+  for (long k = 1; k <= n; k += 1 + k / 300) {
+    long before = live;
+    calls = 0;
+    failing = k;
+    cy_status status = whole_look();
+    failing = 0;
+    if (status == CY_OK) fail_msg("allocation %ld failed, and nobody noticed", k);
+    assert_int_equal(status, CY_NO_MEMORY);
+    if (live != before) fail_msg("allocation %ld failed: %ld blocks leak", k, live - before);
+  }
+  unlink(picture_path);
+}
+
 int main(void) {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(rows_have_a_reach),
@@ -461,6 +570,7 @@ int main(void) {
       cmocka_unit_test(sizes_beyond_63_bits_are_errors),
       cmocka_unit_test(thousand_layers_take_no_time),
       cmocka_unit_test(effective_fields_peak_in_the_middle),
+      cmocka_unit_test(failed_allocations_are_errors),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }
