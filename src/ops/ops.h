@@ -18,7 +18,7 @@ extern const cy_op cy_op_reshape, cy_op_permute, cy_op_broadcast, cy_op_slice, c
 extern const cy_op cy_op_pad, cy_op_concat, cy_op_gather, cy_op_scatter_add, cy_op_iota;
 extern const cy_op cy_op_sum, cy_op_reduce_max, cy_op_argmax, cy_op_cumsum, cy_op_prod, cy_op_dot, cy_op_dot_add;
 extern const cy_op cy_op_convolution, cy_op_window_argmax, cy_op_window_gather, cy_op_window_scatter;
-extern const cy_op cy_op_window_sum, cy_op_window_spread, cy_op_resize, cy_op_resize_transpose;
+extern const cy_op cy_op_window_max, cy_op_window_sum, cy_op_window_spread, cy_op_resize, cy_op_resize_transpose;
 extern const cy_op cy_op_random_uniform, cy_op_all_reduce;
 extern const cy_op cy_op_normalize, cy_op_relu, cy_op_softplus, cy_op_logsumexp, cy_op_softmax, cy_op_log_softmax;
 

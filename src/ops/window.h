@@ -65,6 +65,9 @@ void cy_window_reach_back(const cy_window_attrs *windows, cy_reach *space);
 /* Every operand and the result are images. */
 uint32_t cy_images_all(const void *attrs);
 
+/* Simplifies window_gather: at the positions of the maxima, which nothing else uses, it is window_max. */
+cy_value cy_find_window_max(const cy_rule *rule);
+
 /* A small random image and windows that fit onto it: 1 to 3 spatial axes. */
 cy_shape cy_sample_windows(cy_rng *rng, cy_window_attrs *windows);
 

@@ -20,6 +20,7 @@ static const row table[] = {
     {"window_argmax", false, &cy_cpu_pool},
     {"window_gather", true, &cy_cpu_pool},
     {"window_scatter", true, &cy_cpu_pool},
+    {"window_max", true, &cy_cpu_pool},
     {"window_sum", true, &cy_cpu_pool},
     {"window_spread", true, &cy_cpu_pool},
 };

@@ -12,7 +12,7 @@ enum { MOST_CHOICES = 16 };      /* places that are compared with an index; more
 enum { SMALL = 1 << 13 };        /* elements that one thread does alone */
 enum { FOLLOWED_CHANNELS = 16 }; /* of a task that follows an index */
 
-typedef enum pooling { SUM, SPREAD, ARGMAX, GATHER, SCATTER } pooling;
+typedef enum pooling { SUM, SPREAD, ARGMAX, MAX, GATHER, SCATTER } pooling;
 
 /* The places along one axis: first, first + step, ... */
 typedef struct sequence {
@@ -62,22 +62,25 @@ static void extents_of(cy_shape shape, int64_t extent[CY_MAX_SPACE]) {
   for (int i = 0; i < CY_MAX_SPACE; i++) extent[i] = i < CY_MAX_SPACE - space ? 1 : shape.dim[i + 2 - (CY_MAX_SPACE - space)];
 }
 
+static int64_t divide_up(int64_t a, int64_t b) { return a > 0 ? (a + b - 1) / b : 0; } /* not below 0 */
+static int64_t least(int64_t a, int64_t b) { return a < b ? a : b; }
+
 /* Elements of x that the window at y sees; windows that see the element at x. Both are sequences: they advance by one step
- * with every tap, or every few. */
+ * with every tap, or every few. However large the kernel, only taps that can lie inside are looked at. */
 static sequence seen(const cy_window_attrs *w, int i, int64_t y) {
-  sequence s = {.step = w->dilation.at[i]};
-  for (int64_t t = 0; t < w->kernel.at[i]; t++) {
-    const int64_t x = cy_window_at(w, i, y, t);
-    if (x < 0 || x >= w->size.at[i]) continue;
-    if (s.count++ == 0) s.first = x;
-  }
-  return s;
+  const int64_t dilation = w->dilation.at[i], start = cy_window_at(w, i, y, 0), end = w->size.at[i] - 1;
+  const int64_t first = divide_up(-start, dilation);
+  const int64_t last = end < start ? -1 : least((end - start) / dilation, w->kernel.at[i] - 1);
+  if (last < first) return (sequence){0, dilation, 0};
+  return (sequence){start + first * dilation, dilation, last - first + 1};
 }
 
 static sequence seeing(const cy_window_attrs *w, int i, int64_t x) {
-  const int64_t extent = cy_window_extent(w, i);
+  const int64_t extent = cy_window_extent(w, i), padded = x + w->low.at[i];
+  const int64_t first = divide_up(padded - (extent * w->stride.at[i] - 1), w->dilation.at[i]);
+  const int64_t last = least(padded / w->dilation.at[i], w->kernel.at[i] - 1);
   sequence s = {.step = 0};
-  for (int64_t t = 0; t < w->kernel.at[i]; t++) {
+  for (int64_t t = first; t <= last; t++) {
     int64_t y;
     if (!cy_window_from(w, i, x, t, extent, &y)) continue;
     if (s.count == 0) s.first = y;
@@ -117,6 +120,7 @@ static pooling kind_of(const cy_op *op) {
   return op == &cy_op_window_sum      ? SUM
          : op == &cy_op_window_spread ? SPREAD
          : op == &cy_op_window_argmax ? ARGMAX
+         : op == &cy_op_window_max    ? MAX
          : op == &cy_op_window_gather ? GATHER
                                       : SCATTER;
 }
@@ -147,7 +151,11 @@ static cy_status create(const cy_instruction *instruction, int threads, void **o
   extents_of(p->kind == SPREAD || p->kind == SCATTER ? result->shape : in->shape, p->size);
   const cy_pool_kernels *kernels = choose_kernels();
   const cy_pool_functions *f = p->dtype == CY_F32 ? &kernels->f32 : &kernels->f64;
-  p->line = p->kind == ARGMAX ? f->argmax : p->kind == GATHER ? f->choose : p->kind == SCATTER ? f->add : f->sum;
+  p->line = p->kind == ARGMAX    ? f->argmax
+            : p->kind == MAX     ? f->max
+            : p->kind == GATHER  ? f->choose
+            : p->kind == SCATTER ? f->add
+                                 : f->sum;
   p->name = p->follows ? "one by one" : kernels->name;
   const cy_status status = p->follows ? CY_OK : find_places(p, w);
   if (status != CY_OK) destroy(p);

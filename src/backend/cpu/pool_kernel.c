@@ -65,6 +65,29 @@ typedef int32_t index_f64 __attribute__((vector_size(BYTES / 2), ALIAS));
     }                                                                                                                 \
   }                                                                                                                   \
                                                                                                                       \
+  static void max_##T(const cy_pool_line *l) {                                                                        \
+    const scalar *from = l->from;                                                                                     \
+    scalar *to = l->to;                                                                                               \
+    const int64_t vectors = l->n ? vectors_##T(l) : 0;                                                                \
+    for (int64_t c = 0; c < vectors; c += LANES_##T) {                                                                \
+      vec_##T best = *(const vec_##T *)(from + l->offset[0] + c);                                                     \
+      for (int64_t i = 1; i < l->n; i++) {                                                                            \
+        const vec_##T v = *(const vec_##T *)(from + l->offset[i] + c);                                                \
+        const mask_##T better = ~(v <= best) & (best == best);                                                        \
+        best = (vec_##T)((better & (mask_##T)v) | (~better & (mask_##T)best));                                        \
+      }                                                                                                               \
+      *(vec_##T *)(to + c) = best;                                                                                    \
+    }                                                                                                                 \
+    for (int64_t c = vectors; c < l->channels; c++) {                                                                 \
+      scalar best = l->n ? from[l->offset[0] + c * l->from_step] : 0;                                                 \
+      for (int64_t i = 1; i < l->n; i++) {                                                                            \
+        const scalar v = from[l->offset[i] + c * l->from_step];                                                       \
+        if (best == best && !(v <= best)) best = v;                                                                   \
+      }                                                                                                               \
+      to[c * l->to_step] = best;                                                                                      \
+    }                                                                                                                 \
+  }                                                                                                                   \
+                                                                                                                      \
   static void choose_##T(const cy_pool_line *l) {                                                                     \
     const scalar *from = l->from;                                                                                     \
     scalar *to = l->to;                                                                                               \
@@ -117,5 +140,5 @@ POOL_FUNCTIONS(f64, double)
 
 const cy_pool_kernels JOIN(cy_pool_kernels_, CY_KERNEL_SET) = {
     .name = TEXT(CY_KERNEL_SET),
-    .f32 = {sum_f32, argmax_f32, choose_f32, add_f32},
-    .f64 = {sum_f64, argmax_f64, choose_f64, add_f64}};
+    .f32 = {sum_f32, argmax_f32, max_f32, choose_f32, add_f32},
+    .f64 = {sum_f64, argmax_f64, max_f64, choose_f64, add_f64}};
