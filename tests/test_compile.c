@@ -138,6 +138,28 @@ static void softmax_is_one_kernel(void **state) {
   feeds_end(&f);
 }
 
+/* One number per row of pixels, whose memory is an image's since a convolution reads it: with its axes swapped it is another
+ * value, though its strides are then those of rows. */
+static void swapped_rows_are_other_rows(void **state) {
+  (void)state;
+  feeds f = feeds_begin();
+  cy_rng rng = cy_rng_make(3, 1);
+  int x = feeds_add(&f, CY_F64, CY_SHAPE(2, 3, 3, 4)), w = feeds_add(&f, CY_F64, CY_SHAPE(2, 3, 1, 1));
+  for (int i = 0; i < 2; i++) fill_uniform(f.tensor[i], &rng, -1, 1);
+  cy_value full = cy_sin(f.value[x]), row = cy_tanh(cy_sum(full, (int[]){3}, 1, true));
+  cy_windows point = {0};
+  cy_value outputs[2] = {cy_mul(full, cy_permute(row, (int[]){0, 2, 1, 3})), cy_convolution(row, f.value[w], point)};
+  cy_tensor *expected[2], *actual[2];
+  run_values(&f, outputs, 2, (run_options){.backend = "reference"}, expected);
+  run_values(&f, outputs, 2, (run_options){.threads = 1}, actual);
+  for (int i = 0; i < 2; i++) {
+    assert_true(distance(actual[i], expected[i]) < 1e-12);
+    cy_tensor_free(actual[i]);
+    cy_tensor_free(expected[i]);
+  }
+  feeds_end(&f);
+}
+
 /* A chain of large values needs the memory of two of them, not of ten. */
 static void memory_is_shared_and_taken_over(void **state) {
   (void)state;
@@ -526,6 +548,7 @@ int main(void) {
       cmocka_unit_test(each_rewrite_gives_what_it_says),
       cmocka_unit_test(gradient_of_cross_entropy_is_softmax_minus_one_hot),
       cmocka_unit_test(softmax_is_one_kernel),
+      cmocka_unit_test(swapped_rows_are_other_rows),
       cmocka_unit_test(memory_is_shared_and_taken_over),
       cmocka_unit_test(numbers_are_reduced_as_tensors_are),
       cmocka_unit_test(constants_of_64_bits_keep_them),

@@ -102,22 +102,10 @@ bool cy_row_strides(const cy_unit *u, const cy_view *layout, int64_t stride[CY_M
   return k == layout->shape.rank;
 }
 
-/* Strides that a row value's own row-major memory has over the domain. */
-static void canonical_rows(const cy_unit *u, int64_t stride[CY_MAX_RANK]) {
-  int64_t step = 1;
-  memset(stride, 0, CY_MAX_RANK * sizeof *stride);
-  for (int i = u->domain.rank - 1; i >= 0; i--) {
-    if (u->columns >> i & 1) continue;
-    stride[i] = u->domain.dim[i] == 1 ? 0 : step;
-    step *= u->domain.dim[i];
-  }
-}
-
 /* Is this window onto a row value the same value, either row for row or spread over the columns? */
-static bool is_row_window(const cy_unit *u, const cy_view *window) {
+static bool is_row_window(const cy_unit *u, const cy_view *own, const cy_view *window) {
   int64_t expected[CY_MAX_RANK], actual[CY_MAX_RANK] = {0};
-  if ((char *)window->data != CY_ORIGIN) return false;
-  canonical_rows(u, expected);
+  if ((char *)window->data != CY_ORIGIN || !cy_row_strides(u, own, expected)) return false;
   if (cy_shape_equal(window->shape, u->domain)) {
     for (int i = 0; i < u->domain.rank; i++) actual[i] = u->domain.dim[i] == 1 ? 0 : window->stride[i];
     if (memcmp(actual, expected, sizeof actual) == 0) return true;
@@ -130,7 +118,7 @@ int32_t cy_resolve(const cy_lowering *l, int32_t unit, int32_t v) {
   if (l->unit[source] != unit || l->lane[source] == CY_LANE_ACCUMULATED) return -1;
   if (source == v) return v;
   const cy_unit *u = &l->units[unit];
-  return l->lane[source] == CY_LANE_ROW && is_row_window(u, &l->layout[v]) ? source : -1;
+  return l->lane[source] == CY_LANE_ROW && is_row_window(u, &l->layout[source], &l->layout[v]) ? source : -1;
 }
 
 /* ---- joining ---- */
