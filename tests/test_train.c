@@ -626,6 +626,57 @@ static void a_saved_model_predicts_what_was_measured(void **unused) {
   cy_dataset_free(fresh);
 }
 
+/* ---- programs in one memory ---- */
+
+typedef struct shared_run {
+  cy_program *program;
+  cy_session *session;
+  cy_tensor *x;
+} shared_run;
+
+/* tanh(x x') x for x [n, 6]: values between, and an output, that lie in the session's memory. */
+static shared_run begin_run(int64_t n, const cy_session *memory) {
+  shared_run r;
+  cy_graph *g;
+  OK(cy_graph_create(&g));
+  cy_value x = cy_input(g, "x", CY_F64, CY_SHAPE(n, 6));
+  cy_value y = cy_matmul(cy_tanh(cy_matmul(x, cy_transpose(x))), x);
+  OK(cy_compile(&y, 1, NULL, 0, (cy_program_options){0}, &r.program));
+  cy_graph_free(g);
+  OK(cy_session_create_sharing(r.program, memory, &r.session));
+  OK(cy_tensor_create(CY_F64, CY_SHAPE(n, 6), &r.x));
+  OK(cy_session_bind(r.session, "x", r.x));
+  for (int64_t i = 0; i < 6 * n; i++) cy_tensor_set(r.x, i, sin(0.7 * (double)i + (double)n));
+  return r;
+}
+
+static void end_run(shared_run *r) {
+  cy_session_free(r->session);
+  cy_program_free(r->program);
+  cy_tensor_free(r->x);
+}
+
+static void sessions_in_one_memory_take_turns(void **unused) {
+  (void)unused;
+  const int64_t sizes[] = {20, 5, 40}; /* the last does not fit into the memory of the first */
+  shared_run own[3], shared[3];
+  for (int i = 0; i < 3; i++) {
+    own[i] = begin_run(sizes[i], NULL);
+    shared[i] = begin_run(sizes[i], i ? shared[0].session : NULL);
+    OK(cy_session_run(own[i].session));
+  }
+  for (int turn = 0; turn < 9; turn++) {
+    int i = turn * 2 % 3;
+    OK(cy_session_run(shared[i].session));
+    const cy_tensor *a = cy_session_output(own[i].session, 0), *b = cy_session_output(shared[i].session, 0);
+    assert_memory_equal(cy_tensor_data(a), cy_tensor_data(b), cy_tensor_bytes(a));
+  }
+  for (int i = 0; i < 3; i++) {
+    end_run(&own[i]);
+    end_run(&shared[i]);
+  }
+}
+
 int main(void) {
   const struct CMUnitTest tests[] = {
     cmocka_unit_test(iris_is_learnt),
@@ -646,6 +697,7 @@ int main(void) {
     cmocka_unit_test(early_stopping_brings_back_the_best_epoch),
     cmocka_unit_test(a_finished_training_can_be_prolonged),
     cmocka_unit_test(a_saved_model_predicts_what_was_measured),
+    cmocka_unit_test(sessions_in_one_memory_take_turns),
   };
   return cmocka_run_group_tests(tests, make_folder, remove_folder);
 }
