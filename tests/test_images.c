@@ -1,5 +1,5 @@
-/* Pictures and sets of them: every kind of PNG and JPEG is read as documented, damaged files are refused by name whatever
- * byte is missing or wrong, no failure leaks; CIFAR and folders of pictures hold what was put into them. */
+/* Pictures and sets of them: every kind of PNG and JPEG is read as documented, damaged files are refused by name,
+ * whatever byte is missing or wrong, no failure leaks; CIFAR and folders of pictures hold what was put into them. */
 #include "cauchy_config.h"
 
 #include <cauchy/data.h>
@@ -202,8 +202,9 @@ static void png_of_every_kind_becomes_8_bits(void **state) {
       {{PNG_COLOR_TYPE_GRAY, 2, false}, {0x1b}, 1, {{0, 85, 170, 255}}},
       {{PNG_COLOR_TYPE_GRAY, 4, false}, {0x0f, 0x37}, 1, {{0, 255, 51, 119}}},
       {{PNG_COLOR_TYPE_GRAY, 16, false}, {0x00, 0x80, 0x80, 0x00, 0xff, 0xff, 0x01, 0x00}, 1, {{0, 128, 255, 1}}},
-      {{PNG_COLOR_TYPE_RGB, 16, false}, {0, 0, 0xff, 0xff, 0x40, 0x40, 1, 1, 2, 2, 3, 3, 4, 4, 5, 5, 6, 6, 7, 7, 8, 8, 9, 9},
-       3, {{0, 1, 4, 7}, {255, 2, 5, 8}, {64, 3, 6, 9}}},
+      {{PNG_COLOR_TYPE_RGB, 16, false},
+       {0, 0, 0xff, 0xff, 0x40, 0x40, 1, 1, 2, 2, 3, 3, 4, 4, 5, 5, 6, 6, 7, 7, 8, 8, 9, 9}, 3,
+       {{0, 1, 4, 7}, {255, 2, 5, 8}, {64, 3, 6, 9}}},
       {{PNG_COLOR_TYPE_GRAY_ALPHA, 8, false}, {100, 255, 100, 0, 0, 128, 200, 51}, 1, {{100, 255, 127, 244}}},
       {{PNG_COLOR_TYPE_RGB_ALPHA, 8, false}, {1, 2, 3, 255, 1, 2, 3, 0, 0, 255, 100, 128, 255, 255, 255, 77}, 3,
        {{1, 255, 127, 255}, {2, 255, 255, 255}, {3, 255, 177, 255}}},
@@ -434,7 +435,8 @@ static void damaged_jpeg_is_refused(void **state) {
   OK(cy_file_read(file("whole.jpg"), 1 << 20, &bytes, &length));
   write_bytes(file("cut.jpg"), bytes, length - 100);
   cy_string_free(bytes);
-  FAILS(cy_image_read(file("cut.jpg"), CY_IMAGE_KEEP, &image), CY_INVALID, "cut.jpg: cannot read the JPEG: it ends early");
+  FAILS(cy_image_read(file("cut.jpg"), CY_IMAGE_KEEP, &image), CY_INVALID,
+        "cut.jpg: cannot read the JPEG: it ends early");
   write_jpeg(file("print.jpg"), 4, false, 21, 18);
   FAILS(cy_image_read(file("print.jpg"), CY_IMAGE_RGB, &image), CY_INVALID, "print.jpg: its colours are CMYK");
 }
@@ -540,8 +542,8 @@ static void broken_cifar_names_file_and_numbers(void **state) {
   write_cifar(file("cut/data_batch_1.bin"), 0, 3);
   assert_int_equal(truncate(file("cut/data_batch_1.bin"), 3 * RECORD - 1), 0);
   FAILS(cy_dataset_open(file("cut"), (cy_dataset_options){0}, &d), CY_INVALID,
-        "cut/data_batch_1.bin: holds 9218 bytes, which are not whole records of 1 + 3072: 2 records are 6146 bytes, and "
-        "3072 are left");
+        "cut/data_batch_1.bin: holds 9218 bytes, which are not whole records of 1 + 3072: 2 records are 6146 bytes, "
+        "and 3072 are left");
   write_bytes(file("cut/data_batch_1.bin"), "", 0);
   FAILS(cy_dataset_open(file("cut"), (cy_dataset_options){0}, &d), CY_INVALID, "holds 0 bytes");
   write_cifar(file("cut/data_batch_1.bin"), 0, 3);
@@ -610,7 +612,8 @@ static void write_archive(const char *path) {
   static const char end[1024];
   FILE *tar = fopen(path, "wb");
   assert_non_null(tar);
-  unsigned char *a = cifar_records(0, 12, 1, 0, 10), *b = cifar_records(12, 9, 1, 0, 10), *c = cifar_records(21, 5, 1, 0, 10);
+  unsigned char *a = cifar_records(0, 12, 1, 0, 10), *b = cifar_records(12, 9, 1, 0, 10);
+  unsigned char *c = cifar_records(21, 5, 1, 0, 10);
   add_entry(tar, "pax", 'x', "30 path=something else........", 30);
   add_entry(tar, "cifar-10-batches-bin/", '5', "", 0);
   add_entry(tar, "cifar-10-batches-bin/data_batch_2.bin", '0', b, 9 * RECORD);
@@ -829,7 +832,8 @@ static void folders_are_classes(void **state) {
 
 static void folders_may_have_parts(void **state) {
   (void)state;
-  static const char *const folders[] = {"parts/train/a", "parts/train/b", "parts/test/b", "parts/test/z", "parts/other"};
+  static const char *const folders[] = {"parts/train/a", "parts/train/b", "parts/test/b", "parts/test/z",
+                                        "parts/other"};
   cy_dataset *d;
   make_folders(folders, 5);
   picture("parts/train/a/1.png", 1, 5, 5);

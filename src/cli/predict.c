@@ -155,7 +155,8 @@ static cy_status predict_pictures(const cli_arguments *a, prediction *p) {
   bool classes = cy_trained_classes(p->trained) > 0;
   for (int i = 1; i < a->n_words; i++)
     if (!cli_are_pictures(a->words[i]))
-      return cy_fail(CY_INVALID, "%s: is no picture; several files are only taken of pictures (PNG, JPEG)", a->words[i]);
+      return cy_fail(CY_INVALID, "%s: is no picture; several files are only taken of pictures (PNG, JPEG)",
+                     a->words[i]);
   CY_TRY(cli_picture_options(p->trained, cli_option_value(a, "--fit"), &options));
   CY_TRY(cli_find_pictures(a->words + 1, a->n_words - 1, &p->pictures));
   return cli_predict_pictures(p->trained, options, &p->pictures, &p->outputs, classes ? &p->labels : NULL);

@@ -72,8 +72,8 @@ static const cli_verb verbs[] = {
      .usage = "RECIPE [key=value ...]",
      .summary = "train a network and report how well it does",
      .help = "RECIPE is a YAML file, a built-in recipe (digits, iris, mnist-mlp, fashion-mnist), or data: the\n"
-             "name of a data set, a CSV or NPZ file, a folder of IDX files. key=value changes a key of the\n"
-             "recipe: `cauchy help recipe` lists them.\n\n"
+             "name of a data set, a CSV or NPZ file, a folder of IDX files or of pictures by class. key=value\n"
+             "changes a key of the recipe: `cauchy help recipe` lists them.\n\n"
              "A run folder receives the model, a checkpoint, the recipe as used, metrics (one JSON object per\n"
              "line), curves and a confusion matrix (PNG and SVG); the last line names it. Ctrl-C finishes the\n"
              "step, saves, and says how to go on; a resumed run ends with the same bits as one that was never\n"

@@ -60,7 +60,7 @@ cy_status cy_open_npz(const char *name, const char *path, cy_dataset_options opt
 
 /* ---- images.c ---- */
 
-/* Bringing pictures to one size; tables and room are made anew when a picture of another size comes. Zeroed at first. */
+/* Bringing pictures to one size; tables and room are made anew when one of another size comes. Zeroed at first. */
 typedef struct cy_preparation {
   int64_t height, width; /* of the pictures that it is made for */
   int64_t top, left;     /* where the window that is used begins */

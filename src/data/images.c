@@ -1,5 +1,5 @@
 /* Pictures brought to the size and the channels that a data set, and with it a model, wants. The same function serves
- * data sets while they are read, data sets in memory, and single pictures to predict from, so that all agree to the bit. */
+ * data sets while they are read, data sets in memory, and single pictures to predict from: all agree to the bit. */
 #include "base/memory.h"
 #include "base/text.h"
 #include "data/dataset.h"

@@ -101,7 +101,8 @@ static cy_status open_any(const char *spec, cy_dataset_options options, cy_datas
 
 /* What could not be done while reading is done now. */
 static cy_status prepare(cy_dataset *d, cy_image_options o) {
-  bool done = d->images.size.height == o.size.height && d->images.size.width == o.size.width && d->images.mode == o.mode;
+  cy_image_size size = d->images.size;
+  bool done = size.height == o.size.height && size.width == o.size.width && d->images.mode == o.mode;
   return done ? CY_OK : cy_dataset_prepare(d, o);
 }
 

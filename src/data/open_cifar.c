@@ -1,7 +1,7 @@
 /* CIFAR-10 and CIFAR-100 in their binary form: records of one or two label bytes and 3 x 32 x 32 pixels, planar red,
- * green, blue (cs.toronto.edu/~kriz/cifar.html). They come as a folder of files, plain or .gz, as the published archive,
- * which is read without unpacking, or as one file of records. Each file is released when its records have been taken
- * over, so that memory holds the set about once. */
+ * green, blue (cs.toronto.edu/~kriz/cifar.html). They come as a folder of files, plain or .gz, as the published
+ * archive, which is read without unpacking, or as one file of records. Each file is released when its records have been
+ * taken over, so that memory holds the set about once. */
 #include "base/memory.h"
 #include "data/samples.h"
 #include "io/tar.h"
@@ -144,7 +144,8 @@ static cy_status take_entry(cifar_set *set, cy_source *source, const cy_tar_entr
   CY_TRY(cy_source_claim(source, entry->size, what));
   if (!(bytes = cy_calloc((size_t)entry->size + 1, 1))) return cy_no_memory();
   cy_status status = cy_source_read(source, bytes, (size_t)entry->size, what);
-  if (status == CY_OK && order) return add_file(set, order, cy_join_path(source->name, entry->name), bytes, entry->size);
+  if (status == CY_OK && order)
+    return add_file(set, order, cy_join_path(source->name, entry->name), bytes, (size_t)entry->size);
   if (status == CY_OK && !set->names_text) {
     set->names_path = cy_join_path(source->name, entry->name);
     set->names_text = bytes;
@@ -202,8 +203,8 @@ static cy_status take_records(cifar_set *set, const cifar_file *file) {
   for (int64_t i = 0; i < n; i++) {
     const uint8_t *record = (const uint8_t *)file->bytes + i * (labels + PIXELS);
     if (record[byte] >= set->classes)
-      return cy_fail(CY_INVALID, "%s: record %lld has label %d, but labels run from 0 to %lld", file->path, (long long)i,
-                     record[byte], (long long)set->classes - 1);
+      return cy_fail(CY_INVALID, "%s: record %lld has label %d, but labels run from 0 to %lld", file->path,
+                     (long long)i, record[byte], (long long)set->classes - 1);
     s->labels[s->count] = record[byte];
     memcpy(s->pixels + s->count++ * PIXELS, record + labels, PIXELS);
   }

@@ -165,8 +165,8 @@ static cy_status begin(picture_set *set, const cy_tensor *image) {
 
 static cy_status check_size(const picture_set *set, const char *path, cy_shape shape) {
   if (resizes(set) || (shape.dim[1] == set->first.dim[1] && shape.dim[2] == set->first.dim[2])) return CY_OK;
-  return cy_fail(CY_INVALID, "%s: is %lldx%lld (height x width), but %s is %lldx%lld; resize: HxW brings all to one size",
-                 path, (long long)shape.dim[1], (long long)shape.dim[2], set->pictures[0].path,
+  return cy_fail(CY_INVALID, "%s: is %lldx%lld (height x width), but %s is %lldx%lld; resize: HxW brings all to "
+                 "one size", path, (long long)shape.dim[1], (long long)shape.dim[2], set->pictures[0].path,
                  (long long)set->first.dim[1], (long long)set->first.dim[2]);
 }
 
@@ -176,7 +176,8 @@ static cy_status give_colours(picture_set *set) {
   cy_status status = cy_samples_reserve(&wider, set->folder, (int64_t)set->count);
   if (status == CY_OK) {
     for (int64_t i = 0; i < s->count; i++)
-      for (int c = 0; c < 3; c++) memcpy(wider.pixels + (3 * i + c) * s->size, s->pixels + i * s->size, (size_t)s->size);
+      for (int c = 0; c < 3; c++)
+        memcpy(wider.pixels + (3 * i + c) * s->size, s->pixels + i * s->size, (size_t)s->size);
     if (s->count) memcpy(wider.labels, s->labels, (size_t)s->count * sizeof *s->labels);
     wider.count = s->count;
     cy_samples_clear(s);

@@ -96,7 +96,8 @@ static const cy_data_set sets[] = {
     {.name = "cifar10",
      .title = "photographs of ten kinds of things, 32x32",
      .description = "50000 training and 10000 test images of 3x32x32, 10 classes",
-     .source = "A. Krizhevsky 2009, Learning multiple layers of features from tiny images, cs.toronto.edu/~kriz/cifar.html",
+     .source = "A. Krizhevsky 2009, Learning multiple layers of features from tiny images, "
+               "cs.toronto.edu/~kriz/cifar.html",
      .licence = "none stated; cite the report",
      .urls = cifar_urls,
      .files = cifar10_files,
@@ -104,7 +105,8 @@ static const cy_data_set sets[] = {
     {.name = "cifar100",
      .title = "photographs of a hundred kinds of things, 32x32",
      .description = "50000 training and 10000 test images of 3x32x32, 100 classes; target coarse: their 20 groups",
-     .source = "A. Krizhevsky 2009, Learning multiple layers of features from tiny images, cs.toronto.edu/~kriz/cifar.html",
+     .source = "A. Krizhevsky 2009, Learning multiple layers of features from tiny images, "
+               "cs.toronto.edu/~kriz/cifar.html",
      .licence = "none stated; cite the report",
      .urls = cifar_urls,
      .files = cifar100_files,

@@ -1,5 +1,5 @@
-/* What PNG and JPEG have in common. A decoder gets the whole file in memory and gives a planar u8 image [C, H, W] with 1
- * channel for gray and 3 for colour; messages begin with the file's name. */
+/* What PNG and JPEG have in common. A decoder gets the whole file in memory and gives a planar u8 image [C, H, W] with
+ * 1 channel for gray and 3 for colour; messages begin with the file's name. */
 #ifndef CY_IO_IMAGE_H
 #define CY_IO_IMAGE_H
 

@@ -89,8 +89,8 @@ static cy_status read_image(jpeg_work *w) {
   int channels = channels_of(w);
   if (channels < 0) return refuse_colours(w);
   /* 64 pixels of a block take a bit at the least. */
-  CY_TRY(cy_image_create(w->file, channels, w->info.image_height, w->info.image_width, w->info.arith_code ? 1 << 20 : 512,
-                         &w->image));
+  CY_TRY(cy_image_create(w->file, channels, w->info.image_height, w->info.image_width,
+                         w->info.arith_code ? 1 << 20 : 512, &w->image));
   w->info.out_color_space = channels == 1 ? JCS_GRAYSCALE : JCS_RGB;
   jpeg_start_decompress(&w->info);
   return read_rows(w, channels);

@@ -1,5 +1,5 @@
-/* PNG by libpng (libpng-manual.txt): every kind of PNG becomes 8 bits of gray or RGB. libpng reports errors by a jump out
- * of its functions; what has been allocated by then hangs on one struct, which the caller of the jump releases. */
+/* PNG by libpng (libpng-manual.txt): every kind of PNG becomes 8 bits of gray or RGB. libpng reports errors by a jump
+ * out of its functions; what has been allocated by then hangs on one struct, which the caller of the jump releases. */
 #include "base/memory.h"
 #include "io/atomic.h"
 #include "io/image.h"
