@@ -1,8 +1,9 @@
 /* Convolutions of small networks: our kernel, given images with channels innermost and weights row by row as a compiled
- * program gives them, beside oneDNN in a loop of its own: every operand in the format it likes best, nothing converted (what
- * its own benchmark times), by its direct algorithms, and by those that it chooses itself (Winograd's among them).
- * Use: bench_convolution [threads [batch [layer...]]]. Rates in GFLOP/s of the direct sum, from the fastest tenth of
- * interleaved runs; the ratios are to oneDNN's direct rate. "kept": with weights converted beforehand, as in frozen programs. */
+ * program gives them, beside oneDNN in a loop of its own: every operand in the format it likes best, nothing converted
+ * (what its own benchmark times), by its direct algorithms, and by those that it chooses itself (Winograd's among
+ * them). Use: bench_convolution [threads [batch [layer...]]]. Rates in GFLOP/s of the direct sum, from the fastest
+ * tenth of interleaved runs; the ratios are to oneDNN's direct rate. "kept": with weights converted beforehand, as in
+ * frozen programs. */
 #include "backend/backends.h"
 #include "base/memory.h"
 #include "ops/window.h"
@@ -23,13 +24,14 @@ typedef struct layer {
   int64_t channels, filters, size, kernel, stride, pad;
 } layer;
 
-static const layer layers[] = {
-    {"28 conv1", 1, 32, 28, 3, 2, 1},      {"28 conv2", 32, 64, 14, 5, 1, 2},    {"28 conv3", 64, 128, 7, 3, 1, 1},
-    {"28 conv4", 128, 256, 3, 3, 1, 1},    {"64 conv1", 3, 32, 64, 3, 2, 1},     {"64 conv2", 32, 64, 32, 5, 1, 2},
-    {"64 conv3", 64, 128, 16, 3, 1, 1},    {"64 conv4", 128, 256, 8, 3, 1, 1},   {"resnet 3", 3, 64, 32, 3, 1, 1},
-    {"resnet 64", 64, 64, 32, 3, 1, 1},    {"resnet 64-128", 64, 128, 32, 3, 2, 1}, {"resnet 1x1", 64, 128, 32, 1, 2, 0},
-    {"resnet 128", 128, 128, 16, 3, 1, 1}, {"resnet 256", 256, 256, 8, 3, 1, 1}, {"resnet 256-512", 256, 512, 8, 3, 2, 1},
-    {"resnet 512", 512, 512, 4, 3, 1, 1}};
+static const layer layers[] = {{"28 conv1", 1, 32, 28, 3, 2, 1},         {"28 conv2", 32, 64, 14, 5, 1, 2},
+                               {"28 conv3", 64, 128, 7, 3, 1, 1},        {"28 conv4", 128, 256, 3, 3, 1, 1},
+                               {"64 conv1", 3, 32, 64, 3, 2, 1},         {"64 conv2", 32, 64, 32, 5, 1, 2},
+                               {"64 conv3", 64, 128, 16, 3, 1, 1},       {"64 conv4", 128, 256, 8, 3, 1, 1},
+                               {"resnet 3", 3, 64, 32, 3, 1, 1},         {"resnet 64", 64, 64, 32, 3, 1, 1},
+                               {"resnet 64-128", 64, 128, 32, 3, 2, 1},  {"resnet 1x1", 64, 128, 32, 1, 2, 0},
+                               {"resnet 128", 128, 128, 16, 3, 1, 1},    {"resnet 256", 256, 256, 8, 3, 1, 1},
+                               {"resnet 256-512", 256, 512, 8, 3, 2, 1}, {"resnet 512", 512, 512, 4, 3, 1, 1}};
 
 static const char *const role_names[] = {"y", "x", "w"};
 
@@ -70,7 +72,8 @@ static ours *ours_create(const layer *l, int64_t batch, int role, bool kept, int
   const cy_windows windows = {.kernel = {l->kernel, l->kernel}, .stride = {l->stride, l->stride},
                               .low = {l->pad, l->pad}, .high = {l->pad, l->pad}};
   if (!o) abort();
-  cy_shape x = CY_SHAPE(batch, l->channels, l->size, l->size), w = CY_SHAPE(l->filters, l->channels, l->kernel, l->kernel);
+  cy_shape x = CY_SHAPE(batch, l->channels, l->size, l->size),
+           w = CY_SHAPE(l->filters, l->channels, l->kernel, l->kernel);
   o->attrs = cy_window_attrs_of(&windows, x);
   o->attrs.kernel = (cy_list){2, {l->kernel, l->kernel}};
   o->attrs.role = role;
@@ -127,31 +130,33 @@ static void need(dnnl_status_t status) {
 #if DNNL_VERSION_MAJOR >= 3
 typedef const_dnnl_memory_desc_t memory_desc;
 
-static dnnl_status_t library_plan(library *b, const dnnl_dims_t dims[3], dnnl_alg_kind_t algorithm, const dnnl_dims_t stride,
-                                  const dnnl_dims_t pad, int role) {
+static dnnl_status_t library_plan(library *b, const dnnl_dims_t dims[3], dnnl_alg_kind_t algorithm,
+                                  const dnnl_dims_t stride, const dnnl_dims_t pad, int role) {
   const dnnl_dims_t dilation = {0, 0};
   dnnl_memory_desc_t d[3];
   for (int i = 0; i < 3; i++) need(dnnl_memory_desc_create_with_tag(&d[i], 4, dims[i], dnnl_f32, dnnl_format_tag_any));
-  dnnl_status_t status = dnnl_convolution_forward_primitive_desc_create(
-      &b->forward, b->engine, dnnl_forward_training, algorithm, d[0], d[1], NULL, d[2], stride, dilation, pad, pad, NULL);
+  dnnl_status_t status =
+      dnnl_convolution_forward_primitive_desc_create(&b->forward, b->engine, dnnl_forward_training, algorithm, d[0],
+                                                     d[1], NULL, d[2], stride, dilation, pad, pad, NULL);
   if (status == dnnl_success && role == CY_CONVOLUTION_X)
-    status = dnnl_convolution_backward_data_primitive_desc_create(&b->desc, b->engine, algorithm, d[0], d[1], d[2], stride,
-                                                                  dilation, pad, pad, b->forward, NULL);
+    status = dnnl_convolution_backward_data_primitive_desc_create(&b->desc, b->engine, algorithm, d[0], d[1], d[2],
+                                                                  stride, dilation, pad, pad, b->forward, NULL);
   if (status == dnnl_success && role == CY_CONVOLUTION_W)
-    status = dnnl_convolution_backward_weights_primitive_desc_create(&b->desc, b->engine, algorithm, d[0], d[1], NULL, d[2],
-                                                                     stride, dilation, pad, pad, b->forward, NULL);
+    status = dnnl_convolution_backward_weights_primitive_desc_create(
+        &b->desc, b->engine, algorithm, d[0], d[1], NULL, d[2], stride, dilation, pad, pad, b->forward, NULL);
   for (int i = 0; i < 3; i++) dnnl_memory_desc_destroy(d[i]);
   return status;
 }
 #else
 typedef const dnnl_memory_desc_t *memory_desc;
 
-static dnnl_status_t library_plan(library *b, const dnnl_dims_t dims[3], dnnl_alg_kind_t algorithm, const dnnl_dims_t stride,
-                                  const dnnl_dims_t pad, int role) {
+static dnnl_status_t library_plan(library *b, const dnnl_dims_t dims[3], dnnl_alg_kind_t algorithm,
+                                  const dnnl_dims_t stride, const dnnl_dims_t pad, int role) {
   dnnl_memory_desc_t d[3];
   dnnl_convolution_desc_t c;
   for (int i = 0; i < 3; i++) need(dnnl_memory_desc_init_by_tag(&d[i], 4, dims[i], dnnl_f32, dnnl_format_tag_any));
-  need(dnnl_convolution_forward_desc_init(&c, dnnl_forward_training, algorithm, &d[0], &d[1], NULL, &d[2], stride, pad, pad));
+  need(dnnl_convolution_forward_desc_init(&c, dnnl_forward_training, algorithm, &d[0], &d[1], NULL, &d[2], stride, pad,
+                                          pad));
   dnnl_status_t status = dnnl_primitive_desc_create(&b->forward, &c, NULL, b->engine, NULL);
   if (status != dnnl_success || role == CY_CONVOLUTION_Y) return status;
   if (role == CY_CONVOLUTION_X)
@@ -283,7 +288,8 @@ static void row(const layer *l, int64_t batch, int role, int threads) {
 int main(int argc, char **argv) {
   const int threads = argc > 1 ? atoi(argv[1]) : omp_get_max_threads();
   timing_set_threads(threads);
-  printf("%-15s %3s   %8s %7s %7s %7s %7s  %5s %5s\n", "layer", "N", "ms", "ours", "kept", "direct", "auto", "ratio", "kept");
+  printf("%-15s %3s   %8s %7s %7s %7s %7s  %5s %5s\n", "layer", "N", "ms", "ours", "kept", "direct", "auto", "ratio",
+         "kept");
   for (size_t i = 0; i < sizeof layers / sizeof *layers; i++) {
     bool wanted = argc < 4;
     for (int k = 3; k < argc; k++) wanted = wanted || strcmp(argv[k], layers[i].name) == 0;

@@ -90,7 +90,8 @@ static void check_surroundings(const array *a) {
   memcpy(copy, a->memory, a->bytes);
   v.data = copy + ((char *)a->view.data - a->memory);
   for (cy_walk w = cy_walk_start(v.shape); w.more; cy_walk_next(&w))
-    memset((char *)v.data + cy_walk_offset(&w, v.stride) * (int64_t)cy_dtype_size(v.dtype), 0xff, cy_dtype_size(v.dtype));
+    memset((char *)v.data + cy_walk_offset(&w, v.stride) * (int64_t)cy_dtype_size(v.dtype), 0xff,
+           cy_dtype_size(v.dtype));
   for (size_t i = 0; i < a->bytes; i++) assert_int_equal((unsigned char)copy[i], 0xff);
   free(copy);
 }
@@ -111,8 +112,8 @@ typedef struct setting {
 static const char *describe_setting(const setting *s, const char *kernel, char *text, size_t size) {
   const cy_window_attrs *a = s->attrs;
   char shape[CY_SHAPE_TEXT];
-  int n = snprintf(text, size, "%s (%s) role %d groups %d threads %d result %s way %d:", s->op->name, kernel, (int)a->role,
-                   (int)a->groups, s->threads, cy_shape_text(s->result.shape, shape), (int)s->how);
+  int n = snprintf(text, size, "%s (%s) role %d groups %d threads %d result %s way %d:", s->op->name, kernel,
+                   (int)a->role, (int)a->groups, s->threads, cy_shape_text(s->result.shape, shape), (int)s->how);
   for (int i = 0; i < s->n_in; i++) {
     n += snprintf(text + n, size - (size_t)n, " in %s strides", cy_shape_text(s->in[i].view.shape, shape));
     for (int k = 0; k < s->in[i].view.shape.rank; k++)
@@ -120,8 +121,8 @@ static const char *describe_setting(const setting *s, const char *kernel, char *
   }
   for (int i = 0; i < a->size.n && (int)size > n + 120; i++)
     n += snprintf(text + n, size - (size_t)n, ", axis %d: size %d kernel %d stride %d dilation %d low %d high %d", i,
-                  (int)a->size.at[i], (int)a->kernel.at[i], (int)a->stride.at[i], (int)a->dilation.at[i], (int)a->low.at[i],
-                  (int)a->high.at[i]);
+                  (int)a->size.at[i], (int)a->kernel.at[i], (int)a->stride.at[i], (int)a->dilation.at[i],
+                  (int)a->low.at[i], (int)a->high.at[i]);
   return text;
 }
 
@@ -131,15 +132,16 @@ static void compare(const setting *s, const char *kernel, const array *got, cons
     const double g = cy_load(got->view.data, s->result.dtype, cy_walk_offset(&w, got->view.stride));
     const double e = cy_load(want->view.data, s->result.dtype, cy_walk_offset(&w, want->view.stride));
     if (isfinite(e) ? !(fabs(g - e) <= s->tolerance) : isnan(e) ? !isnan(g) : g != e)
-      fail_msg("%s: element %d %d %d is %.9g, not %.9g", describe_setting(s, kernel, text, sizeof text), (int)w.index[0],
-               (int)w.index[1], (int)w.index[2], g, e);
+      fail_msg("%s: element %d %d %d is %.9g, not %.9g", describe_setting(s, kernel, text, sizeof text),
+               (int)w.index[0], (int)w.index[1], (int)w.index[2], g, e);
   }
 }
 
 /* Runs twice, with whatever is in the workspace; the second time as in a frozen program if the kernel prepares. */
 static void check_kernels(const setting *s) {
   cy_operand in[3], out;
-  array want = array_create(s->result.dtype, s->result.shape, ROWS), got = array_create(s->result.dtype, s->result.shape, s->how);
+  array want = array_create(s->result.dtype, s->result.shape, ROWS),
+        got = array_create(s->result.dtype, s->result.shape, s->how);
   cy_view views[3];
   void *data[3], *plan, *kept = NULL;
   out = (cy_operand){.layout = got.view};
@@ -151,8 +153,8 @@ static void check_kernels(const setting *s) {
     data[i] = views[i].data;
   }
   s->op->kernel(&(cy_call){s->op, s->attrs, s->n_in, views, &want.view});
-  cy_instruction instruction = {.op = s->op, .attrs = s->attrs, .n_in = s->n_in, .in = in, .n_out = 1, .out = &out, .label = "",
-                                .still = ~0u};
+  cy_instruction instruction = {
+      .op = s->op, .attrs = s->attrs, .n_in = s->n_in, .in = in, .n_out = 1, .out = &out, .label = "", .still = ~0u};
   const cy_kernel *kernel = cy_cpu_backend.find(&instruction);
   if (!kernel) kernel = &cy_reference_kernel;
   assert_int_equal(kernel->create(&instruction, s->threads, &plan), CY_OK);
@@ -184,7 +186,8 @@ typedef struct form {
   cy_shape shape[3]; /* x, w, y */
 } form;
 
-static form form_of(cy_windows windows, int64_t batch, int64_t channels, int64_t filters, int space, const int64_t *size) {
+static form form_of(cy_windows windows, int64_t batch, int64_t channels, int64_t filters, int space,
+                    const int64_t *size) {
   form f = {.shape[0] = {.rank = 2 + space, .dim = {batch, channels}}};
   for (int i = 0; i < space; i++) f.shape[0].dim[2 + i] = size[i];
   f.attrs = cy_window_attrs_of(&windows, f.shape[0]);
@@ -202,7 +205,9 @@ static double terms(const form *f) {
   const double windows = (double)f->shape[2].dim[0] * (double)cy_count(f->shape[2]) /
                          (double)(f->shape[2].dim[0] * f->shape[2].dim[1]);
   const double channels = (double)f->shape[1].dim[1], filters = (double)f->shape[1].dim[0] / (double)f->attrs.groups;
-  return f->attrs.role == CY_CONVOLUTION_Y ? taps * channels : f->attrs.role == CY_CONVOLUTION_X ? taps * filters : windows;
+  return f->attrs.role == CY_CONVOLUTION_Y   ? taps * channels
+         : f->attrs.role == CY_CONVOLUTION_X ? taps * filters
+                                             : windows;
 }
 
 /* Gives an element of the image this value. */
@@ -278,14 +283,17 @@ static void test_convolution_layers(void **state) {
   (void)state;
   static const struct {
     int64_t channels, filters, size, kernel, stride, pad, groups;
-  } layers[] = {{1, 32, 28, 3, 2, 1, 1},  {3, 32, 16, 3, 2, 1, 1},  {32, 64, 7, 5, 1, 2, 1},   {128, 256, 3, 3, 1, 1, 1},
-                {64, 128, 8, 1, 2, 0, 1}, {512, 96, 2, 3, 1, 1, 1}, {512, 512, 1, 3, 1, 1, 1}, {64, 64, 12, 3, 1, 1, 64},
-                {48, 48, 9, 5, 2, 2, 48}, {32, 64, 9, 3, 1, 1, 32}, {40, 24, 6, 1, 1, 0, 1},   {64, 64, 12, 3, 1, 1, 4}};
+  } layers[] = {{1, 32, 28, 3, 2, 1, 1},   {3, 32, 16, 3, 2, 1, 1},   {32, 64, 7, 5, 1, 2, 1},
+                {128, 256, 3, 3, 1, 1, 1}, {64, 128, 8, 1, 2, 0, 1},  {512, 96, 2, 3, 1, 1, 1},
+                {512, 512, 1, 3, 1, 1, 1}, {64, 64, 12, 3, 1, 1, 64}, {48, 48, 9, 5, 2, 2, 48},
+                {32, 64, 9, 3, 1, 1, 32},  {40, 24, 6, 1, 1, 0, 1},   {64, 64, 12, 3, 1, 1, 4}};
   for (size_t i = 0; i < sizeof layers / sizeof *layers; i++)
     for (int role = 0; role < 3; role++)
       for (int dtype = 0; dtype < 2; dtype++) {
-        const int64_t k = layers[i].kernel, s = layers[i].stride, p = layers[i].pad, size[2] = {layers[i].size, layers[i].size};
-        const cy_windows windows = {.kernel = {k, k}, .stride = {s, s}, .low = {p, p}, .high = {p, p}, .groups = layers[i].groups};
+        const int64_t k = layers[i].kernel, s = layers[i].stride, p = layers[i].pad,
+                      size[2] = {layers[i].size, layers[i].size};
+        const cy_windows windows = {
+            .kernel = {k, k}, .stride = {s, s}, .low = {p, p}, .high = {p, p}, .groups = layers[i].groups};
         form f = form_of(windows, 2, layers[i].channels, layers[i].filters, 2, size);
         const way how[3] = {below(2) ? CHANNELS_LAST : ROWS, ROWS, CHANNELS_LAST};
         check_form(&f, (cy_convolution_role)role, dtype ? CY_F64 : CY_F32, how, 2, 0);
@@ -336,7 +344,8 @@ static cy_window_attrs random_windows(bool large, cy_shape *x) {
   return cy_window_attrs_of(&windows, *x);
 }
 
-static void check_pool(const cy_op *op, const cy_window_attrs *attrs, array *in, int n_in, cy_type result, way how, int threads) {
+static void check_pool(const cy_op *op, const cy_window_attrs *attrs, array *in, int n_in, cy_type result, way how,
+                       int threads) {
   setting s = {.op = op, .attrs = attrs, .n_in = n_in, .in = in, .result = result, .how = how, .threads = threads,
                .tolerance = result.dtype == CY_F32 ? 1e-4 : 1e-12};
   if (op == &cy_op_window_argmax || op == &cy_op_window_max || op == &cy_op_window_gather) s.tolerance = 0;
@@ -352,7 +361,10 @@ static way image_way(bool result) {
 static void fill_with_ties(array *a, bool special) {
   for (cy_walk w = cy_walk_start(a->view.shape); w.more; cy_walk_next(&w)) {
     const int64_t draw = below(40);
-    const double v = special && draw == 0 ? NAN : special && draw < 3 ? -INFINITY : special && draw == 3 ? INFINITY : (double)below(4) - 2;
+    const double v = special && draw == 0   ? NAN
+                     : special && draw < 3  ? -INFINITY
+                     : special && draw == 3 ? INFINITY
+                                            : (double)below(4) - 2;
     cy_store(a->view.data, a->view.dtype, cy_walk_offset(&w, a->view.stride), v);
   }
 }

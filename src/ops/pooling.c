@@ -331,8 +331,8 @@ static void sample_scatter(const cy_op *op, cy_rng *rng, cy_sample *s) {
 const cy_op cy_op_window_gather = {
     .name = "window_gather", .op_class = CY_CLASS_LINEAR, .arity = 2, .attr_size = sizeof(cy_window_attrs),
     .fields = cy_window_fields, .linear = 1, .scalar = -1, .infer = infer_gather, .jvp = jvp_first,
-    .transpose = transpose_gather, .simplify = cy_find_window_max, .kernel = kernel_gather, .cost = cy_cost_zero, .reach = reach_gather,
-    .images = cy_images_all, .sample = sample_gather};
+    .transpose = transpose_gather, .simplify = cy_find_window_max, .kernel = kernel_gather,
+    .cost = cy_cost_zero, .reach = reach_gather, .images = cy_images_all, .sample = sample_gather};
 
 const cy_op cy_op_window_scatter = {
     .name = "window_scatter", .op_class = CY_CLASS_LINEAR, .arity = 2, .attr_size = sizeof(cy_window_attrs),

@@ -1,5 +1,5 @@
-/* The largest element of each window, where nothing asks which one it is: reading at the positions of the maxima, in one pass.
- * Found by rewriting when compiling; its body is what it was found in. */
+/* The largest element of each window, where nothing asks which one it is: reading at the positions of the maxima, in
+ * one pass. Found by rewriting when compiling; its body is what it was found in. */
 #include "ops/window.h"
 
 #include <string.h>

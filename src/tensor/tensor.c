@@ -41,7 +41,8 @@ cy_status cy_shape_count(cy_shape shape, int64_t *count) {
   int64_t n = 1, most = 1; /* most ignores empty axes: strides multiply them too */
   for (int i = 0; i < shape.rank; i++) {
     int64_t d = shape.dim[i];
-    if (d < 0) return cy_fail(CY_INVALID, "shape %s: extent %lld is negative", cy_shape_text(shape, text), (long long)d);
+    if (d < 0)
+      return cy_fail(CY_INVALID, "shape %s: extent %lld is negative", cy_shape_text(shape, text), (long long)d);
     if (!cy_mul_i64(most, d ? d : 1, &most) || most > INT64_MAX / 8)
       return cy_fail(CY_INVALID, "shape %s has more elements than memory can address", cy_shape_text(shape, text));
     n *= d;
@@ -206,8 +207,8 @@ static void copy_line(const void *from, int64_t from_step, void *to, int64_t to_
       for (int64_t j = first; j < columns && j < first + 8; j++)                                                  \
         ((T *)to)[j * to_step + i] = ((const T *)from)[i * from_step + j]
 
-static void copy_transposed(const void *from, int64_t from_step, void *to, int64_t to_step, int64_t rows, int64_t columns,
-                            size_t size) {
+static void copy_transposed(const void *from, int64_t from_step, void *to, int64_t to_step, int64_t rows,
+                            int64_t columns, size_t size) {
   if (size == 4)
     TRANSPOSED_COPY(uint32_t);
   else if (size == 8)

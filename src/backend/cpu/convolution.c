@@ -1,6 +1,7 @@
-/* Convolutions of all three roles, with bias and relu if they follow: f32 by Winograd's method where that pays, else through
- * oneDNN where it has a fast kernel, everything else through matrices of columns. Operands whose strides the library cannot
- * express are first copied, channels innermost. In a frozen program the weights are converted to the library's format once, and kept by the session. */
+/* Convolutions of all three roles, with bias and relu if they follow: f32 by Winograd's method where that pays, else
+ * through oneDNN where it has a fast kernel, everything else through matrices of columns. Operands whose strides the
+ * library cannot express are first copied, channels innermost. In a frozen program the weights are converted to the
+ * library's format once, and kept by the session. */
 #include "backend/cpu/convolution.h"
 
 #include "backend/cpu/convolution_columns.h"
@@ -50,7 +51,8 @@ static int result_of(cy_convolution_role role) {
 }
 
 /* The instruction's layouts by argument, and which operand each is (-1: the result). */
-static void find_arguments(const cy_instruction *instruction, const cy_view *layout[ARGUMENTS], int operand[ARGUMENTS]) {
+static void find_arguments(const cy_instruction *instruction, const cy_view *layout[ARGUMENTS],
+                           int operand[ARGUMENTS]) {
   const cy_window_attrs *a = instruction->attrs;
   const int result = result_of((cy_convolution_role)a->role);
   for (int i = 0, k = 0; i < ARGUMENTS; i++) {
@@ -105,7 +107,8 @@ static void copy_operands(plan *p, const cy_view *const layout[ARGUMENTS]) {
   }
 }
 
-/* Winograd's method or the library for the problem as it is, or with its operands copied; columns for the problem as it is. */
+/* Winograd's method or the library for the problem as it is, or with its operands copied; columns for the problem as it
+ * is. */
 static cy_status choose(plan *p, const cy_view *const layout[ARGUMENTS], int threads) {
   CY_TRY(cy_winograd_create(&p->problem, threads, &p->winograd));
   if (p->winograd) return CY_OK;
@@ -152,7 +155,9 @@ static void copy_bias(plan *p, const cy_view *layout) {
 
 /* Bytes of the weights in the method's own form; 0: it has none. */
 static size_t packed_bytes(const plan *p) {
-  return p->winograd ? cy_winograd_packed_bytes(p->winograd) : p->library ? cy_dnnl_convolution_packed_bytes(p->library) : 0;
+  return p->winograd  ? cy_winograd_packed_bytes(p->winograd)
+         : p->library ? cy_dnnl_convolution_packed_bytes(p->library)
+                      : 0;
 }
 
 static void name_plan(plan *p) {
@@ -263,7 +268,8 @@ static void prepare(const void *plan_, void *instance_, void *const *in, void *w
   if (p->winograd)
     cy_winograd_pack(p->winograd, w, n->packed);
   else
-    n->prepared = cy_dnnl_convolution_pack(p->library, n->library, w, n->packed, (char *)workspace + p->copies) == CY_OK;
+    n->prepared =
+        cy_dnnl_convolution_pack(p->library, n->library, w, n->packed, (char *)workspace + p->copies) == CY_OK;
 }
 
 /* oneDNN can do this too, but makes NaN zero: a network that has diverged would look well. */

@@ -1,7 +1,8 @@
-/* The windows of all images, in the order image, space, are the rows of a matrix; a row holds its window's elements, tap by
- * tap, channels innermost. With W as [filter, tap, channel] the three roles are, for each group,
+/* The windows of all images, in the order image, space, are the rows of a matrix; a row holds its window's elements, tap
+ * by tap, channels innermost. With W as [filter, tap, channel] the three roles are, for each group,
  *   Y = rows W',   rows = Y W (and every row is added back to where its window lies),   W = Y' rows,
- * done for a bounded number of rows at a time. Every element of a result is summed in one order, whatever the threads. */
+ * done for a bounded number of rows at a time. Every element of a result is summed in one order, whatever the threads.
+ */
 #include "backend/cpu/convolution_columns.h"
 
 #include "backend/cpu/gemm.h"
@@ -274,7 +275,8 @@ static void move_y(const cy_columns *c, char *y, char *matrix, int64_t first, in
 /* ---- what may follow ---- */
 
 static void clear_x(const cy_columns *c, void *x) {
-  cy_view view = {.data = x, .dtype = c->p.dtype, .shape = {.rank = 2 + c->p.space, .dim = {c->p.batch, c->p.channels}}};
+  cy_view view = {
+      .data = x, .dtype = c->p.dtype, .shape = {.rank = 2 + c->p.space, .dim = {c->p.batch, c->p.channels}}};
   memcpy(view.shape.dim + 2, c->p.size, sizeof c->p.size);
   memcpy(view.stride, c->p.x_stride, sizeof c->p.x_stride);
   cy_view_clear(&view);
@@ -313,7 +315,8 @@ typedef struct group {
   char *x, *y, *w; /* w: its rows */
 } group;
 
-static cy_status run_piece(const cy_columns *c, const instance *with, group g, int64_t first, int64_t n, char *scratch) {
+static cy_status run_piece(const cy_columns *c, const instance *with, group g, int64_t first, int64_t n,
+                           char *scratch) {
   const int piece = n == c->rows ? WHOLE : REST;
   char *rows = scratch, *y = scratch + c->y_offset, *library = scratch + c->gemm_offset;
   if (!c->packs_y) y = g.y + first * c->y_step * (int64_t)cy_dtype_size(c->p.dtype);

@@ -1,5 +1,5 @@
-/* Convolutions as products of matrices: every window of x is laid out as a row, in pieces that fit in the cache. For f64,
- * and wherever the library has nothing to offer: any strides, anything empty. */
+/* Convolutions as products of matrices: every window of x is laid out as a row, in pieces that fit in the cache. For
+ * f64, and wherever the library has nothing to offer: any strides, anything empty. */
 #ifndef CY_BACKEND_CPU_CONVOLUTION_COLUMNS_H
 #define CY_BACKEND_CPU_CONVOLUTION_COLUMNS_H
 

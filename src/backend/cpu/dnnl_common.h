@@ -1,6 +1,6 @@
-/* What the adapters of oneDNN share: its two versions made one, threads, scratchpads, reorders. 2.x describes memory by a
- * struct and operations by a descriptor; 3.x made both opaque: here a cy_dnnl_desc is what one owns and a cy_dnnl_md what one
- * passes on. Included only where CY_HAVE_ONEDNN. */
+/* What the adapters of oneDNN share: its two versions made one, threads, scratchpads, reorders. 2.x describes memory by
+ * a struct and operations by a descriptor; 3.x made both opaque: here a cy_dnnl_desc is what one owns and a cy_dnnl_md
+ * what one passes on. Included only where CY_HAVE_ONEDNN. */
 #ifndef CY_BACKEND_CPU_DNNL_COMMON_H
 #define CY_BACKEND_CPU_DNNL_COMMON_H
 
@@ -34,9 +34,9 @@ dnnl_status_t cy_dnnl_memory(dnnl_memory_t *memory, cy_dnnl_md desc, dnnl_engine
 /* Attributes that ask for scratchpads given by the caller; NULL if out of memory. */
 dnnl_primitive_attr_t cy_dnnl_attributes(void);
 
-/* The threads of the calls between enter and leave. Built with OpenMP, oneDNN asks omp_get_max_threads() when a primitive is
- * created (it sizes its division of work and its scratchpad by it) and again when it runs. That number belongs to the calling
- * thread, not to the process: enter sets it to the plan's and leave puts the caller's back. */
+/* The threads of the calls between enter and leave. Built with OpenMP, oneDNN asks omp_get_max_threads() when a
+ * primitive is created (it sizes its division of work and its scratchpad by it) and again when it runs. That number
+ * belongs to the calling thread, not to the process: enter sets it to the plan's and leave puts the caller's back. */
 int cy_dnnl_enter_threads(int threads);
 void cy_dnnl_leave_threads(int before);
 

@@ -1,8 +1,8 @@
-/* Activations lie in memory channels innermost, weights row by row. oneDNN is asked for the implementation it likes best
- * with the activations as they are and weights in any format; where it has nothing but a slow one (see "choice"), with
- * activations in any format too. What then differs from our operands is converted on the way, in the caller's workspace.
- * Conversions are planned with the convolution; our code allocates nothing when running, the library a few small blocks.
- * The choice depends on shape, strides and processor alone: nothing is timed. */
+/* Activations lie in memory channels innermost, weights row by row. oneDNN is asked for the implementation it likes
+ * best with the activations as they are and weights in any format; where it has nothing but a slow one (see "choice"),
+ * with activations in any format too. What then differs from our operands is converted on the way, in the caller's
+ * workspace. Conversions are planned with the convolution; our code allocates nothing when running, the library a few
+ * small blocks. The choice depends on shape, strides and processor alone: nothing is timed. */
 #include "backend/cpu/dnnl_convolution.h"
 
 #include "base/error.h"
@@ -66,8 +66,8 @@ static bool is_plain(const dimensions *d) {
   return true;
 }
 
-/* Strides of axes of extent 1 mean nothing: make them what a dense array has, so that formats are recognised. Axes in order
- * from outermost to innermost. */
+/* Strides of axes of extent 1 mean nothing: make them what a dense array has, so that formats are recognised. Axes in
+ * order from outermost to innermost. */
 static void tidy(dimensions *d, const int *order) {
   int64_t dense = 1;
   for (int i = d->rank - 1; i >= 0; i--) {
@@ -77,7 +77,8 @@ static void tidy(dimensions *d, const int *order) {
   }
 }
 
-static dimensions activation(const cy_convolution_problem *p, int64_t channels, const int64_t *space, const int64_t *stride) {
+static dimensions activation(const cy_convolution_problem *p, int64_t channels, const int64_t *space,
+                             const int64_t *stride) {
   static const int orders[CY_MAX_SPACE][2 + CY_MAX_SPACE] = {{0, 2, 1}, {0, 2, 3, 1}, {0, 2, 3, 4, 1}};
   dimensions d = {.rank = 2 + p->space, .dims = {p->batch, channels}};
   for (int i = 0; i < p->space; i++) d.dims[2 + i] = space[i];
@@ -122,15 +123,16 @@ static windows windows_of(const cy_convolution_problem *p) {
   return w;
 }
 
-/* Implementations whose names begin with `avoid` (NULL: none) are passed over, if another one that is not slow follows. */
+/* Implementations whose names begin with `avoid` (NULL: none) are passed over, if another one that is not slow follows.
+ * */
 static bool is_wanted(const_dnnl_primitive_desc_t desc, const char *avoid) {
   const char *name = cy_dnnl_implementation(desc);
   return !avoid || (strncmp(name, avoid, strlen(avoid)) != 0 && strncmp(name, "ref", 3) != 0);
 }
 
 #if DNNL_VERSION_MAJOR >= 3
-static dnnl_status_t offer_first(dnnl_primitive_desc_t *desc, cy_convolution_role role, dnnl_engine_t engine, cy_dnnl_md x,
-                                 cy_dnnl_md w, cy_dnnl_md bias, cy_dnnl_md y, const windows *at,
+static dnnl_status_t offer_first(dnnl_primitive_desc_t *desc, cy_convolution_role role, dnnl_engine_t engine,
+                                 cy_dnnl_md x, cy_dnnl_md w, cy_dnnl_md bias, cy_dnnl_md y, const windows *at,
                                  const_dnnl_primitive_desc_t forward, const_dnnl_primitive_attr_t attributes) {
   const dnnl_alg_kind_t direct = dnnl_convolution_direct;
   switch (role) {
@@ -138,8 +140,8 @@ static dnnl_status_t offer_first(dnnl_primitive_desc_t *desc, cy_convolution_rol
       return dnnl_convolution_forward_primitive_desc_create(desc, engine, dnnl_forward_training, direct, x, w, bias, y,
                                                             at->stride, at->dilation, at->low, at->high, attributes);
     case CY_CONVOLUTION_X:
-      return dnnl_convolution_backward_data_primitive_desc_create(desc, engine, direct, x, w, y, at->stride, at->dilation,
-                                                                  at->low, at->high, forward, attributes);
+      return dnnl_convolution_backward_data_primitive_desc_create(desc, engine, direct, x, w, y, at->stride,
+                                                                  at->dilation, at->low, at->high, forward, attributes);
     case CY_CONVOLUTION_W: break;
   }
   return dnnl_convolution_backward_weights_primitive_desc_create(desc, engine, direct, x, w, bias, y, at->stride,
@@ -148,7 +150,8 @@ static dnnl_status_t offer_first(dnnl_primitive_desc_t *desc, cy_convolution_rol
 
 static dnnl_status_t plan(dnnl_primitive_desc_t *desc, cy_convolution_role role, dnnl_engine_t engine, cy_dnnl_md x,
                           cy_dnnl_md w, cy_dnnl_md bias, cy_dnnl_md y, const windows *at,
-                          const_dnnl_primitive_desc_t forward, const_dnnl_primitive_attr_t attributes, const char *avoid) {
+                          const_dnnl_primitive_desc_t forward, const_dnnl_primitive_attr_t attributes,
+                          const char *avoid) {
   dnnl_primitive_desc_t other = NULL;
   const dnnl_status_t status = offer_first(desc, role, engine, x, w, bias, y, at, forward, attributes);
   if (status != dnnl_success || is_wanted(*desc, avoid) || dnnl_primitive_desc_clone(&other, *desc) != dnnl_success)
@@ -165,7 +168,8 @@ static dnnl_status_t plan(dnnl_primitive_desc_t *desc, cy_convolution_role role,
 #else
 static dnnl_status_t plan(dnnl_primitive_desc_t *desc, cy_convolution_role role, dnnl_engine_t engine, cy_dnnl_md x,
                           cy_dnnl_md w, cy_dnnl_md bias, cy_dnnl_md y, const windows *at,
-                          const_dnnl_primitive_desc_t forward, const_dnnl_primitive_attr_t attributes, const char *avoid) {
+                          const_dnnl_primitive_desc_t forward, const_dnnl_primitive_attr_t attributes,
+                          const char *avoid) {
   const dnnl_alg_kind_t direct = dnnl_convolution_direct;
   dnnl_convolution_desc_t operation;
   dnnl_primitive_desc_iterator_t implementations = NULL;
@@ -210,8 +214,8 @@ static dnnl_format_tag_t channels_last(int space) {
   return tags[space - 1];
 }
 
-/* The descriptor of the library's first implementation for activations of this format that is not to be avoided; NULL if it
- * has none. Backward ones ask for that of the forward convolution. */
+/* The descriptor of the library's first implementation for activations of this format that is not to be avoided; NULL
+ * if it has none. Backward ones ask for that of the forward convolution. */
 static dnnl_primitive_desc_t offer(const cy_dnnl_convolution *c, format f, const char *avoid) {
   const cy_convolution_problem *p = &c->problem;
   const dnnl_format_tag_t tag = f == CHANNELS_LAST ? channels_last(p->space) : dnnl_format_tag_any;
@@ -256,8 +260,8 @@ static bool is_pointwise_strided(const cy_convolution_problem *p) {
 }
 
 /* What is better avoided of oneDNN 2.6.3's own choice for activations with channels innermost. Measured on an AMD EPYC
- * (Zen 5, AVX-512), one thread, batch 64; milliseconds of its first choice, of what remains, and of blocked formats with the
- * conversions of activations that they need:
+ * (Zen 5, AVX-512), one thread, batch 64; milliseconds of its first choice, of what remains, and of blocked formats with
+ * the conversions of activations that they need:
  *
  *   y   1 ->  32, 3x3 stride 2, 28x28    brgconv 0.096      jit 0.038      0.065
  *   y   3 ->  32, 3x3 stride 2, 64x64    brgconv 0.65       jit 0.56       0.95
@@ -271,8 +275,8 @@ static bool is_pointwise_strided(const cy_convolution_problem *p) {
  *   x   3 ->  64, 7x7 stride 2, 112x112  jit 12.5           gemm 5.3       4.9    (batch 8)
  *   x   1 ->  32, 3x3 stride 2, 28x28    jit 0.54           gemm 0.43      0.29
  *
- * For all other shapes measured (those of bench/bench_convolution.c) its first choice for channels innermost is not slower
- * than blocked formats once activations are converted: 0.75 to 1.3 times their time without. */
+ * For all other shapes measured (those of bench/bench_convolution.c) its first choice for channels innermost is not
+ * slower than blocked formats once activations are converted, or by too little to matter. */
 static const char *avoided(const cy_convolution_problem *p) {
   if (p->groups > 1) return NULL;
   if (p->role == CY_CONVOLUTION_Y) return p->channels < 16 || is_pointwise_strided(p) ? "brg" : NULL;
@@ -371,7 +375,8 @@ static bool is_describable(const cy_convolution_problem *p, const side *sides) {
     if (!is_plain(&sides[i].user)) return false;
   }
   for (int i = 0; i < p->space; i++)
-    if (!fits_int(p->stride[i]) || !fits_int(p->dilation[i]) || p->low[i] > INT_MAX || p->high[i] > INT_MAX) return false;
+    if (!fits_int(p->stride[i]) || !fits_int(p->dilation[i]) || p->low[i] > INT_MAX || p->high[i] > INT_MAX)
+      return false;
   return true;
 }
 
@@ -416,8 +421,8 @@ size_t cy_dnnl_convolution_packed_bytes(const cy_dnnl_convolution *c) {
 
 /* ---- running ---- */
 
-/* Memory is one handle per place, bound again only when its address changes: for formats with padding, oneDNN 2.x writes
- * zeros into it at every binding. */
+/* Memory is one handle per place, bound again only when its address changes: for formats with padding, oneDNN 2.x
+ * writes zeros into it at every binding. */
 typedef struct place {
   dnnl_memory_t memory;
   void *address;
@@ -455,7 +460,8 @@ static dnnl_status_t create_places(const cy_dnnl_convolution *c, cy_dnnl_convolu
     if (!s->reorder || status != dnnl_success) continue;
     status = cy_dnnl_memory(&i->stored[o].memory, cy_dnnl_look(&s->stored), c->engine);
     if (status == dnnl_success)
-      status = cy_dnnl_memory(&i->reorder_scratch[o].memory, cy_dnnl_query(s->desc, dnnl_query_scratchpad_md), c->engine);
+      status =
+          cy_dnnl_memory(&i->reorder_scratch[o].memory, cy_dnnl_query(s->desc, dnnl_query_scratchpad_md), c->engine);
   }
   if (status == dnnl_success && c->problem.bias)
     status = add_argument(c, i, BIAS, &i->bias,

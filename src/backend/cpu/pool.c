@@ -1,7 +1,7 @@
-/* Pooling: every element of the result is computed from the places that it sees, which are found once per element of space
- * and serve all channels. The transposes are computed from the other side too (which windows see this element of x?), so
- * threads never meet and every sum has one order. Where an index may point anywhere, or windows are large, elements are read
- * and added one by one instead, whole channels to a thread. */
+/* Pooling: every element of the result is computed from the places that it sees, which are found once per element of
+ * space and serve all channels. The transposes are computed from the other side too (which windows see this element of
+ * x?), so threads never meet and every sum has one order. Where an index may point anywhere, or windows are large,
+ * elements are read and added one by one instead, whole channels to a thread. */
 #include "backend/cpu/cpu.h"
 #include "backend/cpu/pool_kernel.h"
 #include "ops/window.h"
@@ -30,7 +30,8 @@ typedef struct plan {
   bool follows; /* the index, instead of looking for it among the places */
   cy_dtype dtype;
   int64_t batch, channels;
-  int64_t extent[CY_MAX_SPACE], size[CY_MAX_SPACE]; /* of the side the loops run over (the result; follows: the index); of x */
+  int64_t extent[CY_MAX_SPACE]; /* of the side that the loops run over: the result; follows: the index */
+  int64_t size[CY_MAX_SPACE];   /* of x */
   sequence *along[CY_MAX_SPACE];                    /* by coordinate: places on the other side */
   int64_t most;                                     /* places of one element */
   strides from, to, index;
@@ -59,14 +60,15 @@ static strides strides_of(const cy_view *v) {
 
 static void extents_of(cy_shape shape, int64_t extent[CY_MAX_SPACE]) {
   const int space = shape.rank - 2;
-  for (int i = 0; i < CY_MAX_SPACE; i++) extent[i] = i < CY_MAX_SPACE - space ? 1 : shape.dim[i + 2 - (CY_MAX_SPACE - space)];
+  for (int i = 0; i < CY_MAX_SPACE; i++)
+    extent[i] = i < CY_MAX_SPACE - space ? 1 : shape.dim[i + 2 - (CY_MAX_SPACE - space)];
 }
 
 static int64_t divide_up(int64_t a, int64_t b) { return a > 0 ? (a + b - 1) / b : 0; } /* not below 0 */
 static int64_t least(int64_t a, int64_t b) { return a < b ? a : b; }
 
-/* Elements of x that the window at y sees; windows that see the element at x. Both are sequences: they advance by one step
- * with every tap, or every few. However large the kernel, only taps that can lie inside are looked at. */
+/* Elements of x that the window at y sees; windows that see the element at x. Both are sequences: they advance by one
+ * step with every tap, or every few. However large the kernel, only taps that can lie inside are looked at. */
 static sequence seen(const cy_window_attrs *w, int i, int64_t y) {
   const int64_t dilation = w->dilation.at[i], start = cy_window_at(w, i, y, 0), end = w->size.at[i] - 1;
   const int64_t first = divide_up(-start, dilation);
@@ -203,12 +205,18 @@ static int64_t fill_lists(const plan *p, const int64_t at[CY_MAX_SPACE], lists l
 
 /* One row of the result: its innermost axis. */
 static void run_row(const plan *p, int64_t row, void *const *in, void *out, lists l) {
-  const int64_t size = (int64_t)cy_dtype_size(p->dtype), result_size = p->kind == ARGMAX ? (int64_t)sizeof(int32_t) : size;
+  const int64_t size = (int64_t)cy_dtype_size(p->dtype),
+                result_size = p->kind == ARGMAX ? (int64_t)sizeof(int32_t) : size;
   int64_t at[CY_MAX_SPACE] = {row / p->extent[1] % p->extent[0], row % p->extent[1]};
   const int64_t image = row / p->extent[1] / p->extent[0];
-  cy_pool_line line = {.channels = p->channels, .offset = l.offset, .offset_index = l.offset_index, .position = l.position,
-                       .from = (char *)in[0] + image * p->from.image * size, .from_step = p->from.channel,
-                       .to_step = p->to.channel, .index_step = 1};
+  cy_pool_line line = {.channels = p->channels,
+                       .offset = l.offset,
+                       .offset_index = l.offset_index,
+                       .position = l.position,
+                       .from = (char *)in[0] + image * p->from.image * size,
+                       .from_step = p->from.channel,
+                       .to_step = p->to.channel,
+                       .index_step = 1};
   char *to = (char *)out + (image * p->to.image + at[0] * p->to.space[0] + at[1] * p->to.space[1]) * result_size;
   const bool has_index = p->kind == GATHER || p->kind == SCATTER;
   const int32_t *index = has_index ? (int32_t *)in[1] + image * p->index.image : NULL;
@@ -233,7 +241,8 @@ static void run_places(const plan *p, void *const *in, void *out, char *workspac
     char *memory = workspace + (size_t)part * bytes;
     const lists l = {.offset = (int64_t *)(void *)memory, .offset_index = (int64_t *)(void *)memory + p->most,
                      .position = (int32_t *)(void *)((int64_t *)(void *)memory + 2 * p->most)};
-    for (int64_t row = rows * part / p->threads; row < rows * (part + 1) / p->threads; row++) run_row(p, row, in, out, l);
+    for (int64_t row = rows * part / p->threads; row < rows * (part + 1) / p->threads; row++)
+      run_row(p, row, in, out, l);
   }
 }
 
@@ -243,7 +252,8 @@ static void run_places(const plan *p, void *const *in, void *out, char *workspac
 static bool find(const plan *p, const strides *image, int64_t position, int64_t *offset) {
   if (position < 0 || position >= p->size[0] * p->size[1] * p->size[2]) return false;
   const int64_t row = position / p->size[2];
-  *offset = position % p->size[2] * image->space[2] + row % p->size[1] * image->space[1] + row / p->size[1] * image->space[0];
+  *offset =
+      position % p->size[2] * image->space[2] + row % p->size[1] * image->space[1] + row / p->size[1] * image->space[0];
   return true;
 }
 
@@ -301,4 +311,5 @@ static cy_status run(const void *plan_, void *instance, void *const *in, void *c
   return CY_OK;
 }
 
-const cy_kernel cy_cpu_pool = {.create = create, .destroy = destroy, .scratch = scratch, .run = run, .describe = describe};
+const cy_kernel cy_cpu_pool = {
+    .create = create, .destroy = destroy, .scratch = scratch, .run = run, .describe = describe};

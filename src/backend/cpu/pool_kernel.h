@@ -22,7 +22,7 @@ typedef struct cy_pool_line {
 
 typedef struct cy_pool_functions {
   void (*sum)(const cy_pool_line *line);    /* to = sum of from's places */
-  void (*argmax)(const cy_pool_line *line); /* to (i32) = position of the first largest; NaN is largest; -1: no places */
+  void (*argmax)(const cy_pool_line *line); /* to (i32) = position of the first largest, NaN being largest; -1: none */
   void (*max)(const cy_pool_line *line);    /* to = that largest; 0: no places */
   void (*choose)(const cy_pool_line *line); /* to = from's place whose position the index names, or 0 */
   void (*add)(const cy_pool_line *line);    /* to = sum of from's places whose index names the position of the result */
