@@ -50,6 +50,18 @@ static const cli_option analyze_options[] = {
     {"--markdown", NULL, "print the table as Markdown"},
     {0},
 };
+static const cli_option check_options[] = {
+    {"--input", "SHAPE", "of one input: 3x64x64 (channels, height, width)"},
+    {"--loss", "NAME", "cross_entropy, mse, ... (the training's; else by the output)"},
+    {"--batch", "N", "samples to compute with (4)"},
+    {"--directions", "N", "random directions per tensor (2)"},
+    {"--coordinates", "N", "single coordinates per tensor (3)"},
+    {"--seed", "N", "of the random numbers (0)"},
+    {"--random", NULL, "random samples even if the model's data are here"},
+    {"--threads", "N", "use N threads (1)"},
+    {"--json", NULL, "print one JSON object"},
+    {0},
+};
 static const cli_option matrix_options[] = {
     {"--input", "SHAPE", "of one input: 1x8x8 (channels, then space)"},
     {"--layer", "NAME", "only this layer of the network"},
@@ -149,7 +161,10 @@ static const cli_verb verbs[] = {
              "not stop at the border; they are \"all\" where every unit sees everything.",
      .examples = "cauchy analyze 'conv(8, 3) -> relu -> max_pool(2) -> conv(16, 3) -> flatten -> dense(10)' --input 1x28x28\n"
                  "cauchy analyze runs/mnist-1 --batch 256\n"
-                 "cauchy analyze recipes/models/custom-model.net --input 3x64x64 --markdown",
+                 "cauchy analyze recipes/models/custom-model.net --input 3x64x64 --layer conv2   # as on paper\n"
+                 "cauchy analyze recipes/models/variable-size.net --input 3x32x32 --vary         # sizes as formulas\n"
+                 "cauchy analyze recipes/models/resnet18.net --input 3x32x32 --picture resnet18.svg\n"
+                 "cauchy analyze runs/mnist-1 --field conv2@5,9 --effective --picture field.png",
      .options = analyze_options,
      .min_words = 1,
      .max_words = 1,
@@ -173,6 +188,29 @@ static const cli_verb verbs[] = {
      .min_words = 1,
      .max_words = 1,
      .run = cli_matrix},
+    {.name = "check",
+     .usage = "MODEL [--input SHAPE]",
+     .summary = "derivatives against differences, equivariance, stability: pass or fail",
+     .help = "MODEL is a run folder, a .safetensors file, a recipe, or a network in words or in a file. In f64, on the\n"
+             "model's weights (random ones for a description) and samples of its data (random if they are not\n"
+             "here), in inference and in training mode where that differs:\n\n"
+             "  each layer alone   gradient against central differences, forward against reverse mode (u'Jv), the\n"
+             "                     Hessian's symmetry, and its products against differences of gradients\n"
+             "  the loss           its gradient by every parameter tensor and by the input, and the same\n"
+             "  equivariance       shifting the input by the stride shifts the convolutional part by a unit; the\n"
+             "                     width of the border where it does not is measured\n"
+             "  softmax            does not change when a constant is added to all logits\n"
+             "  extreme outputs    +-10000 and -inf: loss and gradient stay finite, and right\n\n"
+             "Errors are relative. At kinks (relu, maxima) no difference is the derivative: such comparisons are left\n"
+             "out and counted. Exits with 1 and names the layer if a check fails.",
+     .examples = "cauchy check runs/mnist-1\n"
+                 "cauchy check recipes/custom-model-mnist.yaml\n"
+                 "cauchy check 'conv(8, 3) -> relu -> max_pool(2) -> flatten -> dense(10)' --input 1x28x28\n"
+                 "cauchy check 'dense(32) -> tanh -> dense(1)' --input 5 --loss mse --json",
+     .options = check_options,
+     .min_words = 1,
+     .max_words = 1,
+     .run = cli_check_verb},
     {.name = "layers",
      .usage = "[LAYER]",
      .summary = "the layers of the architecture language",
