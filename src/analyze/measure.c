@@ -173,12 +173,19 @@ static void add_squares(const cy_tensor *gradient, double share, cy_tensor *map)
   for (int64_t i = 0; i < cy_tensor_count(gradient); i++) to[i % places] += share * from[i] * from[i];
 }
 
-/* The state's weights, in f64. */
+/* The state's weights, in f64. Those of later layers may be for another size of input: the program does not know them. */
 static cy_status copy_weights(const probe *p, const cy_state *from) {
+  char is[CY_SHAPE_TEXT], wanted[CY_SHAPE_TEXT];
   for (int i = 0; i < cy_state_count(p->state); i++) {
-    const cy_tensor *tensor = cy_state_find(from, cy_state_name(p->state, i));
-    if (!tensor) return cy_fail(CY_INVALID, "the state has no tensor \"%s\"", cy_state_name(p->state, i));
-    CY_TRY(cy_tensor_copy(tensor, cy_state_tensor(p->state, i)));
+    const char *name = cy_state_name(p->state, i);
+    cy_tensor *to = cy_state_tensor(p->state, i);
+    const cy_tensor *tensor = cy_state_find(from, name);
+    bool fits = tensor && cy_shape_equal(cy_tensor_shape(tensor), cy_tensor_shape(to));
+    if (fits) CY_TRY(cy_tensor_copy(tensor, to));
+    if (fits || cy_session_bind(p->session, name, to) != CY_OK) continue;
+    if (!tensor) return cy_fail(CY_INVALID, "the state has no tensor \"%s\"", name);
+    return cy_fail(CY_INVALID, "\"%s\" is %s in the state, but %s for this input", name,
+                   cy_shape_text(cy_tensor_shape(tensor), is), cy_shape_text(cy_tensor_shape(to), wanted));
   }
   return CY_OK;
 }
