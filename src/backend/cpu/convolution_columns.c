@@ -1,5 +1,5 @@
-/* The windows of all images, in the order image, space, are the rows of a matrix; a row holds its window's elements, tap
- * by tap, channels innermost. With W as [filter, tap, channel] the three roles are, for each group,
+/* The windows of all images, in the order image, space, are the rows of a matrix; a row holds its window's elements,
+ * tap by tap, channels innermost. With W as [filter, tap, channel] the three roles are, for each group,
  *   Y = rows W',   rows = Y W (and every row is added back to where its window lies),   W = Y' rows,
  * done for a bounded number of rows at a time. Every element of a result is summed in one order, whatever the threads.
  */

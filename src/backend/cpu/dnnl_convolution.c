@@ -260,8 +260,8 @@ static bool is_pointwise_strided(const cy_convolution_problem *p) {
 }
 
 /* What is better avoided of oneDNN 2.6.3's own choice for activations with channels innermost. Measured on an AMD EPYC
- * (Zen 5, AVX-512), one thread, batch 64; milliseconds of its first choice, of what remains, and of blocked formats with
- * the conversions of activations that they need:
+ * (Zen 5, AVX-512), one thread, batch 64; milliseconds of its first choice, of what remains, and of blocked formats
+ * with the conversions of activations that they need:
  *
  *   y   1 ->  32, 3x3 stride 2, 28x28    brgconv 0.096      jit 0.038      0.065
  *   y   3 ->  32, 3x3 stride 2, 64x64    brgconv 0.65       jit 0.56       0.95
