@@ -1,6 +1,7 @@
 /* libFuzzer target: any bytes as a picture. What can be read has the shape that it says, and a PNG written of it reads
  * back the same. Build as fuzz_arch.c says; start from a folder with some pictures:
  *   ./fuzz_image -max_len=4096 -rss_limit_mb=4096 pictures/ */
+#define _GNU_SOURCE /* memfd_create */
 #include <cauchy/io.h>
 
 #include <stdint.h>
