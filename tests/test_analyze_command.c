@@ -163,6 +163,9 @@ static void rules_of_sizes(void **state) {
   out = succeed("analyze 'residual(conv(2, 4, stride=4) -> conv_transpose(1, 4, stride=4))' --input 1x16x16 --vary");
   assert_holds(out, "height h: 4, 8, 12, ...: every 4");
   assert_holds(out, "smallest input: 1x4x4");
+  out = succeed("analyze 'conv(1, 3, stride=2) -> resize(scale=1.5)' --input 1x50 --vary");
+  assert_holds(out, "resize1  1         floor(3i/2)\n");
+  assert_holds(out, "i: the layer's own input along that axis\n");
 }
 
 /* A5.1 and A5.3. */

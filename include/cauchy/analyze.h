@@ -117,9 +117,11 @@ CY_API bool cy_variation_smallest_works(const cy_variation *variation);
 /* The name of the first layer whose parameters depend on the size; NULL: the same weights fit all sizes. */
 CY_API const char *cy_variation_size_bound_layer(const cy_variation *variation);
 /* The extent of a layer's output along an axis of one example. known is false where no rule of this form holds, such as for
- * flattened images; cy_variation_text then writes a product where that is one. */
+ * flattened images. */
 CY_API cy_size_rule cy_variation_rule(const cy_variation *variation, int layer, int axis);
-/* "floor((h - 1)/2) + 1": with n, or h and w, or d, h and w for the input's extents. Free with cy_string_free. */
+/* "floor((h - 1)/2) + 1": with n, or h and w, or d, h and w for the input's extents; where there is no such rule, with i for
+ * the extent of the layer's own input along the axis, a product of rules, or "?". Free with cy_string_free. */
+CY_API bool cy_variation_is_local(const cy_variation *variation, int layer, int axis); /* the text speaks of i */
 CY_API CY_MUST_CHECK cy_status cy_variation_text(const cy_variation *variation, int layer, int axis, char **text);
 
 /* ---- fields, measured: the derivative of a unit with respect to the input, in f64 ---- */

@@ -25,6 +25,7 @@ struct cy_variation {
   bool smallest_works;
   char *bound_layer;
   cy_size_rule *out, *in; /* [layer][axis of the example] */
+  cy_size_rule *local;    /* of the layer's input along the same axis, where there is none of the network's */
   int64_t *parameters;    /* [layer], at the given size */
   cy_shape *given_in, *given_out;
 };
@@ -35,6 +36,7 @@ void cy_variation_free(cy_variation *v) {
   cy_free(v->bound_layer);
   cy_free(v->out);
   cy_free(v->in);
+  cy_free(v->local);
   cy_free(v->parameters);
   cy_free(v->given_in);
   cy_free(v->given_out);
@@ -204,6 +206,35 @@ static void fit_rules(cy_variation *v, int axis, const samples *s) {
     }
 }
 
+/* The output as a function of the layer's own input: resizing by 3/2 after a stride has no single fraction of n. */
+static cy_status fit_local(cy_variation *v, int axis, const samples *s, int layer) {
+  int k = v->base + axis;
+  int64_t most = 0;
+  if (k >= v->given_in[layer].rank || v->given_in[layer].rank != v->given_out[layer].rank) return CY_OK;
+  const int64_t *in = place(v, s, false, layer, k), *out = place(v, s, true, layer, k);
+  for (int64_t n = 1; n < s->count; n++)
+    if (in[n] > most) most = in[n];
+  if (most > MOST_TRIES * MOST_TRIES) return CY_OK;
+  int64_t *sizes = cy_calloc((size_t)most + 1, sizeof *sizes);
+  if (!sizes) return cy_no_memory();
+  memset(sizes, -1, ((size_t)most + 1) * sizeof *sizes);
+  bool function = true;
+  for (int64_t n = 1; n < s->count; n++) {
+    if (in[n] < 1) continue;
+    function = function && (sizes[in[n]] < 0 || sizes[in[n]] == out[n]);
+    sizes[in[n]] = out[n];
+  }
+  if (function) v->local[layer * CY_MAX_RANK + k] = cy_fit_size_rule(sizes, most + 1, k);
+  cy_free(sizes);
+  return CY_OK;
+}
+
+static cy_status fit_locals(cy_variation *v, int axis, const samples *s) {
+  for (int i = 0; i < v->n_layers; i++)
+    if (!v->out[i * CY_MAX_RANK + v->base + axis].known) CY_TRY(fit_local(v, axis, s, i));
+  return CY_OK;
+}
+
 static cy_status read_given(const cy_model *model, cy_variation *v) {
   build b;
   cy_status status = build_at(model, v->sample, &b);
@@ -212,10 +243,11 @@ static cy_status read_given(const cy_model *model, cy_variation *v) {
     size_t n = (size_t)v->n_layers + 1;
     v->out = cy_calloc(n * CY_MAX_RANK, sizeof *v->out);
     v->in = cy_calloc(n * CY_MAX_RANK, sizeof *v->in);
+    v->local = cy_calloc(n * CY_MAX_RANK, sizeof *v->local);
     v->parameters = cy_calloc(n, sizeof *v->parameters);
     v->given_in = cy_calloc(n, sizeof *v->given_in);
     v->given_out = cy_calloc(n, sizeof *v->given_out);
-    if (!v->out || !v->in || !v->parameters || !v->given_in || !v->given_out) status = cy_no_memory();
+    if (!v->out || !v->in || !v->local || !v->parameters || !v->given_in || !v->given_out) status = cy_no_memory();
   }
   for (int i = 0; status == CY_OK && i < v->n_layers; i++) {
     const cy_network_layer *l = cy_network_layer_at(b.network, i);
@@ -237,6 +269,7 @@ static cy_status fill(const cy_model *model, cy_variation *v) {
     samples s = {0};
     cy_status status = vary_axis(model, v, i, &s);
     if (status == CY_OK) fit_rules(v, i, &s);
+    if (status == CY_OK) status = fit_locals(v, i, &s);
     cy_free(s.sizes);
     CY_TRY(status);
   }
@@ -296,6 +329,11 @@ static bool product_text(const cy_variation *v, int layer, cy_text *text) {
   return true;
 }
 
+bool cy_variation_is_local(const cy_variation *v, int layer, int axis) {
+  bool inside = layer >= 0 && layer < v->n_layers && axis >= 0 && axis < v->given_out[layer].rank;
+  return inside && !v->out[layer * CY_MAX_RANK + axis].known && v->local[layer * CY_MAX_RANK + axis].known;
+}
+
 cy_status cy_variation_text(const cy_variation *v, int layer, int axis, char **text) {
   cy_text t = {0};
   cy_size_rule rule = cy_variation_rule(v, layer, axis);
@@ -303,6 +341,7 @@ cy_status cy_variation_text(const cy_variation *v, int layer, int axis, char **t
   if (layer < 0 || layer >= v->n_layers || axis < 0 || axis >= v->given_out[layer].rank)
     return cy_fail(CY_INVALID, "there is no axis %d of layer number %d", axis, layer);
   if (rule.known) cy_size_rule_text(&rule, letter_of(v, rule.axis), &t);
+  else if (cy_variation_is_local(v, layer, axis)) cy_size_rule_text(&v->local[layer * CY_MAX_RANK + axis], "i", &t);
   else if (!product_text(v, layer, &t)) cy_text_add(&t, "?");
   *text = cy_text_take(&t);
   return *text ? CY_OK : cy_no_memory();

@@ -68,6 +68,13 @@ static cy_shape smallest_input(const cli_analysis *a, const cy_variation *v) {
   return shape;
 }
 
+static bool any_local(const cli_analysis *a, const cy_variation *v) {
+  for (int i = 0; i < cy_analysis_layer_count(a->analysis); i++)
+    for (int axis = 0; axis < cy_analysis_layer(a->analysis, i)->output.rank; axis++)
+      if (cy_variation_is_local(v, i, axis)) return true;
+  return false;
+}
+
 static void print_ranges(const cli_analysis *a, const cy_variation *v, bool markdown) {
   int axes = cy_variation_axes(v);
   char text[160], shape[CLI_SHAPE_SIZE];
@@ -98,6 +105,7 @@ cy_status cli_analysis_print_vary(const cli_analysis *a, bool markdown) {
   }
   if (markdown) cli_table_print_markdown(&t);
   else cli_table_print(&t, &terminal, 0);
+  if (any_local(a, v)) printf("%si: the layer's own input along that axis\n", markdown ? "\n- " : "\n");
   print_ranges(a, v, markdown);
   cli_table_clear(&t);
   cy_variation_free(v);
