@@ -108,12 +108,9 @@ cy_status cy_images_prepare(const cy_tensor *images, cy_image_options o, cy_tens
   if (o.size.height < 0 || o.size.width < 0 || (o.size.height == 0) != (o.size.width == 0))
     return cy_fail(CY_INVALID, "images cannot be resized to %lldx%lld", (long long)o.size.height,
                    (long long)o.size.width);
-  CY_TRY(cy_images_convert(images, o.mode, &converted));
-  if (o.size.height == 0) {
-    *prepared = converted;
-    return CY_OK;
-  }
-  cy_status status = resize_all(converted, o, prepared);
+  if (o.size.height == 0) return cy_images_convert(images, o.mode, prepared);
+  if (o.mode != CY_IMAGE_KEEP) CY_TRY(cy_images_convert(images, o.mode, &converted));
+  cy_status status = resize_all(converted ? converted : images, o, prepared);
   cy_tensor_free(converted);
   if (status == CY_OK) return CY_OK;
   cy_tensor_free(*prepared);
