@@ -167,7 +167,7 @@ static cy_status run(cli_arguments *a, evaluation *e, const char *path) {
   CY_TRY(cy_trained_load(path, threads, NULL, &e->trained));
   CY_TRY(read_threshold(a, e, &threshold));
   if (sizes) CY_TRY(cli_read_sizes("--size", sizes, e->sizes));
-  while (e->n_sizes < CY_MAX_SIZES && e->sizes[e->n_sizes].height > 0) e->n_sizes++;
+  e->n_sizes = cli_sizes_count(e->sizes);
   CY_TRY(open_data(e, path, a->n_words > 1 ? a->words[1] : NULL));
   CY_TRY(choose_part(e, cli_option_value(a, "--part"), &indices, &n));
   CY_TRY(measure(e, indices, n));

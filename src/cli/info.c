@@ -1,5 +1,6 @@
 /* `cauchy info`: what a safetensors file holds; of a model trained here also its network and how it was trained. */
 #include "cli/model_file.h"
+#include "cli/results.h"
 #include "cli/terminal.h"
 
 #include <inttypes.h>
@@ -97,6 +98,23 @@ static void print_data(const cy_trained *t) {
   printf("%s\n", cy_trained_classes(t) > MOST_SHOWN ? ", ..." : "");
 }
 
+/* What was done to images, if anything: "images      sizes 20x20 24x24; mirrored; moved by up to 4, ...". */
+static void print_images(const cy_trainer_options *o) {
+  static const char *const fills[] = {"zeros", "the image reflected", "its edge repeated"};
+  const cy_augmentation *a = &o->augment;
+  int64_t most = a->crop + a->shift;
+  const char *between = " ";
+  char size[CLI_NUMBER_SIZE];
+  if (cli_sizes_count(o->sizes) == 0 && !a->flip && most == 0) return;
+  printf("images     ");
+  if (cli_sizes_count(o->sizes) > 0) printf(" sizes");
+  for (int i = 0; i < cli_sizes_count(o->sizes); i++, between = "; ") printf(" %s", cli_size_text(o->sizes[i], size));
+  if (a->flip) printf("%smirrored", between);
+  if (a->flip) between = "; ";
+  if (most > 0) printf("%smoved by up to %" PRId64 ", filled with %s", between, most, fills[a->fill]);
+  printf("\n");
+}
+
 static void print_training(const cy_trained *t) {
   cy_trainer_options o = cy_trained_options(t);
   char a[CLI_NUMBER_SIZE], b[CLI_NUMBER_SIZE], c[CLI_NUMBER_SIZE];
@@ -109,6 +127,7 @@ static void print_training(const cy_trained *t) {
   printf("training    %s, %s, learning rate %g, %s schedule, batches of %lld, seed %" PRIu64 ", %s\n", o.loss,
          o.optimizer.name, o.learning_rate, cy_schedule_name((int)o.schedule.kind), (long long)o.batch_size, o.seed,
          cy_dtype_name(o.dtype));
+  print_images(&o);
   printf("epochs      %d of %lld, in %s\n", n, (long long)o.epochs, cli_seconds_text(seconds, a));
   if (best < 0) return;
   cy_epoch_record e = cy_trained_history(t, best);

@@ -20,6 +20,12 @@ void cli_print_part(const cli_terminal *t, const char *name, const cy_metrics *m
   printf("\n");
 }
 
+int cli_sizes_count(const cy_image_size *sizes) {
+  int n = 0;
+  while (n < CY_MAX_SIZES && sizes[n].height > 0) n++;
+  return n;
+}
+
 const char *cli_size_text(cy_image_size size, char buffer[CLI_NUMBER_SIZE]) {
   snprintf(buffer, CLI_NUMBER_SIZE, "%" PRId64 "x%" PRId64, size.height, size.width);
   return buffer;

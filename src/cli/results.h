@@ -8,6 +8,8 @@
 void cli_print_parts_head(const cli_terminal *terminal, bool classes);
 void cli_print_part(const cli_terminal *terminal, const char *name, const cy_metrics *metrics, bool emphasis);
 
+/* Of a list that {0, 0} ends, if it is shorter than CY_MAX_SIZES. */
+int cli_sizes_count(const cy_image_size *sizes);
 /* "28x28" */
 const char *cli_size_text(cy_image_size size, char buffer[CLI_NUMBER_SIZE]);
 

@@ -178,7 +178,7 @@ static cy_status evaluate(training *t) {
   CY_TRY(cy_trainer_evaluate(t->trainer, CY_PART_TEST, &r->test));
   cy_trainer_options o = cy_trainer_options_of(t->trainer);
   memcpy(t->sizes, o.sizes, sizeof t->sizes);
-  while (t->n_sizes < CY_MAX_SIZES && t->sizes[t->n_sizes].height > 0) t->n_sizes++;
+  t->n_sizes = cli_sizes_count(t->sizes);
   for (int i = 0; t->n_sizes > 1 && r->test.samples > 0 && i < t->n_sizes; i++)
     CY_TRY(cy_trainer_evaluate_at(t->trainer, CY_PART_TEST, t->sizes[i], &t->by_size[i]));
   return CY_OK;

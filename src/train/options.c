@@ -29,6 +29,11 @@ static cy_status check(const cy_trainer_options *o) {
         o->sizes[i].width > LARGEST_SIDE)
       return cy_fail(CY_INVALID, "sizes are %lldx%lld; sides are 1 to %d pixels", (long long)o->sizes[i].height,
                      (long long)o->sizes[i].width, LARGEST_SIDE);
+  const cy_augmentation *a = &o->augment;
+  if (a->crop < 0 || a->shift < 0 || a->crop > LARGEST_SIDE || a->shift > LARGEST_SIDE || a->fill < CY_FILL_ZERO ||
+      a->fill > CY_FILL_EDGE)
+    return cy_fail(CY_INVALID, "augment: crop %lld, shift %lld, fill %d", (long long)a->crop, (long long)a->shift,
+                   (int)a->fill);
   if (o->threads < 0) return cy_fail(CY_INVALID, "threads is %d; it must be >= 0", o->threads);
   return CY_OK;
 }
