@@ -4,6 +4,7 @@
 
 #include "analyze/receptive.h"
 #include "base/text.h"
+#include "cauchy_config.h"
 #include "tensor/tensor.h"
 
 #include <time.h>
@@ -114,7 +115,8 @@ static void rows_have_a_reach(void **state) {
   (void)state;
   for (int i = 0; cy_op_table[i]; i++) {
     const cy_op *op = cy_op_table[i];
-    if (op->arity == 0 || op->op_class == CY_CLASS_ELEMENTWISE || op->reach || strncmp(op->name, "random", 6) == 0) continue;
+    if (op->arity == 0 || op->op_class == CY_CLASS_ELEMENTWISE || op->reach || strncmp(op->name, "random", 6) == 0)
+      continue;
     fail_msg("%s has no reach", op->name);
   }
 }
@@ -184,10 +186,13 @@ static void add_layer(generator *g, int depth) {
     case 5: add_branches(g, depth); break;
     case 6: cy_text_add(&g->text, "batch_norm"); break;
     case 7: cy_text_add(&g->text, "conv_transpose(1, %d, stride=%d)", 1 + below(g, 4), 1 + below(g, 3)); break;
-    case 8: cy_text_add(&g->text, "resize(scale=%s, mode=%s)", below(g, 2) ? "2" : "1.5", below(g, 2) ? "nearest" : "linear");
+    case 8:
+      cy_text_add(&g->text, "resize(scale=%s, mode=%s)", below(g, 2) ? "2" : "1.5", below(g, 2) ? "nearest" : "linear");
       break;
     case 9: cy_text_add(&g->text, "crop(%d, at=%d)", 3 + below(g, 4), below(g, 4)); break;
-    case 10: cy_text_add(&g->text, "pad(%d:%d, mode=%s)", below(g, 3), below(g, 3), below(g, 2) ? "reflect" : "edge"); break;
+    case 10:
+      cy_text_add(&g->text, "pad(%d:%d, mode=%s)", below(g, 3), below(g, 3), below(g, 2) ? "reflect" : "edge");
+      break;
   }
 }
 
@@ -222,8 +227,8 @@ static void print_sets(const char *text, const bool *computed, const bool *measu
 }
 
 /* The field of the table, against what unit i really sees, if no border cuts it off. */
-static void expect_table(const char *text, const cy_receptive_axis *f, int64_t i, int64_t first, int64_t last, int64_t extent,
-                         bool even) {
+static void expect_table(const char *text, const cy_receptive_axis *f, int64_t i, int64_t first, int64_t last,
+                         int64_t extent, bool even) {
   if (first == INT64_MAX || f->sight != CY_SEES_WINDOW) return;
   if (last - first + 1 > f->size) fail_msg("%s: unit %lld sees %lld..%lld, more than %lld", text, (long long)i,
                                            (long long)first, (long long)last, (long long)f->size);
@@ -324,8 +329,10 @@ static const cy_receptive_axis *field_of(const cy_analysis *a, const char *name,
 /* Coursework B.III, and what else the same network has. */
 static void custom_model(void **state) {
   static const char text[] =
-      "conv(32, 3, stride=2, pad=half) -> relu -> conv(64, 5, pad=half) -> relu -> max_pool(2) -> conv(128, 3, pad=half) "
-      "-> relu -> max_pool(2) -> conv(256, 3, pad=half) -> relu -> flatten -> dense(256) -> relu -> dropout(0.5) -> dense(10)";
+      "conv(32, 3, stride=2, pad=half) -> relu -> conv(64, 5, pad=half) -> relu -> max_pool(2) -> conv(128, 3, "
+      "pad=half) "
+      "-> relu -> max_pool(2) -> conv(256, 3, pad=half) -> relu -> flatten -> dense(256) -> relu -> dropout(0.5) -> "
+      "dense(10)";
   static const struct { const char *name; int64_t field, stride; double center; } rows[] = {
       {"conv1", 3, 2, 0}, {"conv2", 11, 2, 0}, {"max_pool1", 13, 4, 1}, {"conv3", 21, 4, 1}, {"max_pool2", 25, 8, 3},
       {"conv4", 41, 8, 3}};
@@ -463,7 +470,8 @@ static void effective_fields_peak_in_the_middle(void **state) {
   cy_model *model = parse("4 * (conv(4, 3, pad=1) -> relu)");
   cy_tensor *map;
   int64_t unit[CY_MAX_RANK] = {-1, 8, 8};
-  assert_ok(cy_effective_field(model, CY_SHAPE(2, 17, 17), 7, unit, (cy_effective_options){.samples = 40, .seed = 1}, &map));
+  assert_ok(
+      cy_effective_field(model, CY_SHAPE(2, 17, 17), 7, unit, (cy_effective_options){.samples = 40, .seed = 1}, &map));
   assert_true(cy_shape_equal(cy_tensor_shape(map), CY_SHAPE(17, 17)));
   double middle = 0, border = 0;
   for (int64_t y = 0; y < 17; y++)
@@ -478,7 +486,8 @@ static void effective_fields_peak_in_the_middle(void **state) {
   assert_true(middle > 5 * border);
   cy_tensor_free(map);
   unit[1] = 17;
-  assert_int_equal(cy_effective_field(model, CY_SHAPE(2, 17, 17), 7, unit, (cy_effective_options){0}, &map), CY_INVALID);
+  assert_int_equal(cy_effective_field(model, CY_SHAPE(2, 17, 17), 7, unit, (cy_effective_options){0}, &map),
+                   CY_INVALID);
   cy_model_free(model);
 }
 
@@ -496,8 +505,10 @@ static cy_status look_at(const cy_model *model, cy_shape sample) {
   if (status == CY_OK) status = cy_analysis_find(a, "conv2", &layer);
   if (status == CY_OK) status = cy_analysis_layer_text(a, layer, &text);
   if (status == CY_OK) status = cy_seen_from(cy_analysis_value(a, -1), cy_analysis_value(a, layer), unit, seen);
-  if (status == CY_OK) status = cy_analysis_picture(a, (cy_plot_options){0}, NULL, picture_path);
-  if (status == CY_OK) status = cy_field_picture(a, layer, place, NULL, (cy_plot_options){0}, NULL, picture_path);
+  if (status == CY_OK && CY_HAVE_CAIRO)
+    status = cy_analysis_picture(a, (cy_plot_options){0}, NULL, picture_path);
+  if (status == CY_OK && CY_HAVE_CAIRO)
+    status = cy_field_picture(a, layer, place, NULL, (cy_plot_options){0}, NULL, picture_path);
   cy_string_free(text);
   cy_seen_free(seen);
   cy_analysis_free(a);

@@ -2,12 +2,16 @@
  * what cannot be analyzed is refused in one line. */
 #include "command.h"
 
+#include "cauchy_config.h"
+
 #include <jansson.h>
 #include <math.h>
 
-#define CUSTOM_MODEL                                                                                                     \
-  "conv(32, 3, stride=2, pad=half) -> relu -> conv(64, 5, pad=half) -> relu -> max_pool(2) -> conv(128, 3, pad=half) -> " \
-  "relu -> max_pool(2) -> conv(256, 3, pad=half) -> relu -> flatten -> dense(256) -> relu -> dropout(0.5) -> dense(10)"
+#define CUSTOM_MODEL                                                                                                   \
+  "conv(32, 3, stride=2, pad=half) -> relu -> conv(64, 5, pad=half) -> relu -> max_pool(2) -> conv(128, 3, pad=half) " \
+  "-> "                                                                                                                \
+  "relu -> max_pool(2) -> conv(256, 3, pad=half) -> relu -> flatten -> dense(256) -> relu -> dropout(0.5) -> "         \
+  "dense(10)"
 
 /* ---- JSON ---- */
 
@@ -154,8 +158,9 @@ static void variable_sizes(void **state) {
 /* Chains of every kind of window, with one formula each; sizes that only some inputs have. */
 static void rules_of_sizes(void **state) {
   (void)state;
-  const char *out = succeed("analyze 'conv(1, 3, stride=2) -> conv(1, 3, stride=3, pad=1) -> conv_transpose(1, 6, stride=6) "
-                            "-> conv(1, 3, stride=2, pad=same)' --input 1x50 --vary");
+  const char *out = succeed(
+      "analyze 'conv(1, 3, stride=2) -> conv(1, 3, stride=3, pad=1) -> conv_transpose(1, 6, stride=6) "
+      "-> conv(1, 3, stride=2, pad=same)' --input 1x50 --vary");
   assert_holds(out, "conv1            1         floor((n - 1)/2)\n");
   assert_holds(out, "conv2            1         floor((n - 3)/6) + 1\n");
   assert_holds(out, "conv_transpose1  1         6 floor((n - 3)/6) + 6\n");
@@ -200,7 +205,8 @@ static void arithmetic_of_a_layer(void **state) {
   assert_holds(out, "together 590080\n");
   out = succeed("analyze 'conv(4, 3, dilation=2, pad=1:2, stride=2)' --input 2x20 --layer conv1");
   assert_holds(out, "k = 1 + dilation (kernel - 1) = 1 + 2 * (3 - 1) = 5\n");
-  assert_holds(out, "o = floor((i + p + q - k) / s) + 1 = floor((20 + 1 + 2 - 5) / 2) + 1 = floor(18 / 2) + 1 = 9 + 1 = 10\n");
+  assert_holds(
+      out, "o = floor((i + p + q - k) / s) + 1 = floor((20 + 1 + 2 - 5) / 2) + 1 = floor(18 / 2) + 1 = 9 + 1 = 10\n");
   out = succeed("analyze 'conv_transpose(3, 4, stride=2, pad=1)' --input 2x8x8 --layer conv_transpose1");
   assert_holds(out, "o = (i - 1) s - 2p + k = (8 - 1) * 2 - 2*1 + 4 = 16\n");
   assert_holds(out, "j' = j / s = 1 / 2 = 1/2\n");
@@ -209,8 +215,10 @@ static void arithmetic_of_a_layer(void **state) {
 /* B.VI. */
 static void sequences(void **state) {
   (void)state;
-  json_t *net = analyze_json("conv(32, 5, stride=2) -> relu -> conv(32, 5, stride=2) -> relu -> flatten -> dense(64) -> relu "
-                             "-> dense(2)", "--input 10x168");
+  json_t *net = analyze_json(
+      "conv(32, 5, stride=2) -> relu -> conv(32, 5, stride=2) -> relu -> flatten -> dense(64) -> relu "
+      "-> dense(2)",
+      "--input 10x168");
   expect_shape(layer_of(net, "conv1"), "output", "32x82");
   expect_shape(layer_of(net, "conv2"), "output", "32x39");
   assert_int_equal(whole(layer_of(net, "conv1"), "parameters"), 1632);
@@ -224,9 +232,11 @@ static void sequences(void **state) {
 /* E3: the sizes of the siamese network's half. */
 static void siamese_network(void **state) {
   (void)state;
-  json_t *net = analyze_json("conv(32, 3, pad=same) -> relu -> max_pool(2) -> conv(64, 3, pad=same) -> relu -> max_pool(2) -> "
-                             "conv(64, 3, pad=same) -> relu -> conv(156, 3, pad=same) -> relu -> max_pool(2) -> "
-                             "conv(228, 3, pad=same) -> relu", "--input 3x32x32");
+  json_t *net = analyze_json(
+      "conv(32, 3, pad=same) -> relu -> max_pool(2) -> conv(64, 3, pad=same) -> relu -> max_pool(2) -> "
+      "conv(64, 3, pad=same) -> relu -> conv(156, 3, pad=same) -> relu -> max_pool(2) -> "
+      "conv(228, 3, pad=same) -> relu",
+      "--input 3x32x32");
   expect_shape(layer_of(net, "max_pool1"), "output", "32x16x16");
   expect_shape(layer_of(net, "conv2"), "output", "64x16x16");
   expect_shape(layer_of(net, "max_pool2"), "output", "64x8x8");
@@ -250,7 +260,8 @@ static void unit_of_a_layer(void **state) {
   /* A5.4: an output corner of 7x7 does not see the opposite one through four layers, but does through six. */
   assert_holds(succeed("analyze '4 * conv(1, 3, pad=1)' --input 1x7x7 --field conv4@0,0"), "height: sees 0..4 of 0..6");
   assert_holds(succeed("analyze '6 * conv(1, 3, pad=1)' --input 1x7x7 --field conv6@0,0"), "height: sees 0..6 of 0..6");
-  json_t *net = analyze_json("3 * (conv(4, 3, pad=1) -> relu)", "--input 2x13x13 --field conv3@6,6 --effective --measure");
+  json_t *net =
+      analyze_json("3 * (conv(4, 3, pad=1) -> relu)", "--input 2x13x13 --field conv3@6,6 --effective --measure");
   json_t *field = json_object_get(net, "field"), *effective = json_object_get(field, "effective");
   assert_true(json_is_true(json_object_get(field, "measured_agrees")));
   json_t *map = json_object_get(effective, "mean_squared_derivative");
@@ -267,8 +278,10 @@ static void unit_of_a_layer(void **state) {
 
 static void branches(void **state) {
   (void)state;
-  json_t *net = analyze_json("parallel(conv(2, 1) | conv(2, 3, pad=1) -> conv(2, 5, pad=2) | conv(2, 3, pad=2, dilation=2)) -> "
-                             "conv_transpose(1, 2, stride=2) -> global_avg_pool", "--input 3x16x16");
+  json_t *net = analyze_json(
+      "parallel(conv(2, 1) | conv(2, 3, pad=1) -> conv(2, 5, pad=2) | conv(2, 3, pad=2, dilation=2)) -> "
+      "conv_transpose(1, 2, stride=2) -> global_avg_pool",
+      "--input 3x16x16");
   expect_field(layer_of(net, "conv1"), 1, 1);
   expect_field(layer_of(net, "conv3"), 7, 1);
   expect_field(layer_of(net, "conv4"), 5, 1);
@@ -292,6 +305,7 @@ static bool starts_with(const char *path, const char *head, size_t n) {
 
 static void pictures(void **state) {
   (void)state;
+  if (!CY_HAVE_CAIRO) skip();
   succeed("analyze '" CUSTOM_MODEL "' --input 1x28x28 --picture net.svg");
   succeed("analyze '" CUSTOM_MODEL "' --input 1x28x28 --picture net.png");
   succeed("analyze '" CUSTOM_MODEL "' --input 1x28x28 --field conv4@1,1 --picture field.png");
@@ -303,6 +317,7 @@ static void pictures(void **state) {
 
 static void networks_from_files(void **state) {
   (void)state;
+  if (!CY_HAVE_YAML) skip();
   write_file("small.net", "conv(4, 3, pad=1) -> relu\n-> flatten -> dense(10)\n");
   assert_holds(succeed("analyze small.net --input 1x8x8"), "conv1     4x8x8");
   assert_holds(succeed("analyze digits"), "dense1    128          8 320");

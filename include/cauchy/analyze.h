@@ -1,5 +1,5 @@
-/* What a network is like before it runs: sizes, parameters, arithmetic, memory, and how far each unit sees. Everything is
- * read off the graph that the description builds for one input shape.
+/* What a network is like before it runs: sizes, parameters, arithmetic, memory, and how far each unit sees.
+ * Everything is read off the graph that the description builds for one input shape.
  *
  *   cy_analysis *a;
  *   CY_TRY(cy_analyze(model, CY_SHAPE(3, 64, 64), &a));
@@ -19,8 +19,8 @@ extern "C" {
 
 /* ---- receptive fields on any graph ---------------------------------------------------------------------------
  * Which elements of the input a unit of a value depends on, by the rules of the operations alone (stop_gradient and
- * integer results included): an interval per axis of the input. Intervals are hulls: dilated windows have holes. They do
- * not stop at the border, so that a field can be larger than the input (coursework B.III). */
+ * integer results included): an interval per axis of the input. Intervals are hulls: dilated windows have holes. They
+ * do not stop at the border, so that a field can be larger than the input (coursework B.III). */
 typedef enum cy_sight {
   CY_SEES_NOTHING, /* the value does not depend on the input */
   CY_SEES_WINDOW,  /* an interval that moves with the unit */
@@ -59,9 +59,9 @@ typedef struct cy_layer_facts {
   int depth, parent;       /* layers around it; the nearest of them, -1: none */
   bool group;              /* other layers are inside */
   cy_shape input, output;  /* of one example */
-  int64_t parameters;      /* trained numbers that it (with what it encloses) adds; 0 where it shares an earlier layer's */
+  int64_t parameters;      /* trained numbers that it (with what it encloses) adds and no earlier layer has */
   int64_t buffers;         /* other numbers it keeps: running statistics */
-  int64_t multiply_adds;   /* per example: of matrix products and convolutions (biases, activations and pooling add none) */
+  int64_t multiply_adds;   /* per example: of matrix products and convolutions; biases, activations, pooling add none */
   int64_t activation_bytes; /* of the output of one example, in f32 */
   cy_receptive_axis field[CY_MAX_RANK]; /* per axis of the input: [0] is the batch, [1] the channels, then space */
 } cy_layer_facts;
@@ -84,13 +84,13 @@ CY_API cy_analysis_totals cy_analysis_total(const cy_analysis *analysis);
 /* The values in the analysis' graph, with a batch axis of one. layer -1: the input. */
 CY_API cy_value cy_analysis_value(const cy_analysis *analysis, int layer);
 
-/* One layer's arithmetic step by step, as on paper: sizes, parameters, multiply-adds and receptive field with their formulas
- * and numbers. Lines of text; free with cy_string_free. */
+/* One layer's arithmetic step by step, as on paper: sizes, parameters, multiply-adds and receptive field with their
+ * formulas and numbers. Lines of text; free with cy_string_free. */
 CY_API CY_MUST_CHECK cy_status cy_analysis_layer_text(const cy_analysis *analysis, int layer, char **text);
 
 /* ---- other sizes of input -------------------------------------------------------------------------------------
- * Sizes as functions of the input's spatial extents, found by building the network at many sizes and stating the rule that
- * all of them follow; and which sizes work at all. */
+ * Sizes as functions of the input's spatial extents, found by building the network at many sizes and stating the rule
+ * that all of them follow; and which sizes work at all. */
 typedef struct cy_variation cy_variation;
 
 /* times * floor((slope n - minus) / over) + plus, with n the input's extent along axis; axis -1: always plus. */
@@ -116,22 +116,24 @@ CY_API const cy_vary_axis *cy_variation_axis(const cy_variation *variation, int 
 CY_API bool cy_variation_smallest_works(const cy_variation *variation);
 /* The name of the first layer whose parameters depend on the size; NULL: the same weights fit all sizes. */
 CY_API const char *cy_variation_size_bound_layer(const cy_variation *variation);
-/* The extent of a layer's output along an axis of one example. known is false where no rule of this form holds, such as for
- * flattened images. */
+/* The extent of a layer's output along an axis of one example. known is false where no rule of this form holds, such
+ * as for flattened images. */
 CY_API cy_size_rule cy_variation_rule(const cy_variation *variation, int layer, int axis);
-/* "floor((h - 1)/2) + 1": with n, or h and w, or d, h and w for the input's extents; where there is no such rule, with i for
- * the extent of the layer's own input along the axis, a product of rules, or "?". Free with cy_string_free. */
+/* "floor((h - 1)/2) + 1": with n, or h and w, or d, h and w for the input's extents; where there is no such rule,
+ * with i for the extent of the layer's own input along the axis, a product of rules, or "?". Free with
+ * cy_string_free. */
 CY_API bool cy_variation_is_local(const cy_variation *variation, int layer, int axis); /* the text speaks of i */
 CY_API CY_MUST_CHECK cy_status cy_variation_text(const cy_variation *variation, int layer, int axis, char **text);
 
 /* ---- fields, measured: the derivative of a unit with respect to the input, in f64 ---- */
 
-/* Which elements of the input (of one example) change the unit, by derivative. Weights and inputs are positive and random,
- * so that nothing cancels and no relu is off; for the sake of maxima the inputs rise and fall steeply along every axis in
- * turn, then are numbers of very different sizes. What is seen is the union over all of them. It agrees with cy_seen_from
- * where derivatives tell: not for layers that normalise by what they see or are flat on positive numbers, and of a maximum
- * over a large window perhaps not every element is hit. unit: a coordinate per axis of the layer's output of one example, -1
- * for all of them. seen[axis of the example]; free with cy_seen_free. Cost: some twenty gradients. */
+/* Which elements of the input (of one example) change the unit, by derivative. Weights and inputs are positive and
+ * random, so that nothing cancels and no relu is off; for the sake of maxima the inputs rise and fall steeply along
+ * every axis in turn, then are numbers of very different sizes. What is seen is the union over all of them. It agrees
+ * with cy_seen_from where derivatives tell: not for layers that normalise by what they see or are flat on positive
+ * numbers, and of a maximum over a large window perhaps not every element is hit. unit: a coordinate per axis of the
+ * layer's output of one example, -1 for all of them. seen[axis of the example]; free with cy_seen_free. Cost: some
+ * twenty gradients. */
 CY_API CY_MUST_CHECK cy_status cy_measured_field(const cy_model *model, cy_shape sample, int layer, const int64_t *unit,
                                                  uint64_t seed, bool *seen[CY_MAX_RANK]);
 
@@ -140,18 +142,19 @@ typedef struct cy_effective_options {
   uint64_t seed;
   const cy_state *state;  /* the weights; NULL: initial ones, new for each sample */
 } cy_effective_options;
-/* The effective receptive field (Luo et al. 2016): the mean squared derivative of a unit over normal inputs, summed over
- * the input's channels. *map: a new f64 tensor of the input's spatial extents (of all extents if it has one axis). */
-CY_API CY_MUST_CHECK cy_status cy_effective_field(const cy_model *model, cy_shape sample, int layer, const int64_t *unit,
-                                                  cy_effective_options options, cy_tensor **map);
+/* The effective receptive field (Luo et al. 2016): the mean squared derivative of a unit over normal inputs, summed
+ * over the input's channels. *map: a new f64 tensor of the input's spatial extents (of all extents if it has one
+ * axis). */
+CY_API CY_MUST_CHECK cy_status cy_effective_field(const cy_model *model, cy_shape sample, int layer,
+                                                  const int64_t *unit, cy_effective_options options, cy_tensor **map);
 
 /* ---- pictures: PNG and SVG, either path may be NULL; CY_UNSUPPORTED in a build without cairo ---- */
 
 /* The network: a box per layer with sizes and parameters, branches side by side. */
-CY_API CY_MUST_CHECK cy_status cy_analysis_picture(const cy_analysis *analysis, cy_plot_options options, const char *png,
-                                                   const char *svg);
-/* A unit's receptive field over the input, for inputs of one or two spatial axes. unit: as for cy_measured_field. effective:
- * from cy_effective_field, drawn as shades; NULL: the elements that are seen. */
+CY_API CY_MUST_CHECK cy_status cy_analysis_picture(const cy_analysis *analysis, cy_plot_options options,
+                                                   const char *png, const char *svg);
+/* A unit's receptive field over the input, for inputs of one or two spatial axes. unit: as for cy_measured_field.
+ * effective: from cy_effective_field, drawn as shades; NULL: the elements that are seen. */
 CY_API CY_MUST_CHECK cy_status cy_field_picture(const cy_analysis *analysis, int layer, const int64_t *unit,
                                                 const cy_tensor *effective, cy_plot_options options, const char *png,
                                                 const char *svg);
@@ -159,7 +162,8 @@ CY_API CY_MUST_CHECK cy_status cy_field_picture(const cy_analysis *analysis, int
 /* ---- memory, as the compiler allocates it ---- */
 typedef struct cy_memory_facts {
   int64_t batch;
-  size_t parameters, buffers, optimizer, best; /* state: bytes. best: the copy of the best epoch, with a validation part */
+  size_t parameters, buffers, optimizer;       /* state, in bytes */
+  size_t best;                                 /* the copy of the best epoch, if there is a validation part */
   size_t values;                               /* the arena of one session */
   size_t inputs;                               /* a batch of samples, and of targets */
   size_t total;
@@ -168,9 +172,9 @@ typedef struct cy_memory_facts {
 /* Compiles the network for inference on batch samples. */
 CY_API CY_MUST_CHECK cy_status cy_analyze_inference(const cy_model *model, cy_shape sample, int64_t batch,
                                                     cy_memory_facts *memory);
-/* Compiles the training step: forward, backward, update. options as for cy_trainer_create: loss, optimizer, batch_size,
- * validation, l1, l2. classes 0: the output's features are classes if the loss is cross-entropy (the default for outputs of
- * one axis with more than one element), numbers otherwise. */
+/* Compiles the training step: forward, backward, update. options as for cy_trainer_create: loss, optimizer,
+ * batch_size, validation, l1, l2. classes 0: the output's features are classes if the loss is cross-entropy (the
+ * default for outputs of one axis with more than one element), numbers otherwise. */
 CY_API CY_MUST_CHECK cy_status cy_analyze_training(const cy_model *model, cy_shape sample, int64_t classes,
                                                    cy_trainer_options options, cy_memory_facts *memory);
 

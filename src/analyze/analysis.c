@@ -1,5 +1,5 @@
-/* Reading a network: builds it for one sample and gathers, per layer, what its nodes say. A node belongs to the innermost
- * layer that was open when it was made, which its scope tells. */
+/* Reading a network: builds it for one sample and gathers, per layer, what its nodes say. A node belongs to the
+ * innermost layer that was open when it was made, which its scope tells. */
 #include "analyze/analysis.h"
 
 #include "base/error.h"

@@ -26,5 +26,7 @@ cy_shape cy_example_shape(cy_shape batch);
 /* Builds the model on an input "x" in a new graph; *output is empty after an error. */
 cy_status cy_build_for_analysis(const cy_model *model, cy_shape batch, cy_network_options options, cy_graph **graph,
                                 cy_network **network, cy_value *input, cy_value *output);
+/* The node that does a layer's work: its convolution, pooling or product; NULL if there is none, or other layers do it. */
+const cy_node *cy_layer_work(const cy_analysis *analysis, int layer);
 
 #endif

@@ -1,5 +1,5 @@
-/* One layer's arithmetic as on paper. The numbers come from the attributes of the node that does the layer's work, and each
- * result is the one that the graph has; the text only shows how they hang together. */
+/* One layer's arithmetic as on paper. The numbers come from the attributes of the node that does the layer's work,
+ * and each result is the one that the graph has; the text only shows how they hang together. */
 #include "analyze/analysis.h"
 
 #include "base/error.h"
@@ -32,7 +32,8 @@ static const char *axis_name(int space, int i) {
 /* What the numbers of n equal axes are called: "height and width". */
 static const char *axes_name(int space, int i, int n, char text[PLACE_TEXT]) {
   if (n == 1) snprintf(text, PLACE_TEXT, "%s", axis_name(space, i));
-  else snprintf(text, PLACE_TEXT, n == 2 ? "%s and %s" : "%s, %s and width", axis_name(space, i), axis_name(space, i + 1));
+  else
+    snprintf(text, PLACE_TEXT, n == 2 ? "%s and %s" : "%s, %s and width", axis_name(space, i), axis_name(space, i + 1));
   return text;
 }
 
@@ -41,8 +42,8 @@ static const char *per_text(int64_t n, int64_t per, char text[PLACE_TEXT]) {
   return text;
 }
 
-/* The node that says what the layer does. */
-static const cy_node *find_work(const cy_analysis *a, int layer) {
+const cy_node *cy_layer_work(const cy_analysis *a, int layer) {
+  if (a->layers[layer].group) return NULL;
   const cy_op *const wanted[] = {&cy_op_convolution, &cy_op_window_argmax, &cy_op_window_sum, &cy_op_dot};
   for (size_t k = 0; k < sizeof wanted / sizeof *wanted; k++)
     for (int32_t id = 0; id < cy_graph_size(a->graph); id++)
@@ -52,7 +53,8 @@ static const cy_node *find_work(const cy_analysis *a, int layer) {
 
 static bool is_window(const sheet *s) { return s->work && s->work->op != &cy_op_dot; }
 static bool is_transposed(const sheet *s) {
-  return s->work && s->work->op == &cy_op_convolution && ((const cy_window_attrs *)s->work->attrs)->role == CY_CONVOLUTION_X;
+  return s->work && s->work->op == &cy_op_convolution &&
+         ((const cy_window_attrs *)s->work->attrs)->role == CY_CONVOLUTION_X;
 }
 
 /* ---- sizes ---- */
@@ -71,23 +73,28 @@ static void show_extent(sheet *s, const cy_window_attrs *w, int i) {
   big size = w->size.at[i], low = w->low.at[i], high = w->high.at[i], stride = w->stride.at[i];
   big span = show_span(s, w, i), room = size + low + high - span;
   if (low == high)
-    cy_text_add(&s->text, "    o = floor((i + 2p - k) / s) + 1 = floor((%lld + 2*%lld - %lld) / %lld) + 1", size, low, span, stride);
-  else
-    cy_text_add(&s->text, "    o = floor((i + p + q - k) / s) + 1 = floor((%lld + %lld + %lld - %lld) / %lld) + 1", size, low, high,
+    cy_text_add(&s->text, "    o = floor((i + 2p - k) / s) + 1 = floor((%lld + 2*%lld - %lld) / %lld) + 1", size, low,
                 span, stride);
-  cy_text_add(&s->text, " = floor(%lld / %lld) + 1 = %lld + 1 = %lld\n", room, stride, room / stride, room / stride + 1);
+  else
+    cy_text_add(&s->text, "    o = floor((i + p + q - k) / s) + 1 = floor((%lld + %lld + %lld - %lld) / %lld) + 1",
+                size, low, high, span, stride);
+  cy_text_add(&s->text, " = floor(%lld / %lld) + 1 = %lld + 1 = %lld\n", room, stride, room / stride,
+              room / stride + 1);
   if (room % stride)
-    cy_text_add(&s->text, "    (the last %lld of the padded %lld are in no window)\n", room % stride, size + low + high);
+    cy_text_add(&s->text, "    (the last %lld of the padded %lld are in no window)\n", room % stride,
+                size + low + high);
 }
 
 /* o = (i - 1) s - 2p + k + output padding */
 static void show_extent_back(sheet *s, const cy_window_attrs *w, int i) {
-  big in = cy_window_extent(w, i), low = w->low.at[i], high = w->high.at[i], stride = w->stride.at[i], size = w->size.at[i];
+  big in = cy_window_extent(w, i), low = w->low.at[i], high = w->high.at[i], stride = w->stride.at[i],
+      size = w->size.at[i];
   big span = show_span(s, w, i), extra = size - ((in - 1) * stride - low - high + span);
   if (low == high)
     cy_text_add(&s->text, "    o = (i - 1) s - 2p + k = (%lld - 1) * %lld - 2*%lld + %lld", in, stride, low, span);
   else
-    cy_text_add(&s->text, "    o = (i - 1) s - p - q + k = (%lld - 1) * %lld - %lld - %lld + %lld", in, stride, low, high, span);
+    cy_text_add(&s->text, "    o = (i - 1) s - p - q + k = (%lld - 1) * %lld - %lld - %lld + %lld", in, stride, low,
+                high, span);
   if (extra) cy_text_add(&s->text, " + %lld (output padding)", extra);
   cy_text_add(&s->text, " = %lld\n", size);
 }
@@ -103,7 +110,8 @@ static void show_window(sheet *s, const cy_window_attrs *w, int i, int n) {
   big low = w->low.at[i], high = w->high.at[i];
   char name[PLACE_TEXT];
   cy_text_add(&s->text, "  %s: i = %lld, kernel %lld, stride s = %lld", axes_name((int)w->size.n, i, n, name),
-              is_transposed(s) ? (big)cy_window_extent(w, i) : (big)w->size.at[i], (big)w->kernel.at[i], (big)w->stride.at[i]);
+              is_transposed(s) ? (big)cy_window_extent(w, i) : (big)w->size.at[i], (big)w->kernel.at[i],
+              (big)w->stride.at[i]);
   if (w->dilation.at[i] > 1) cy_text_add(&s->text, ", dilation %lld", (big)w->dilation.at[i]);
   if (low == high) cy_text_add(&s->text, ", padding p = %lld\n", low);
   else cy_text_add(&s->text, ", padding p = %lld before and q = %lld after\n", low, high);
@@ -165,7 +173,8 @@ static void show_children(sheet *s) {
   for (int i = s->index + 1; i < s->a->n_layers && s->a->layers[i].depth > s->layer->depth; i++) {
     const cy_layer_facts *l = &s->a->layers[i];
     char shape[CY_SHAPE_TEXT];
-    cy_text_add(&s->text, "  %*s%s -> %s", 2 * (l->depth - s->layer->depth - 1), "", l->name, cy_shape_text(l->output, shape));
+    cy_text_add(&s->text, "  %*s%s -> %s", 2 * (l->depth - s->layer->depth - 1), "", l->name,
+                cy_shape_text(l->output, shape));
     if (l->parameters) cy_text_add(&s->text, ", %lld parameters", (big)l->parameters);
     if (l->multiply_adds) cy_text_add(&s->text, ", %lld multiply-adds", (big)l->multiply_adds);
     for (int k = 2; k < s->layer->input.rank + 1; k++)
@@ -197,8 +206,9 @@ static void show_arithmetic(sheet *s) {
 /* ---- the receptive field ---- */
 
 static bool same_axis(const cy_receptive_axis *a, const cy_receptive_axis *b) {
-  return a->sight == b->sight && a->size == b->size && a->stride == b->stride && a->per == b->per && a->first == b->first &&
-         a->last == b->last && a->regular == b->regular && a->everything == b->everything && a->center == b->center;
+  return a->sight == b->sight && a->size == b->size && a->stride == b->stride && a->per == b->per &&
+         a->first == b->first && a->last == b->last && a->regular == b->regular && a->everything == b->everything &&
+         a->center == b->center;
 }
 
 /* Of all spatial axes, if they have the same fields, windows and inputs; else one. */
@@ -218,14 +228,16 @@ static void show_recursion(sheet *s, const cy_window_attrs *w, int i) {
   per_text(after->stride, after->per, jump);
   cy_text_add(&s->text, "    before: r = %lld, j = %s\n", (big)before->size, j);
   if (is_transposed(s)) {
-    cy_text_add(&s->text, "    a unit meets at most ceil(k / s) = ceil(%lld / %lld) = %lld units before: r' = %lld\n", span,
-                (big)w->stride.at[i], (span + w->stride.at[i] - 1) / w->stride.at[i], (big)after->size);
+    cy_text_add(&s->text, "    a unit meets at most ceil(k / s) = ceil(%lld / %lld) = %lld units before: r' = %lld\n",
+                span, (big)w->stride.at[i], (span + w->stride.at[i] - 1) / w->stride.at[i], (big)after->size);
     cy_text_add(&s->text, "    j' = j / s = %s / %lld = %s\n", j, (big)w->stride.at[i], jump);
   } else if (before->per == 1 && after->size == before->size + (span - 1) * before->stride) {
-    cy_text_add(&s->text, "    r' = r + (k - 1) j = %lld + (%lld - 1) * %s = %lld\n", (big)before->size, span, j, (big)after->size);
+    cy_text_add(&s->text, "    r' = r + (k - 1) j = %lld + (%lld - 1) * %s = %lld\n", (big)before->size, span, j,
+                (big)after->size);
     cy_text_add(&s->text, "    j' = j s = %s * %lld = %s\n", j, (big)w->stride.at[i], jump);
   } else {
-    cy_text_add(&s->text, "    units before see in turns: the union of %lld of them has r' = %lld at most\n", span, (big)after->size);
+    cy_text_add(&s->text, "    units before see in turns: the union of %lld of them has r' = %lld at most\n", span,
+                (big)after->size);
     cy_text_add(&s->text, "    j' = j s = %s * %lld = %s\n", j, (big)w->stride.at[i], jump);
   }
 }
@@ -234,7 +246,8 @@ static void show_position(sheet *s, int i) {
   const cy_receptive_axis *f = &s->layer->field[i + 2];
   int64_t extent = s->a->sample.dim[i + 1];
   cy_text_add(&s->text, "    unit 0 sees %lld..%lld of 0..%lld", (big)f->first, (big)f->last, (big)extent - 1);
-  if (f->regular) cy_text_add(&s->text, "; unit i has its middle at %g + %g i", f->center, (double)f->stride / (double)f->per);
+  if (f->regular)
+    cy_text_add(&s->text, "; unit i has its middle at %g + %g i", f->center, (double)f->stride / (double)f->per);
   if (f->size > extent) cy_text_add(&s->text, "; fields are larger than the input");
   cy_text_add(&s->text, "\n");
 }
@@ -271,7 +284,7 @@ cy_status cy_analysis_layer_text(const cy_analysis *a, int layer, char **text) {
   *text = NULL;
   if (layer < 0 || layer >= a->n_layers) return cy_fail(CY_INVALID, "the network has no layer number %d", layer);
   sheet s = {.a = a, .layer = &a->layers[layer], .index = layer};
-  if (!s.layer->group) s.work = find_work(a, layer);
+  s.work = cy_layer_work(a, layer);
   if (a->layer_in[layer].id >= a->input.id)
     CY_TRY(cy_receptive_fields(a->input, &a->layer_in[layer], 1, &s.before));
   cy_text_add(&s.text, "%s: %s on %s\n", s.layer->path, s.layer->kind, cy_shape_text(s.layer->input, shape));

@@ -1,5 +1,5 @@
-/* The arithmetic of receptive fields: unions of intervals over arithmetic progressions of units. All of it is checked, as
- * fields grow exponentially with depth. Called by the walk over the graph. */
+/* The arithmetic of receptive fields: unions of intervals over arithmetic progressions of units. All of it is
+ * checked, as fields grow exponentially with depth. Called by the walk over the graph. */
 #include "analyze/receptive.h"
 
 #include "base/error.h"
@@ -98,7 +98,8 @@ static void set_rate(cy_view_field *f, int64_t rate, int64_t per) {
 
 /* How the phases of the result come about; false if they are too many, and a table has to do. */
 static bool phases(const cy_view_field *operand, const cy_reach *reach, int64_t extent, cy_view_field *f) {
-  int64_t divisor = reach->divisor ? reach->divisor : 1, own = divisor / cy_common_divisor(reach->stride, divisor), moved, quotient;
+  int64_t divisor = reach->divisor ? reach->divisor : 1, own = divisor / cy_common_divisor(reach->stride, divisor),
+          moved, quotient;
   if (!cy_mul_i64(reach->stride, own, &moved)) return false;
   moved /= divisor; /* elements of the operand per own units */
   int64_t repeat = moved ? operand->period / cy_common_divisor(operand->period, moved) : 1;
@@ -144,8 +145,8 @@ cy_status cy_field_compose(cy_arena *arena, const cy_view_field *operand, int64_
   if (f->table) {
     f->period = extent;
     f->advance = 0;
-    if (extent > MOST_TABLE) return cy_fail(CY_UNSUPPORTED, "the receptive fields of %lld units differ too much to list",
-                                            (long long)extent);
+    if (extent > MOST_TABLE)
+      return cy_fail(CY_UNSUPPORTED, "the receptive fields of %lld units differ too much to list", (long long)extent);
   }
   if (operand->per && cy_mul_i64(operand->rate, reach->stride, &rate) && cy_mul_i64(operand->per, divisor, &per))
     set_rate(f, rate, per);

@@ -1,5 +1,5 @@
-/* Receptive fields by derivative: one compiled program gives the gradient of a unit with respect to the input, and is run
- * with many inputs and weights. Which elements ever count is the measured field; how much, the effective one. */
+/* Receptive fields by derivative: one compiled program gives the gradient of a unit with respect to the input, and is
+ * run with many inputs and weights. Which elements ever count is the measured field; how much, the effective one. */
 #include "analyze/analysis.h"
 
 #include "base/error.h"
@@ -65,7 +65,8 @@ static cy_status open_probe(const cy_model *model, cy_shape sample, int layer, c
 /* A program that does not depend on the input (all its gradient is zero) has no such input to bind. */
 static cy_status bind(const probe *p) {
   CY_TRY(cy_session_bind_state(p->session, p->state));
-  cy_status x = cy_session_bind(p->session, "x", p->x), cotangent = cy_session_bind(p->session, "cotangent", p->cotangent);
+  cy_status x = cy_session_bind(p->session, "x", p->x),
+            cotangent = cy_session_bind(p->session, "cotangent", p->cotangent);
   return x == CY_NO_MEMORY || cotangent == CY_NO_MEMORY ? CY_NO_MEMORY : CY_OK;
 }
 
@@ -100,9 +101,9 @@ static void set_positive(const probe *p, cy_rng *rng) {
 /* Decimal orders from the largest input to the smallest. */
 enum { STEEP = 200 };
 
-/* Inputs that a maximum can pick any element of. First, twice for every axis, steep slopes: rising, falling; so steep that
- * the far end of a window counts more than all the rest, even where padding takes away from it. Then numbers of very
- * different sizes in random places. */
+/* Inputs that a maximum can pick any element of. First, twice for every axis, steep slopes: rising, falling; so steep
+ * that the far end of a window counts more than all the rest, even where padding takes away from it. Then numbers of
+ * very different sizes in random places. */
 static void set_input(const probe *p, cy_rng *rng, int round) {
   cy_shape shape = cy_tensor_shape(p->x);
   int axis = 1 + round / 4;
@@ -173,7 +174,8 @@ static void add_squares(const cy_tensor *gradient, double share, cy_tensor *map)
   for (int64_t i = 0; i < cy_tensor_count(gradient); i++) to[i % places] += share * from[i] * from[i];
 }
 
-/* The state's weights, in f64. Those of later layers may be for another size of input: the program does not know them. */
+/* The state's weights, in f64. Those of later layers may be for another size of input: the program does not know
+ * them. */
 static cy_status copy_weights(const probe *p, const cy_state *from) {
   char is[CY_SHAPE_TEXT], wanted[CY_SHAPE_TEXT];
   for (int i = 0; i < cy_state_count(p->state); i++) {

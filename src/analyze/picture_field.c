@@ -1,5 +1,6 @@
 /* A unit's receptive field over the input: the input as a grid with the elements that it sees, or with how much each
- * counts, and the layer's output beside it (above it, for sequences) with the unit. What lies beyond the border is dashed. */
+ * counts, and the layer's output beside it (above it, for sequences) with the unit. What lies beyond the border is
+ * dashed. */
 #include "analyze/picture.h"
 
 #include "base/error.h"
@@ -10,7 +11,7 @@
 #include <stdio.h>
 #include <string.h>
 
-enum { EDGE = 22, INPUT_SIDE = 420, OUTPUT_SIDE = 200, BETWEEN = 70, LABEL = 24, MOST_DRAWN = 4096, BAR = 160 };
+enum { EDGE = 22, INPUT_SIDE = 420, OUTPUT_SIDE = 200, BETWEEN = 70, LABEL = 24, MOST_DRAWN = 4096, BAR = 160, LABEL_ROOM = 170 };
 enum { FIELD_INK = 0xd55e00, SEEN_INK = 0x0072b2 };
 
 /* A grid of cells on the page. */
@@ -47,8 +48,8 @@ static void hull(const bool *seen, int64_t n, int64_t *low, int64_t *high) {
 }
 
 /* The whole field, if it is known to be that interval moved along. */
-static void extend(const cy_receptive_axis *f, int64_t unit, int64_t extent, int64_t low, int64_t high, int64_t *full_low,
-                   int64_t *full_high) {
+static void extend(const cy_receptive_axis *f, int64_t unit, int64_t extent, int64_t low, int64_t high,
+                   int64_t *full_low, int64_t *full_high) {
   int64_t first = f->first + f->stride * unit, last = f->last + f->stride * unit;
   bool known = f->sight == CY_SEES_WINDOW && f->regular && f->per == 1 && (first < 0 ? 0 : first) == low &&
                (last >= extent ? extent - 1 : last) == high;
@@ -119,7 +120,8 @@ static void fill_runs(cairo_t *cr, const picture *p, int64_t row, int64_t end) {
 }
 
 static void fill_seen(cairo_t *cr, const picture *p) {
-  cairo_set_source_rgba(cr, (SEEN_INK >> 16 & 255) / 255.0, (SEEN_INK >> 8 & 255) / 255.0, (SEEN_INK & 255) / 255.0, 0.38);
+  cairo_set_source_rgba(cr, (SEEN_INK >> 16 & 255) / 255.0, (SEEN_INK >> 8 & 255) / 255.0, (SEEN_INK & 255) / 255.0,
+                        0.38);
   for (int64_t r = 0; r < p->input.rows; r++) {
     int64_t stop = r;
     while (stop < p->input.rows && (!p->rows || p->rows[stop])) stop++;
@@ -181,8 +183,8 @@ static void draw_scale(cairo_t *cr, const picture *p, double y) {
 }
 
 static void outline(cairo_t *cr, const panel *g, const int64_t low[2], const int64_t high[2]) {
-  cairo_rectangle(cr, left_of(g, (double)low[1]), top_of(g, (double)low[0]), (double)(high[1] - low[1] + 1) * g->cell_width,
-                  (double)(high[0] - low[0] + 1) * g->cell_height);
+  cairo_rectangle(cr, left_of(g, (double)low[1]), top_of(g, (double)low[0]),
+                  (double)(high[1] - low[1] + 1) * g->cell_width, (double)(high[0] - low[0] + 1) * g->cell_height);
 }
 
 static void draw_outlines(cairo_t *cr, const picture *p) {
@@ -205,12 +207,13 @@ static void draw_outlines(cairo_t *cr, const picture *p) {
 static void draw_rays(cairo_t *cr, const picture *p) {
   const panel *in = &p->input, *out = &p->output;
   cairo_set_line_width(cr, 0.8);
-  cairo_set_source_rgba(cr, (FIELD_INK >> 16 & 255) / 255.0, (FIELD_INK >> 8 & 255) / 255.0, (FIELD_INK & 255) / 255.0, 0.55);
+  cairo_set_source_rgba(cr, (FIELD_INK >> 16 & 255) / 255.0, (FIELD_INK >> 8 & 255) / 255.0, (FIELD_INK & 255) / 255.0,
+                        0.55);
   for (int i = 0; i < 2; i++) {
     if (p->rows) {
       int64_t row = i ? p->high[0] + 1 : p->low[0];
-      cy_line(cr, left_of(out, (double)p->unit[1]), top_of(out, (double)(p->unit[0] + i)), left_of(in, (double)(p->high[1] + 1)),
-              top_of(in, (double)row));
+      cy_line(cr, left_of(out, (double)p->unit[1]), top_of(out, (double)(p->unit[0] + i)),
+              left_of(in, (double)(p->high[1] + 1)), top_of(in, (double)row));
     } else {
       int64_t column = i ? p->high[1] + 1 : p->low[1];
       cy_line(cr, left_of(out, (double)(p->unit[1] + i)), top_of(out, 1), left_of(in, (double)column), top_of(in, 0));
@@ -238,8 +241,8 @@ static void draw_field(cairo_t *cr, const void *what) {
   if (p->has_output) {
     draw_lines(cr, &p->output);
     cy_ink(cr, FIELD_INK);
-    cairo_rectangle(cr, left_of(&p->output, (double)p->unit[1]), top_of(&p->output, (double)p->unit[0]), p->output.cell_width,
-                    p->output.cell_height);
+    cairo_rectangle(cr, left_of(&p->output, (double)p->unit[1]), top_of(&p->output, (double)p->unit[0]),
+                    p->output.cell_width, p->output.cell_height);
     cairo_fill(cr);
     draw_border(cr, &p->output);
     draw_rays(cr, p);
@@ -283,8 +286,9 @@ static void lay_out_image(picture *p) {
     double size = fmin(fmax(OUTPUT_SIDE / larger_out, 0.25), 24), height = size * (double)out->rows;
     double middle = top_of(in, (double)in->rows / 2);
     *out = (panel){end + BETWEEN, fmax(top, middle - height / 2), size, size, out->rows, out->columns};
-    end = left_of(out, (double)out->columns) + fmax(0, (170 - size * (double)out->columns) / 2);
-    if (size * (double)out->columns < 170) out->x += (170 - size * (double)out->columns) / 2, end += (170 - size * (double)out->columns) / 2;
+    double wide = size * (double)out->columns, room = fmax(wide, LABEL_ROOM);
+    out->x += (room - wide) / 2;
+    end += BETWEEN + room;
   }
   p->options.width = (int)ceil(fmax(end + EDGE, 460));
   p->options.height = (int)ceil(bottom + EDGE / 2.0 + (p->effective ? 26 : 0));
@@ -319,8 +323,8 @@ static void write_words(picture *p, const int64_t *unit) {
   bool image = p->rows != NULL;
   if (p->has_output && image) snprintf(place, sizeof place, " (%" PRId64 ", %" PRId64 ")", unit[1], unit[2]);
   else if (p->has_output) snprintf(place, sizeof place, " %" PRId64, unit[1]);
-  snprintf(p->title, sizeof p->title, "%s%sunit%s of %s", p->options.title ? p->options.title : "", p->options.title ? ": " : "",
-           place, l->path);
+  snprintf(p->title, sizeof p->title, "%s%sunit%s of %s", p->options.title ? p->options.title : "",
+           p->options.title ? ": " : "", place, l->path);
   const cy_receptive_axis *f = &l->field[2];
   int64_t rows = p->high[0] - p->low[0] + 1, columns = p->high[1] - p->low[1] + 1;
   if (image) snprintf(p->subtitle, sizeof p->subtitle, "sees %" PRId64 "×%" PRId64 " of the input", rows, columns);
@@ -341,10 +345,12 @@ cy_status cy_field_picture(const cy_analysis *a, int layer, const int64_t *unit,
   int64_t whole[CY_MAX_RANK] = {0};
   if (layer < 0 || layer >= a->n_layers) return cy_fail(CY_INVALID, "the network has no layer number %d", layer);
   if (a->sample.rank != 2 && a->sample.rank != 3)
-    return cy_fail(CY_INVALID, "fields are drawn over inputs of one or two spatial axes, not over %s", cy_shape_text(a->sample, text));
+    return cy_fail(CY_INVALID, "fields are drawn over inputs of one or two spatial axes, not over %s",
+                   cy_shape_text(a->sample, text));
   for (int i = 1; i < a->sample.rank; i++)
     if (a->sample.dim[i] > MOST_DRAWN)
-      return cy_fail(CY_INVALID, "an input of %s is too large to draw: extents up to %d", cy_shape_text(a->sample, text), MOST_DRAWN);
+      return cy_fail(CY_INVALID, "an input of %s is too large to draw: extents up to %d",
+                     cy_shape_text(a->sample, text), MOST_DRAWN);
   for (int i = 0; i < a->layers[layer].output.rank; i++) whole[i + 1] = unit[i];
   CY_TRY(cy_seen_from(a->input, a->layer_out[layer], whole, p.seen));
   read_field(&p, unit);

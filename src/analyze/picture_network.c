@@ -1,5 +1,5 @@
-/* The network as a picture: a box per layer, from top to bottom, branches side by side in a frame that ends in what joins
- * them. Long networks run over several columns. */
+/* The network as a picture: a box per layer, from top to bottom, branches side by side in a frame that ends in what
+ * joins them. Long networks run over several columns. */
 #include "analyze/picture.h"
 
 #include "base/text.h"
@@ -10,10 +10,19 @@
 #include <string.h>
 
 enum {
-  BOX_WIDTH = 224, BOX_HEIGHT = 44, SLIM_HEIGHT = 24, /* slim: layers that change neither size nor have parameters */
-  GAP = 16,                   /* with an arrow */
-  HEADER = 22, FAN = 18, JOIN = 40, INSET = 12, BRANCH_GAP = 18, BARE = 26, /* of frames; the width of an empty branch */
-  COLUMN_GAP = 46, EDGE = 16, SHORTEST_COLUMN = 560
+  BOX_WIDTH = 224,
+  BOX_HEIGHT = 44,
+  SLIM_HEIGHT = 24, /* slim: layers that change neither size nor have parameters */
+  GAP = 16,         /* with an arrow */
+  HEADER = 22,
+  FAN = 18,
+  JOIN = 40,
+  INSET = 12,
+  BRANCH_GAP = 18,
+  BARE = 26, /* of frames; the width of an empty branch */
+  COLUMN_GAP = 46,
+  EDGE = 16,
+  SHORTEST_COLUMN = 560
 };
 
 /* A layer, or a frame with branches. */
@@ -139,8 +148,8 @@ static void strip(cairo_t *cr, double x, double y, double height, int color) {
 }
 
 /* Left and right text of one line; the right one is whole, the left one is cut to what remains. */
-static void line_of_text(cairo_t *cr, double x, double width, double middle, const char *left, cy_weight weight, int left_ink,
-                         const char *right, double size) {
+static void line_of_text(cairo_t *cr, double x, double width, double middle, const char *left, cy_weight weight,
+                         int left_ink, const char *right, double size) {
   char buffer[CY_LABEL_SIZE];
   cy_font(cr, size, CY_REGULAR);
   double taken = right[0] ? cy_text_width(cr, right) + 8 : 0;
@@ -323,9 +332,9 @@ cy_status cy_analysis_picture(const cy_analysis *a, cy_plot_options options, con
     *input = (piece){.layer = -1, .slim = true, .next = p.chain->first};
     p.chain->first = input;
     measure_chain(&p, p.chain);
-    snprintf(p.subtitle, sizeof p.subtitle, "%s%s%s parameters, %s multiply-adds", options.subtitle ? options.subtitle : "",
-             options.subtitle && options.subtitle[0] ? "; " : "", cy_picture_count(a->totals.parameters, x),
-             cy_picture_count(a->totals.multiply_adds, y));
+    snprintf(p.subtitle, sizeof p.subtitle, "%s%s%s parameters, %s multiply-adds",
+             options.subtitle ? options.subtitle : "", options.subtitle && options.subtitle[0] ? "; " : "",
+             cy_picture_count(a->totals.parameters, x), cy_picture_count(a->totals.multiply_adds, y));
     lay_out(&p);
     status = cy_page_write(p.options.width, p.options.height, draw_network, &p, png, svg);
   }

@@ -28,16 +28,6 @@ const char *cy_picture_count(int64_t count, char text[CY_PICTURE_TEXT]) {
   return text;
 }
 
-static const cy_node *work_of(const cy_analysis *a, int layer) {
-  for (int32_t id = 0; id < cy_graph_size(a->graph); id++) {
-    const cy_op *op = cy_node_at(a->graph, id)->op;
-    if (a->owner[id] == layer && (op == &cy_op_convolution || op == &cy_op_window_argmax || op == &cy_op_window_sum ||
-                                  op == &cy_op_dot))
-      return cy_node_at(a->graph, id);
-  }
-  return NULL;
-}
-
 static bool all_are(const cy_list *list, int64_t value) {
   for (int i = 0; i < list->n; i++)
     if (list->at[i] != value) return false;
@@ -53,7 +43,7 @@ static size_t add_list(const cy_list *list, const char *what, char *text, size_t
 }
 
 const char *cy_picture_work(const cy_analysis *a, int layer, char text[CY_PICTURE_TEXT]) {
-  const cy_node *node = a->layers[layer].group ? NULL : work_of(a, layer);
+  const cy_node *node = cy_layer_work(a, layer);
   text[0] = 0;
   if (!node || node->op == &cy_op_dot) return text;
   const cy_window_attrs *w = node->attrs;
@@ -66,7 +56,7 @@ const char *cy_picture_work(const cy_analysis *a, int layer, char text[CY_PICTUR
 
 int cy_picture_color(const cy_analysis *a, int layer) {
   const char *kind = a->layers[layer].kind;
-  const cy_node *node = work_of(a, layer);
+  const cy_node *node = cy_layer_work(a, layer);
   if (strstr(kind, "norm")) return cy_palette(3);
   if (strstr(kind, "pool")) return cy_palette(2);
   if (node && node->op == &cy_op_dot) return cy_palette(1);

@@ -1,6 +1,6 @@
-/* Receptive fields of any values of a graph: one walk forwards from the input composes the reach of the operations, for
- * each axis of the input by itself. Exact for everything that moves evenly, and for what does not as long as units can be
- * listed. */
+/* Receptive fields of any values of a graph: one walk forwards from the input composes the reach of the operations,
+ * for each axis of the input by itself. Exact for everything that moves evenly, and for what does not as long as
+ * units can be listed. */
 #include "analyze/receptive.h"
 
 #include "base/error.h"
@@ -33,14 +33,17 @@ typedef struct walk {
   cy_view_field *fields; /* [(id - first) * rank + axis] */
 } walk;
 
-static cy_view_field *field_of(const walk *w, int32_t id, int axis) { return &w->fields[(id - w->first) * w->rank + axis]; }
+static cy_view_field *field_of(const walk *w, int32_t id, int axis) {
+  return &w->fields[(id - w->first) * w->rank + axis];
+}
 
 /* Does the result's first or last unit reach beyond the operand? Then there is padding, or another operand's place. */
 static bool reaches_beyond(const cy_reach *r, int64_t extent, const cy_shape *result) {
   int64_t first, step, n, units = r->axis >= 0 ? result->dim[r->axis] : 0;
   if (units < 1) return false;
   for (int64_t i = 0; i < units; i += units > 1 ? units - 1 : 1)
-    if (cy_reach_elements(r, i, &first, &step, &n) && n > 0 && (first < 0 || first + (n - 1) * step >= extent)) return true;
+    if (cy_reach_elements(r, i, &first, &step, &n) && n > 0 && (first < 0 || first + (n - 1) * step >= extent))
+      return true;
   return false;
 }
 
@@ -106,7 +109,8 @@ static cy_receptive_axis summary(const cy_view_field *f, int64_t units, int64_t 
   if (f->table && cy_interval_size(f->at[f->period / 2])) chosen = f->period / 2; /* away from the borders */
   a.regular = f->sight == CY_SEES_FIXED || a.per > 0;
   if (a.per == 0) a.per = 1;
-  a.center = ((double)f->at[chosen].low + (double)f->at[chosen].high) / 2 - (double)chosen * (double)a.stride / (double)a.per;
+  a.center =
+      ((double)f->at[chosen].low + (double)f->at[chosen].high) / 2 - (double)chosen * (double)a.stride / (double)a.per;
   return a;
 }
 

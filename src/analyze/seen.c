@@ -1,5 +1,6 @@
-/* What one unit sees, exactly: a walk backwards from it that keeps, for every value, which coordinates of each axis matter.
- * Padding is left out, and holes of dilated windows stay holes. Sets of several axes are products of sets of one. */
+/* What one unit sees, exactly: a walk backwards from it that keeps, for every value, which coordinates of each axis
+ * matter. Padding is left out, and holes of dilated windows stay holes. Sets of several axes are products of sets of
+ * one. */
 #include "analyze/receptive.h"
 
 #include "base/error.h"
@@ -66,7 +67,8 @@ static cy_status mark_unit(cy_value value, const int64_t *unit, sets *s) {
   CY_TRY(make_room(s, shape));
   for (int i = 0; i < shape.rank; i++) {
     if (unit[i] >= shape.dim[i] || unit[i] < -1)
-      return cy_fail(CY_INVALID, "there is no unit %lld along axis %d of %s", (long long)unit[i], i, cy_shape_text(shape, text));
+      return cy_fail(CY_INVALID, "there is no unit %lld along axis %d of %s", (long long)unit[i], i,
+                     cy_shape_text(shape, text));
     for (int64_t k = 0; k < shape.dim[i]; k++) s->axis[i][k] = unit[i] < 0 || unit[i] == k;
   }
   return CY_OK;

@@ -1,6 +1,6 @@
 /* Rules for sizes. Windows make floor((n + a) / s) + b of n, and chains of them are again of this form, because
- * floor((floor((n + a) / s) + b) / t) = floor((n + a + s b) / (s t)). Enlarging layers put a factor in front, or a slope in
- * the fraction. A rule is stated only if it gives every size that was seen. */
+ * floor((floor((n + a) / s) + b) / t) = floor((n + a + s b) / (s t)). Enlarging layers put a factor in front, or a
+ * slope in the fraction. A rule is stated only if it gives every size that was seen. */
 #include "analyze/size_rule.h"
 
 #include "analyze/receptive.h"
@@ -41,7 +41,8 @@ static bool find_period(const int64_t *size, int64_t count, int64_t *period, int
 }
 
 /* floor((slope n + q) / over) for a q that fits all sizes: 0 if there is a choice. */
-static bool fit_fraction(const int64_t *size, int64_t count, int64_t slope, int64_t over, int axis, cy_size_rule *rule) {
+static bool fit_fraction(const int64_t *size, int64_t count, int64_t slope, int64_t over, int axis,
+                         cy_size_rule *rule) {
   int64_t low = INT64_MIN, high = INT64_MAX;
   for (int64_t n = 1; n < count; n++) {
     if (size[n] < 0) continue;

@@ -1,5 +1,5 @@
-/* Sizes as functions of the input: builds the network at every small size along each spatial axis, and fits rules. What is
- * said about sizes that work was tried; rules hold for all sizes that were built. */
+/* Sizes as functions of the input: builds the network at every small size along each spatial axis, and fits rules.
+ * What is said about sizes that work was tried; rules hold for all sizes that were built. */
 #include "analyze/analysis.h"
 #include "analyze/size_rule.h"
 
@@ -58,7 +58,8 @@ static void close_build(build *b) {
 
 static cy_status build_at(const cy_model *model, cy_shape sample, build *b) {
   *b = (build){0};
-  return cy_build_for_analysis(model, cy_batch_shape(1, sample), (cy_network_options){0}, &b->graph, &b->network, &b->x, &b->y);
+  return cy_build_for_analysis(model, cy_batch_shape(1, sample), (cy_network_options){0}, &b->graph, &b->network, &b->x,
+                               &b->y);
 }
 
 /* Failures other than of the input are the caller's. */
@@ -262,7 +263,8 @@ static cy_status read_given(const cy_model *model, cy_variation *v) {
 static cy_status fill(const cy_model *model, cy_variation *v) {
   char text[CY_SHAPE_TEXT];
   if (v->axes < 1 || v->axes > MOST_SPACE)
-    return cy_fail(CY_INVALID, "sizes vary along spatial axes; an input of %s has none (3x64x64: channels, height, width)",
+    return cy_fail(CY_INVALID,
+                   "sizes vary along spatial axes; an input of %s has none (3x64x64: channels, height, width)",
                    cy_shape_text(v->sample, text));
   CY_TRY(read_given(model, v));
   for (int i = 0; v->n_layers > 0 && i < v->axes; i++) {
@@ -296,7 +298,9 @@ cy_status cy_vary(const cy_model *model, cy_shape sample, cy_variation **variati
 /* ---- reading ---- */
 
 int cy_variation_axes(const cy_variation *v) { return v->axes; }
-const cy_vary_axis *cy_variation_axis(const cy_variation *v, int i) { return i >= 0 && i < v->axes ? &v->axis[i] : NULL; }
+const cy_vary_axis *cy_variation_axis(const cy_variation *v, int i) {
+  return i >= 0 && i < v->axes ? &v->axis[i] : NULL;
+}
 bool cy_variation_smallest_works(const cy_variation *v) { return v->smallest_works; }
 const char *cy_variation_size_bound_layer(const cy_variation *v) { return v->bound_layer; }
 

@@ -1,5 +1,5 @@
-/* `cauchy analyze --field LAYER[@y,x]`: what one unit sees, as words, as JSON and as a picture; measured by derivative and
- * weighed by it on request. */
+/* `cauchy analyze --field LAYER[@y,x]`: what one unit sees, as words, as JSON and as a picture; measured by
+ * derivative and weighed by it on request. */
 #include "cli/analyze.h"
 
 #include "cli/model_file.h"
@@ -16,9 +16,10 @@
 
 static cy_status bad_place(const cy_layer_facts *l, const char *text) {
   char shape[CLI_SHAPE_SIZE];
-  return cy_fail(CY_INVALID, "--field %s@%.40s: a unit of %s %s is given by %s", l->name, text, l->name,
-                 cli_shape_text(l->output, shape),
-                 l->output.rank > 1 ? "its place along each axis but the channels, as in @3,4" : "its number, as in @3");
+  return cy_fail(
+      CY_INVALID, "--field %s@%.40s: a unit of %s %s is given by %s", l->name, text, l->name,
+      cli_shape_text(l->output, shape),
+      l->output.rank > 1 ? "its place along each axis but the channels, as in @3,4" : "its number, as in @3");
 }
 
 /* "3,4" for the last axes of the output; none: the middle. */
@@ -99,7 +100,8 @@ cy_status cli_field_open(const cli_arguments *arguments, const cli_analysis *a, 
   if (!wanted) return CY_OK;
   const cy_state *state = a->network.trained ? cy_trained_state(a->network.trained) : NULL;
   return cy_effective_field(a->network.model, sample, f->layer, f->unit,
-                            (cy_effective_options){.samples = CLI_FIELD_SAMPLES, .seed = 1, .state = state}, &f->effective);
+                            (cy_effective_options){.samples = CLI_FIELD_SAMPLES, .seed = 1, .state = state},
+                            &f->effective);
 }
 
 void cli_field_close(cli_field *f) {

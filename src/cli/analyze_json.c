@@ -10,7 +10,9 @@ static json_t *shape_json(cy_shape shape) {
   return array;
 }
 
-static void put(json_t *object, const char *key, int64_t count) { json_object_set_new(object, key, json_integer(count)); }
+static void put(json_t *object, const char *key, int64_t count) {
+  json_object_set_new(object, key, json_integer(count));
+}
 
 /* stride is a number; stride_text keeps fractions exact. */
 static json_t *field_json(const cy_receptive_axis *f) {

@@ -142,6 +142,7 @@ cy_status cli_analysis_print(const cli_analysis *a, bool markdown) {
   if (a->has_training) print_memory("training", &a->training, markdown);
   if (a->note) printf("%s%s\n", markdown ? "- " : "", a->note);
   printf("%sper example; multiply-adds are those of products and convolutions, two operations each%s\n",
-         markdown ? "- " : "", fields ? "; field: inputs a unit sees, stride: from unit to unit, offset: middle of unit 0's" : "");
+         markdown ? "- " : "",
+         fields ? "; field: inputs a unit sees, stride: from unit to unit, offset: middle of unit 0's" : "");
   return CY_OK;
 }

@@ -84,11 +84,13 @@ static void print_ranges(const cli_analysis *a, const cy_variation *v, bool mark
   for (int i = 0; i < axes; i++) {
     const cy_vary_axis *axis = cy_variation_axis(v, i);
     sizes_text(axis, text, sizeof text);
-    printf("%s%s %s: %s (tried up to %" PRId64 ")\n", bullet, axis_name(axes, i), axis_letter(axes, i), text, axis->largest);
+    printf("%s%s %s: %s (tried up to %" PRId64 ")\n", bullet, axis_name(axes, i), axis_letter(axes, i), text,
+           axis->largest);
     if (axis->reason[0]) printf("%s  %" PRId64 " fails: %s\n", bullet, axis->smallest - 1, axis->reason);
   }
   if (bound)
-    printf("%s%s has parameters for each place of its input: once trained, the network takes one size only\n", bullet, bound);
+    printf("%s%s has parameters for each place of its input: once trained, the network takes one size only\n", bullet,
+           bound);
   else printf("%sthe same weights fit every size\n", bullet);
 }
 

@@ -16,7 +16,8 @@ cy_status cli_shape_parse(const char *name, const char *text, cy_shape *shape) {
     errno = 0;
     long long extent = strtoll(at, &end, 10);
     if (*at < '0' || *at > '9' || extent < 1 || (*end && *end != 'x'))
-      return cy_fail(CY_INVALID, "%s takes extents such as 3x64x64 (channels, height, width), not \"%.60s\"", name, text);
+      return cy_fail(CY_INVALID, "%s takes extents such as 3x64x64 (channels, height, width), not \"%.60s\"", name,
+                     text);
     if (errno) return cy_fail(CY_INVALID, "%s %.60s: an extent does not fit in 63 bits", name, text);
     if (shape->rank == CY_MAX_RANK - 1)
       return cy_fail(CY_INVALID, "%s %.60s: more than %d axes", name, text, CY_MAX_RANK - 1);
@@ -103,7 +104,8 @@ cy_status cli_network_open(const char *word, const char *input, cli_network *net
   if (!network->model) CY_TRY(cy_model_parse(cy_trained_text(network->trained), "model", &network->model));
   return network->sample.rank >= 0
              ? CY_OK
-             : cy_fail(CY_INVALID, "what comes into the network? Say it, as in --input 3x64x64 (channels, height, width)");
+             : cy_fail(CY_INVALID,
+                       "what comes into the network? Say it, as in --input 3x64x64 (channels, height, width)");
 }
 
 void cli_network_clear(cli_network *network) {

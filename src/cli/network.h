@@ -1,5 +1,5 @@
-/* From what the user calls a network (an expression, a file of one, a recipe, a run folder, a saved model) to the model and
- * the shape of its input. */
+/* From what the user calls a network (an expression, a file of one, a recipe, a run folder, a saved model) to the
+ * model and the shape of its input. */
 #ifndef CY_CLI_NETWORK_H
 #define CY_CLI_NETWORK_H
 
@@ -14,8 +14,8 @@ typedef struct cli_network {
   cy_trainer_options options; /* of recipes and saved models; else zeros */
 } cli_network;
 
-/* input: what --input says, "3x64x64"; NULL: what the recipe's data or the saved model's training says. Fails, naming the
- * option, if there is nothing to know the input by. */
+/* input: what --input says, "3x64x64"; NULL: what the recipe's data or the saved model's training says. Fails, naming
+ * the option, if there is nothing to know the input by. */
 CY_MUST_CHECK cy_status cli_network_open(const char *word, const char *input, cli_network *network);
 void cli_network_clear(cli_network *network);
 
