@@ -286,6 +286,20 @@ static void more_memory_than_addresses_is_an_error(void **unused) {
   feeds_end(&f);
 }
 
+/* Extents whose products overflow in the arithmetic of libraries are planned all the same, or refused. */
+static void huge_images_are_planned_or_refused(void **unused) {
+  (void)unused;
+  feeds f = feeds_begin();
+  cy_value x = cy_input(f.graph, "image", CY_F32, CY_SHAPE(1, 32, 1 << 20, 1 << 20));
+  cy_value w = cy_variable(f.graph, "kernel", CY_F32, CY_SHAPE(32, 32, 3, 3));
+  cy_windows far = {.dilation = {1 << 18, 1 << 18}}, global = {.kernel = {1 << 20, 1 << 20}};
+  cy_value y[2] = {cy_convolution(x, w, far), cy_avg_pool(x, global, true)};
+  cy_program *p;
+  for (int i = 0; i < 2; i++)
+    if (cy_compile(&y[i], 1, NULL, 0, (cy_program_options){.threads = 1}, &p) == CY_OK) cy_program_free(p);
+  feeds_end(&f);
+}
+
 /* Some 20 000 nodes: passes that look at the whole graph for every node would take minutes. */
 static void deep_networks_compile_in_seconds(void **unused) {
   (void)unused;
@@ -556,6 +570,7 @@ int main(void) {
       cmocka_unit_test(one_hot_of_bytes),
       cmocka_unit_test(powers_at_zero_have_every_derivative),
       cmocka_unit_test(more_memory_than_addresses_is_an_error),
+      cmocka_unit_test(huge_images_are_planned_or_refused),
       cmocka_unit_test(deep_networks_compile_in_seconds),
       cmocka_unit_test(updates_see_old_values_and_outputs_too),
       cmocka_unit_test(a_step_of_descent_is_in_place),

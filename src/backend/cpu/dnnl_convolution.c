@@ -367,6 +367,20 @@ static bool build(cy_dnnl_convolution *c) {
   return dnnl_primitive_create(&c->primitive, c->desc) == dnnl_success;
 }
 
+/* The library counts within an image and within the weights in int, in part, and divides by what overflows: padding
+ * and channels in blocks of 16 included, their bytes must fit. */
+static bool fits_library(const cy_convolution_problem *p) {
+  double x = (double)p->channels + 16, y = (double)p->filters + 16;
+  double w = ((double)(p->channels / p->groups) + 16) * y;
+  for (int i = 0; i < p->space; i++) {
+    x *= (double)p->size[i] + (double)p->low[i] + (double)p->high[i];
+    y *= (double)p->extent[i];
+    w *= (double)p->kernel[i];
+  }
+  const double most = (double)INT_MAX / sizeof(float);
+  return x <= most && y <= most && w <= most;
+}
+
 static bool is_describable(const cy_convolution_problem *p, const side *sides) {
   if (p->dtype != CY_F32 || p->space < 1 || p->space > CY_MAX_SPACE || p->groups < 1) return false;
   for (int i = 0; i < OPERANDS; i++) {
@@ -377,7 +391,7 @@ static bool is_describable(const cy_convolution_problem *p, const side *sides) {
   for (int i = 0; i < p->space; i++)
     if (!fits_int(p->stride[i]) || !fits_int(p->dilation[i]) || p->low[i] > INT_MAX || p->high[i] > INT_MAX)
       return false;
-  return true;
+  return fits_library(p);
 }
 
 cy_status cy_dnnl_convolution_create(const cy_convolution_problem *problem, int threads,
