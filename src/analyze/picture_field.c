@@ -11,7 +11,7 @@
 #include <stdio.h>
 #include <string.h>
 
-enum { EDGE = 22, INPUT_SIDE = 420, OUTPUT_SIDE = 200, BETWEEN = 70, LABEL = 24, MOST_DRAWN = 4096, BAR = 160, LABEL_ROOM = 170 };
+enum { EDGE = 22, INPUT_SIDE = 440, SEQUENCE_SIDE = 760, OUTPUT_SIDE = 200, BETWEEN = 70, LABEL = 24, MOST_DRAWN = 4096, BAR = 160, LABEL_ROOM = 170 };
 enum { FIELD_INK = 0xd55e00, SEEN_INK = 0x0072b2 };
 
 /* A grid of cells on the page. */
@@ -256,28 +256,36 @@ static void draw_field(cairo_t *cr, const void *what) {
 
 /* ---- layout ---- */
 
-/* How far the field lies beyond the border, in pixels, but not more than a part of the page. */
-static double beyond(int64_t cells, double cell, double most) { return fmin(fmax((double)cells, 0) * cell, most); }
+/* Rows or columns beyond the border that the page has to show. */
+static int64_t before_border(const picture *p, int i) { return p->full_low[i] < 0 ? -p->full_low[i] : 0; }
+static int64_t after_border(const picture *p, int i) {
+  int64_t extent = i ? p->input.columns : p->input.rows;
+  return p->full_high[i] >= extent ? p->full_high[i] - extent + 1 : 0;
+}
+static int64_t cells_on_page(const picture *p, int i) {
+  return (i ? p->input.columns : p->input.rows) + before_border(p, i) + after_border(p, i);
+}
 
-/* Fields that reach further than the page shows are cut back. */
-static void keep_on_page(picture *p, double cell_width, double cell_height, double most) {
+/* Fields that reach further than the input is long are cut back to that. */
+static void keep_on_page(picture *p) {
   for (int i = 0; i < 2; i++) {
     int64_t extent = i ? p->input.columns : p->input.rows;
-    double cell = i ? cell_width : cell_height;
-    int64_t room = (int64_t)(most / cell);
-    if (p->full_low[i] < -room) p->full_low[i] = -room;
-    if (p->full_high[i] > extent - 1 + room) p->full_high[i] = extent - 1 + room;
+    if (p->full_low[i] < -extent) p->full_low[i] = -extent;
+    if (p->full_high[i] > 2 * extent - 1) p->full_high[i] = 2 * extent - 1;
   }
+}
+
+static double at_most(double side, double cells, double largest) {
+  double cell = fmin(side / cells, largest);
+  return cell >= 1 ? floor(cell * 4) / 4 : cell; /* lines of cells fall on quarters of pixels */
 }
 
 static void lay_out_image(picture *p) {
   panel *in = &p->input, *out = &p->output;
-  double most = 90, larger = (double)(in->rows > in->columns ? in->rows : in->columns);
-  double cell = fmin(floor(INPUT_SIDE / larger * 4) / 4, 30);
-  if (cell < 0.25) cell = INPUT_SIDE / larger;
-  keep_on_page(p, cell, cell, most);
-  double left = beyond(-p->full_low[1], cell, most), right = beyond(p->full_high[1] - in->columns + 1, cell, most);
-  double above = beyond(-p->full_low[0], cell, most), below = beyond(p->full_high[0] - in->rows + 1, cell, most);
+  keep_on_page(p);
+  double cell = at_most(INPUT_SIDE, fmax((double)cells_on_page(p, 0), (double)cells_on_page(p, 1)), 30);
+  double left = cell * (double)before_border(p, 1), right = cell * (double)after_border(p, 1);
+  double above = cell * (double)before_border(p, 0), below = cell * (double)after_border(p, 0);
   double top = cy_headline_height(p->title, p->subtitle) + 10;
   *in = (panel){EDGE + left, top + above, cell, cell, in->rows, in->columns};
   double bottom = top_of(in, (double)in->rows) + fmax(LABEL, below + 8), end = left_of(in, (double)in->columns) + right;
@@ -296,9 +304,10 @@ static void lay_out_image(picture *p) {
 
 static void lay_out_sequence(picture *p) {
   panel *in = &p->input, *out = &p->output;
-  double most = 120, cell = fmin(fmax(760.0 / (double)in->columns, 0.25), 26), high = 26;
-  keep_on_page(p, cell, high, most);
-  double left = beyond(-p->full_low[1], cell, most), right = beyond(p->full_high[1] - in->columns + 1, cell, most);
+  double high = 26;
+  keep_on_page(p);
+  double cell = at_most(SEQUENCE_SIDE, (double)cells_on_page(p, 1), high);
+  double left = cell * (double)before_border(p, 1), right = cell * (double)after_border(p, 1);
   double top = cy_headline_height(p->title, p->subtitle) + 10, width = cell * (double)in->columns;
   double size = p->has_output ? fmin(width / (double)out->columns, 26) : 0;
   double above = p->has_output ? LABEL + high + BETWEEN : 0;
