@@ -324,6 +324,7 @@ typedef struct machine {
   cy_program *program;
   cy_session *session;
   cy_tensor *tensor[WEIGHTS];
+  char *memory[WEIGHTS]; /* of the tensors, which begin where an element may */
   int n;
 } machine;
 
@@ -343,7 +344,10 @@ static machine machine_begin(const world *w, const wishes *all, bool updates, cy
   for (int k = 0; k < m.n; k++) {
     int i = backwards ? m.n - 1 - k : k;
     cy_tensor *t = w->leaf[i].tensor;
-    assert_ok(cy_tensor_create(cy_tensor_dtype(t), cy_tensor_shape(t), &m.tensor[i]));
+    size_t aside = cy_dtype_size(cy_tensor_dtype(t));
+    m.memory[i] = malloc(cy_tensor_bytes(t) + aside);
+    assert_non_null(m.memory[i]);
+    assert_ok(cy_tensor_wrap(cy_tensor_dtype(t), cy_tensor_shape(t), NULL, m.memory[i] + aside, &m.tensor[i]));
     assert_ok(cy_tensor_copy(t, m.tensor[i]));
     bind(&m, w, i);
   }
@@ -351,7 +355,10 @@ static machine machine_begin(const world *w, const wishes *all, bool updates, cy
 }
 
 static void machine_end(machine *m) {
-  for (int i = 0; i < m->n; i++) cy_tensor_free(m->tensor[i]);
+  for (int i = 0; i < m->n; i++) {
+    cy_tensor_free(m->tensor[i]);
+    free(m->memory[i]);
+  }
   cy_session_free(m->session);
   cy_program_free(m->program);
 }
