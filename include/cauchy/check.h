@@ -65,8 +65,8 @@ typedef struct cy_check_options {
   const cy_tensor *inputs; /* [batch, sample] of any dtype, as the network sees them [normal numbers]. A little noise is
                               added so that no maxima tie */
   const cy_tensor *labels; /* i64 [batch, ...] [random]; for losses of classes */
-  int directions;         /* [2] random directions per tensor */
-  int coordinates;        /* [3] single coordinates per tensor */
+  int directions;         /* [2] random directions per tensor; in large networks [1] */
+  int coordinates;        /* [3] single coordinates per tensor; in large networks [1] */
   int threads;            /* [1] */
   /* What computes the gradient to check [cy_grad]; inputs are the parameters (their names: cy_value_name) and "x". */
   cy_status (*gradient)(cy_value loss, const cy_value *inputs, int n, cy_value *gradients, void *context);
@@ -78,8 +78,8 @@ typedef struct cy_check_options {
 /* All checks, in inference mode, and again in training mode where that computes something else (batch normalisation, dropout
  * with its random numbers held fixed). A failed check is no error: the report tells. Fails as building and compiling do.
  * Differences are taken with shrinking steps; where those from the left and from the right do not approach each other there
- * is a kink, and the comparison is passed over and counted. Cost: about (4 directions + 2 coordinates + ...) evaluations per
- * tensor. */
+ * is a kink, and the comparison is passed over and counted. Cost: two evaluations of the loss per tensor, direction and
+ * coordinate, and some more. */
 CY_API CY_MUST_CHECK cy_status cy_check_model(const cy_model *model, cy_check_options options, cy_check_report **report);
 CY_API void cy_check_report_free(cy_check_report *report);
 CY_API int cy_check_count(const cy_check_report *report);

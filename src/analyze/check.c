@@ -179,6 +179,20 @@ static cy_status find_classes(cy_checked *checked, cy_value output) {
   return CY_OK;
 }
 
+/* How much is compared per tensor, unless the caller says: less in networks that would take minutes. */
+static cy_status choose_effort(const cy_checked_mode *mode, cy_check_options *options) {
+  static const double LARGE = 2e12; /* operations */
+  cy_program *program;
+  int parameters;
+  (void)cy_network_parameters(mode->network, &parameters);
+  CY_TRY(cy_compile(&mode->output, 1, NULL, 0, (cy_program_options){.threads = 1}, &program));
+  bool large = 10 * (parameters + 1.0) * cy_program_flops(program) > LARGE;
+  cy_program_free(program);
+  if (options->directions == 0) options->directions = large ? 1 : 2;
+  if (options->coordinates == 0) options->coordinates = large ? 1 : 3;
+  return CY_OK;
+}
+
 static cy_status check_modes(cy_checked *checked, cy_checked_mode modes[2]) {
   bool differ = strcmp(modes[0].text, modes[1].text) != 0;
   CY_TRY(make_state(checked, modes));
@@ -191,11 +205,12 @@ static cy_status check_modes(cy_checked *checked, cy_checked_mode modes[2]) {
   return cy_check_outputs(checked, &modes[0]);
 }
 
-static cy_status run_checks(cy_checked *checked) {
+static cy_status run_checks(cy_checked *checked, cy_check_options *options) {
   cy_checked_mode modes[2] = {{0}};
   cy_status status = open_mode(checked, false, &modes[0]);
   if (status == CY_OK) status = open_mode(checked, true, &modes[1]);
   if (status == CY_OK) status = find_classes(checked, modes[0].output);
+  if (status == CY_OK) status = choose_effort(&modes[0], options);
   if (status == CY_OK) status = check_modes(checked, modes);
   for (int i = 0; i < 2; i++) close_mode(&modes[i]);
   cy_state_free(checked->state);
@@ -210,12 +225,10 @@ cy_status cy_check_model(const cy_model *model, cy_check_options options, cy_che
   if (options.batch < 0 || options.directions < 0 || options.coordinates < 0 || options.classes < 0)
     return cy_fail(CY_INVALID, "check: batch, directions, coordinates and classes must not be negative");
   if (options.batch == 0) options.batch = 4;
-  if (options.directions == 0) options.directions = 2;
-  if (options.coordinates == 0) options.coordinates = 3;
   if (options.threads == 0) options.threads = 1;
   cy_checked checked = {.model = model, .options = &options, .rng = cy_rng_make(options.seed, 1)};
   CY_TRY(create_report(&checked.report));
-  cy_status status = run_checks(&checked);
+  cy_status status = run_checks(&checked, &options);
   if (status != CY_OK) cy_check_report_free(checked.report);
   else *report = checked.report;
   return status;

@@ -146,28 +146,24 @@ static cy_status watch(cy_function *f, watched what, double *value, double *term
 enum { MOST_STEPS = 5 };
 
 typedef struct difference {
-  double slope, noise; /* of the middle difference; what rounding may do to it */
-  double bend;         /* slope from the right less slope from the left */
+  double sum, slope, noise; /* f(+) + f(-); the middle difference; what rounding may do to it */
 } difference;
 
 static cy_status differ(cy_function *f, watched what, double step, difference *d) {
-  double plus, minus, middle, terms;
+  double plus, minus, terms;
   move(f, step);
   CY_TRY(watch(f, what, &plus, &terms));
   move(f, -step);
   CY_TRY(watch(f, what, &minus, &terms));
   move(f, 0);
-  CY_TRY(watch(f, what, &middle, &terms));
-  d->slope = (plus - minus) / (2 * step);
-  d->bend = (plus - 2 * middle + minus) / step;
-  d->noise = ROUNDING * terms / step;
+  *d = (difference){plus + minus, (plus - minus) / (2 * step), ROUNDING * terms / step};
   return CY_OK;
 }
 
 /* expected against differences along the directions. A comparison passes at the first step where it is within tolerance;
  * steps so small that rounding hides what larger steps disagreed on do not count. */
 static cy_status compare(cy_function *f, watched what, double expected, double tolerance, cy_comparison *c) {
-  double best = INFINITY, last_bend = 0, step = FIRST_STEP, widest = 0;
+  double best = INFINITY, last_bend = 0, step = FIRST_STEP, widest = 0, middle = 0, terms;
   bool kink = false;
   for (int i = 0; i < MOST_STEPS; i++, step /= SHRINK) {
     difference d;
@@ -179,8 +175,10 @@ static cy_status compare(cy_function *f, watched what, double expected, double t
     if (error > tolerance && error <= allowed) error = 0; /* it is all rounding */
     best = fmin(best, error);
     if (best <= tolerance) break;
-    kink = i > 0 && fabs(d.bend) > 4 * d.noise && fabs(d.bend) > tolerance * scale && fabs(d.bend) > fabs(last_bend) / 3;
-    last_bend = d.bend;
+    if (i == 0) CY_TRY(watch(f, what, &middle, &terms));
+    double bend = fabs(d.sum - 2 * middle) / step; /* slope from the right less slope from the left */
+    kink = i > 0 && bend > 4 * d.noise && bend > tolerance * scale && bend > last_bend / 3;
+    last_bend = bend;
   }
   if (best > tolerance && kink) {
     c->passed_over++;

@@ -50,7 +50,7 @@ static void find_samples(cli_check *c, const char *word) {
 /* ---- options ---- */
 
 static cy_status read_options(const cli_arguments *a, cli_check *c) {
-  int batch = 4, directions = 2, coordinates = 3, threads = 1, seed = 0;
+  int batch = 4, directions = 0, coordinates = 0, threads = 1, seed = 0;
   CY_TRY(cli_option_number(a, "--batch", 1, INT_MAX, &batch));
   CY_TRY(cli_option_number(a, "--directions", 1, INT_MAX, &directions));
   CY_TRY(cli_option_number(a, "--coordinates", 1, INT_MAX, &coordinates));
