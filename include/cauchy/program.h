@@ -31,7 +31,8 @@ CY_API CY_MUST_CHECK cy_status cy_compile(const cy_value *outputs, int n_outputs
                                           int n_updates, cy_program_options options, cy_program **program);
 CY_API void cy_program_free(cy_program *program); /* after its sessions */
 
-CY_API size_t cy_program_arena_bytes(const cy_program *program); /* what each session will allocate for values */
+/* What each session will allocate for values, and for the weights that a frozen program keeps packed. */
+CY_API size_t cy_program_arena_bytes(const cy_program *program);
 CY_API int cy_program_kernel_count(const cy_program *program);
 CY_API double cy_program_flops(const cy_program *program); /* arithmetic operations of one run */
 /* The list of kernels with shapes and arena offsets, one line each. Free with cy_string_free. */

@@ -82,7 +82,7 @@ cy_status cy_analyze_inference(const cy_model *model, cy_shape sample, int64_t b
   CY_TRY(check_batch(batch, sample));
   CY_TRY(bytes_of(CY_F32, with_batch(batch, sample), &memory->inputs));
   CY_TRY_GOTO(status, build(model, with_batch(batch, sample), &built), done);
-  CY_TRY_GOTO(status, cy_compile(&built.output, 1, NULL, 0, (cy_program_options){0}, &program), done);
+  CY_TRY_GOTO(status, cy_compile(&built.output, 1, NULL, 0, (cy_program_options){.frozen = true}, &program), done);
   read_program(program, memory);
   CY_TRY_GOTO(status, read_state(built.network, memory), done);
   status = add_up(memory);

@@ -52,6 +52,7 @@ struct cy_kernel {
   size_t (*scratch)(const void *plan);                                  /* bytes of workspace per run; NULL: none */
   cy_status (*instance)(const void *plan, void **instance);             /* NULL: none */
   void (*free_instance)(void *instance);
+  size_t (*kept)(const void *plan);  /* bytes of still operands that the instance keeps in its own form; NULL: none */
   /* Frozen programs: before the first run after a bind, to take what it needs of still operands into the instance. */
   void (*prepare)(const void *plan, void *instance, void *const *in, void *scratch);
   cy_status (*run)(const void *plan, void *instance, void *const *in, void *const *out, void *scratch);
@@ -92,6 +93,7 @@ struct cy_program {
   int n_outputs;
   size_t scratch_offset; /* the workspace, shared by all instructions, ends the arena */
   size_t arena_bytes;
+  size_t kept_bytes;     /* of all instances */
   double flops;
 };
 

@@ -58,6 +58,7 @@ static cy_status create_kernels(cy_program *p) {
     }
     size_t bytes = instruction->kernel->scratch ? instruction->kernel->scratch(instruction->plan) : 0;
     if (bytes > scratch) scratch = bytes;
+    if (instruction->kernel->kept) p->kept_bytes += instruction->kernel->kept(instruction->plan);
     p->flops += instruction->flops;
   }
   p->scratch_offset = p->arena_bytes;
@@ -156,7 +157,7 @@ void cy_program_free(cy_program *p) {
 
 /* ---- reading a program ---- */
 
-size_t cy_program_arena_bytes(const cy_program *p) { return p->arena_bytes; }
+size_t cy_program_arena_bytes(const cy_program *p) { return p->arena_bytes + p->kept_bytes; }
 int cy_program_kernel_count(const cy_program *p) { return p->n_instructions; }
 double cy_program_flops(const cy_program *p) { return p->flops; }
 

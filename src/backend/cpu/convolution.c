@@ -211,6 +211,8 @@ static size_t scratch(const void *plan_) {
   return p->copies + own;
 }
 
+static size_t kept(const void *plan_) { return ((const plan *)plan_)->keeps_w ? packed_bytes(plan_) : 0; }
+
 static const char *describe(const void *plan_) { return ((const plan *)plan_)->name; }
 
 /* ---- running ---- */
@@ -320,8 +322,8 @@ static cy_status run(const void *plan_, void *instance_, void *const *in, void *
 }
 
 const cy_kernel cy_cpu_convolution = {.create = create, .destroy = destroy, .scratch = scratch,
-                                      .instance = create_instance, .free_instance = free_instance, .prepare = prepare,
-                                      .run = run, .describe = describe};
+                                      .instance = create_instance, .free_instance = free_instance, .kept = kept,
+                                      .prepare = prepare, .run = run, .describe = describe};
 const cy_kernel cy_cpu_convolution_bias = {.create = create_bias, .destroy = destroy, .scratch = scratch,
                                            .instance = create_instance, .free_instance = free_instance,
-                                           .prepare = prepare, .run = run, .describe = describe};
+                                           .kept = kept, .prepare = prepare, .run = run, .describe = describe};
