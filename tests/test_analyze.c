@@ -148,9 +148,13 @@ static void add_padding(generator *g) {
   else cy_text_add(&g->text, ", pad=%d:%d", below(g, 3), below(g, 4));
 }
 
+/* A stride beyond the kernel leaves holes. */
+static int stride_of(generator *g, int kernel) { return 1 + below(g, g->even && kernel < 3 ? kernel : 3); }
+
 static void add_conv(generator *g, bool stride) {
-  cy_text_add(&g->text, "conv(%d, %d", 1 + below(g, 2), 1 + below(g, 4));
-  if (stride && below(g, 2)) cy_text_add(&g->text, ", stride=%d", 1 + below(g, 3));
+  int kernel = 1 + below(g, 4);
+  cy_text_add(&g->text, "conv(%d, %d", 1 + below(g, 2), kernel);
+  if (stride && below(g, 2)) cy_text_add(&g->text, ", stride=%d", stride_of(g, kernel));
   if (!g->even && below(g, 3) == 0) cy_text_add(&g->text, ", dilation=%d", 1 + below(g, 3));
   add_padding(g);
   cy_text_add(&g->text, ")");
@@ -159,7 +163,8 @@ static void add_conv(generator *g, bool stride) {
 static void add_pool(generator *g) {
   bool max = below(g, 2);
   g->maxima = g->maxima || max;
-  cy_text_add(&g->text, "%s(%d, stride=%d)", max ? "max_pool" : "avg_pool", 1 + below(g, 3), 1 + below(g, 3));
+  int kernel = 1 + below(g, 3);
+  cy_text_add(&g->text, "%s(%d, stride=%d)", max ? "max_pool" : "avg_pool", kernel, stride_of(g, kernel));
 }
 
 static void add_layer(generator *g, int depth);
