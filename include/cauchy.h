@@ -7,7 +7,8 @@
  *   ops       the operations               train  the training loop
  *   autodiff  derivatives as graphs        io     tensor files
  *   program   compiling and running        plot   charts as PNG and SVG
- *   operator  layers as matrices           check  are derivatives those of the values? */
+ *   operator  layers as matrices           check  are derivatives those of the values?
+ *   formula   formulas, read into graphs   objective, minimize  functions with curvature, and their minima */
 #ifndef CAUCHY_H
 #define CAUCHY_H
 
@@ -15,9 +16,12 @@
 #include <cauchy/autodiff.h>
 #include <cauchy/check.h>
 #include <cauchy/data.h>
+#include <cauchy/formula.h>
 #include <cauchy/graph.h>
 #include <cauchy/io.h>
+#include <cauchy/minimize.h>
 #include <cauchy/nn.h>
+#include <cauchy/objective.h>
 #include <cauchy/operator.h>
 #include <cauchy/ops.h>
 #include <cauchy/optim.h>
