@@ -105,21 +105,21 @@ static cy_status example_output(const cy_model *model, cy_shape sample, cy_shape
 }
 
 /* What a training would be told by its data: outputs of one axis are classes, unless the loss wants numbers. */
-static cy_status make_objective(const cy_model *model, cy_shape sample, int64_t classes, cy_trainer_options *options,
-                                cy_objective *o) {
+static cy_status make_problem(const cy_model *model, cy_shape sample, int64_t classes, cy_trainer_options *options,
+                              cy_problem *o) {
   cy_shape output;
   CY_TRY(example_output(model, sample, &output));
   const cy_loss_row *of_numbers = options->loss ? cy_loss_find(options->loss, 0) : NULL;
   if (classes == 0 && !of_numbers && output.rank == 1 && output.dim[0] > 1) classes = output.dim[0];
   CY_TRY(cy_trainer_options_resolve(*options, classes, options));
-  *o = (cy_objective){.model = model, .loss = cy_loss_find(options->loss, classes), .dtype = options->dtype,
-                      .sample = sample, .target = classes > 0 ? CY_SCALAR : output, .classes = classes,
+  *o = (cy_problem){.model = model, .loss = cy_loss_find(options->loss, classes), .dtype = options->dtype,
+                    .sample = sample, .target = classes > 0 ? CY_SCALAR : output, .classes = classes,
                       .l1 = options->l1, .l2 = options->l2, .optimizer = options->optimizer,
                       .program = {.backend = options->backend, .threads = options->threads}};
   return o->loss ? CY_OK : CY_INVALID; /* the sentence is there */
 }
 
-static cy_status measure(const cy_objective *o, const cy_trainer_options *options, cy_state *state,
+static cy_status measure(const cy_problem *o, const cy_trainer_options *options, cy_state *state,
                          cy_memory_facts *m) {
   cy_runner_graph built;
   cy_program *program = NULL;
@@ -145,14 +145,14 @@ done:
 
 cy_status cy_analyze_training(const cy_model *model, cy_shape sample, int64_t classes, cy_trainer_options options,
                               cy_memory_facts *memory) {
-  cy_objective objective;
+  cy_problem problem;
   cy_state *state;
   *memory = (cy_memory_facts){0};
   CY_TRY(check_batch(options.batch_size ? options.batch_size : 1, sample));
-  CY_TRY(make_objective(model, sample, classes, &options, &objective));
+  CY_TRY(make_problem(model, sample, classes, &options, &problem));
   memory->batch = options.batch_size;
   CY_TRY(cy_state_create(&state));
-  cy_status status = measure(&objective, &options, state, memory);
+  cy_status status = measure(&problem, &options, state, memory);
   cy_state_free(state);
   return status;
 }

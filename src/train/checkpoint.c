@@ -64,8 +64,8 @@ static cy_status describe_data(const cy_trainer *t, cy_notes *notes) {
   CY_TRY(add_number(notes, "dataset.count", cy_dataset_count(d)));
   CY_TRY(add_image_options(notes, d));
   CY_TRY(add_shape(notes, "sample_shape", cy_dataset_sample_shape(d)));
-  CY_TRY(add_shape(notes, "target_shape", t->objective.target));
-  CY_TRY(add_number(notes, "classes", t->objective.classes));
+  CY_TRY(add_shape(notes, "target_shape", t->problem.target));
+  CY_TRY(add_number(notes, "classes", t->problem.classes));
   CY_TRY(cy_notes_add(notes, "target", cy_dataset_target_name(d)));
   CY_TRY(add_names(notes, "class", d, cy_dataset_class_name));
   return add_names(notes, "feature", d, cy_dataset_feature_name);

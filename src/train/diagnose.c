@@ -39,12 +39,12 @@ static cy_status look_inside(const cy_trainer *t, const cy_runner *runner, char 
   cy_runner_graph built;
   cy_program *program = NULL;
   cy_session *session = NULL;
-  cy_program_options options = t->objective.program;
+  cy_program_options options = t->problem.program;
   cy_shape batch = cy_tensor_shape(runner->x), sample = {.rank = batch.rank - 1};
   for (int i = 0; i < sample.rank; i++) sample.dim[i] = batch.dim[i + 1];
-  cy_objective objective = cy_objective_at(&t->objective, sample);
+  cy_problem problem = cy_problem_at(&t->problem, sample);
   options.unfused = true;
-  CY_TRY(cy_runner_build(&objective, CY_RUN_TRAIN, runner->n, NULL, &built));
+  CY_TRY(cy_runner_build(&problem, CY_RUN_TRAIN, runner->n, NULL, &built));
   cy_status status = cy_compile(built.outputs, built.n_outputs, NULL, 0, options, &program);
   cy_runner_graph_clear(&built);
   if (status == CY_OK) status = cy_session_create(program, &session);

@@ -24,7 +24,7 @@ int64_t cy_evaluation_batch(cy_shape sample, int64_t batch_size) {
 static void count_confusion(const cy_evaluation *e, const cy_runner *runner) {
   const int64_t *predicted = cy_tensor_i64(cy_session_output(runner->session, CY_OUT_CLASS));
   const int64_t *actual = cy_tensor_i64(runner->y);
-  int64_t classes = e->objective->classes;
+  int64_t classes = e->problem->classes;
   for (int64_t i = 0; i < runner->n; i++)
     if (actual[i] >= 0 && actual[i] < classes && predicted[i] >= 0 && predicted[i] < classes)
       e->confusion[actual[i] * classes + predicted[i]]++;
@@ -36,9 +36,9 @@ cy_status cy_evaluation_run(const cy_evaluation *e, cy_tally *tally) {
   for (int64_t b = 0; b < batches; b++) {
     int64_t start = b * e->batch_size, n = e->n - start < e->batch_size ? e->n - start : e->batch_size;
     cy_runner *runner;
-    cy_objective objective =
-        cy_objective_at(e->objective, cy_sample_at(cy_dataset_sample_shape(e->dataset), e->sizes, b));
-    CY_TRY(cy_runners_get(e->runners, &objective, CY_RUN_EVALUATE, n, e->state, &runner));
+    cy_problem problem =
+        cy_problem_at(e->problem, cy_sample_at(cy_dataset_sample_shape(e->dataset), e->sizes, b));
+    CY_TRY(cy_runners_get(e->runners, &problem, CY_RUN_EVALUATE, n, e->state, &runner));
     CY_TRY(cy_loader_batch(e->loader, -1, e->indices + start, n, runner->x, runner->y));
     CY_TRY(cy_session_run(runner->session));
     tally->loss_sum += cy_runner_loss(runner) * (double)n;
@@ -53,7 +53,7 @@ cy_status cy_evaluation_run(const cy_evaluation *e, cy_tally *tally) {
 }
 
 cy_status cy_evaluation_metrics(cy_evaluation evaluation, cy_metrics *metrics) {
-  size_t classes = (size_t)evaluation.objective->classes, cells;
+  size_t classes = (size_t)evaluation.problem->classes, cells;
   cy_tally tally;
   *metrics = (cy_metrics){0};
   if (!cy_mul_size(classes, classes, &cells)) return cy_no_memory();

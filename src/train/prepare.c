@@ -39,10 +39,10 @@ static void store_scaling(cy_scaling scaling, cy_state *state) {
 /* Numbers to predict come in any unit: without this a price of 200000 is out of reach of small steps. */
 static bool standardises(const cy_trainer *t) {
   bool usual = t->options.scale == CY_SCALE_DEFAULT || t->options.scale == CY_SCALE_STANDARDISE;
-  return t->objective.classes == 0 && t->objective.loss->measures && usual && t->objective.target.rank <= 1;
+  return t->problem.classes == 0 && t->problem.loss->measures && usual && t->problem.target.rank <= 1;
 }
 
-cy_status cy_target_declare(const cy_objective *o, cy_state *state) {
+cy_status cy_target_declare(const cy_problem *o, cy_state *state) {
   if (!o->standardised) return CY_OK;
   CY_TRY(cy_state_declare(state, CY_TARGET_OFFSET, CY_BUFFER, CY_F32, o->target));
   return cy_state_declare(state, CY_TARGET_FACTOR, CY_BUFFER, CY_F32, o->target);
@@ -123,10 +123,10 @@ static cy_status make_state(cy_trainer *t, int64_t batch) {
   cy_runner_graph built;
   cy_scaling scaling = cy_dataset_scaling(t->dataset);
   CY_TRY(cy_state_create(&t->state));
-  CY_TRY(cy_runner_build(&t->objective, CY_RUN_TRAIN, batch, t->state, &built));
+  CY_TRY(cy_runner_build(&t->problem, CY_RUN_TRAIN, batch, t->state, &built));
   t->parameters = cy_network_parameter_elements(built.network);
   cy_status status = cy_scaling_declare(t->state, scaling.channels);
-  if (status == CY_OK) status = cy_target_declare(&t->objective, t->state);
+  if (status == CY_OK) status = cy_target_declare(&t->problem, t->state);
   if (status == CY_OK && t->split.n_validation > 0 && !t->options.keep_last)
     status = declare_held(built.network, t->state);
   if (status == CY_OK) status = cy_state_allocate(t->state);
@@ -134,15 +134,15 @@ static cy_status make_state(cy_trainer *t, int64_t batch) {
   cy_runner_graph_clear(&built);
   CY_TRY(status);
   store_scaling(scaling, t->state);
-  if (t->objective.standardised) store_target(t);
+  if (t->problem.standardised) store_target(t);
   return pair_held(t);
 }
 
 /* For n samples of the shape that the batch of this number has. */
 static cy_status make_runner(cy_trainer *t, cy_runner_kind kind, int64_t n, int64_t number, cy_runner **made) {
   cy_shape sample = cy_sample_at(cy_dataset_sample_shape(t->dataset), t->options.sizes, number);
-  cy_objective objective = cy_objective_at(&t->objective, sample);
-  return cy_runners_get(kind == CY_RUN_TRAIN ? &t->train : &t->evaluate, &objective, kind, n, t->state, made);
+  cy_problem problem = cy_problem_at(&t->problem, sample);
+  return cy_runners_get(kind == CY_RUN_TRAIN ? &t->train : &t->evaluate, &problem, kind, n, t->state, made);
 }
 
 /* Which of the sizes has the most pixels: its step needs the most memory, and lends it to the others. */
@@ -157,7 +157,7 @@ static int largest_size(const cy_image_size *sizes) {
 static cy_status make_runners(cy_trainer *t) {
   int64_t batch = t->options.batch_size, n = t->split.n_train, validation = t->split.n_validation;
   int64_t full = n < batch ? n : batch, rest = n % full;
-  int64_t block = cy_evaluation_batch(t->objective.sample, batch);
+  int64_t block = cy_evaluation_batch(t->problem.sample, batch);
   int sizes = cy_sizes_count(t->options.sizes);
   cy_runner *made;
   CY_TRY(make_runner(t, CY_RUN_TRAIN, full, largest_size(t->options.sizes), &made));
@@ -195,13 +195,13 @@ static cy_status prepare(cy_trainer *t, const cy_model *model, bool scale) {
   cy_loader_options loader = {.augment = o->augment, .seed = o->seed, .threads = o->threads};
   CY_TRY(cy_loader_create(t->dataset, loader, &t->loader));
   CY_TRY(make_schedule(t));
-  t->objective = (cy_objective){
+  t->problem = (cy_problem){
     .model = t->model, .loss = cy_loss_find(o->loss, cy_dataset_classes(t->dataset)), .dtype = o->dtype,
     .sample = cy_sample_at(cy_dataset_sample_shape(t->dataset), o->sizes, 0),
     .target = cy_dataset_target_shape(t->dataset),
     .classes = cy_dataset_classes(t->dataset), .l1 = o->l1, .l2 = o->l2, .optimizer = o->optimizer,
     .program = {.backend = t->backend, .threads = o->threads}};
-  t->objective.standardised = standardises(t);
+  t->problem.standardised = standardises(t);
   t->at.best_value = INFINITY;
   CY_TRY(make_state(t, t->split.n_train < o->batch_size ? t->split.n_train : o->batch_size));
   return make_runners(t);

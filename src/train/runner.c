@@ -17,7 +17,7 @@ static cy_shape batch_of(int64_t n, cy_shape one) {
   return shape;
 }
 
-static cy_status check_output(const cy_objective *o, cy_value output, cy_shape target) {
+static cy_status check_output(const cy_problem *o, cy_value output, cy_shape target) {
   char a[CY_SHAPE_TEXT], b[CY_SHAPE_TEXT];
   cy_shape shape = cy_value_shape(output);
   if (o->classes > 0 && (shape.rank != 2 || shape.dim[1] != o->classes))
@@ -29,12 +29,12 @@ static cy_status check_output(const cy_objective *o, cy_value output, cy_shape t
   return CY_OK;
 }
 
-static cy_value target_number(const cy_objective *o, cy_graph *graph, const char *name) {
+static cy_value target_number(const cy_problem *o, cy_graph *graph, const char *name) {
   return cy_convert(cy_variable(graph, name, CY_F32, o->target), o->dtype);
 }
 
 /* Back to the unit of the targets. */
-static cy_value in_unit(const cy_objective *o, int64_t n, cy_value output) {
+static cy_value in_unit(const cy_problem *o, int64_t n, cy_value output) {
   if (!o->standardised) return output;
   cy_value numbers = cy_reshape(output, batch_of(n, o->target));
   numbers = cy_add(cy_div(numbers, target_number(o, output.graph, CY_TARGET_FACTOR)),
@@ -42,8 +42,8 @@ static cy_value in_unit(const cy_objective *o, int64_t n, cy_value output) {
   return cy_reshape(numbers, cy_value_shape(output));
 }
 
-/* The loss and the number of samples whose largest output is the right class, in the objective's dtype. */
-static cy_value loss_of(const cy_objective *o, cy_graph *graph, int64_t n, cy_value output, cy_value *correct,
+/* The loss and the number of samples whose largest output is the right class, in the problem's dtype. */
+static cy_value loss_of(const cy_problem *o, cy_graph *graph, int64_t n, cy_value output, cy_value *correct,
                         cy_value *predicted) {
   cy_value labels = {.graph = graph, .id = -1}, targets;
   if (o->classes > 0) {
@@ -70,7 +70,7 @@ static cy_value is_finite(cy_value loss, cy_dtype dtype) {
 }
 
 /* Gradients and updates of the trained parameters. */
-static cy_status build_updates(const cy_objective *o, cy_runner_graph *built, cy_value loss, cy_state *declare) {
+static cy_status build_updates(const cy_problem *o, cy_runner_graph *built, cy_value loss, cy_state *declare) {
   int n = 0, n_network = 0, n_optimizer = 0;
   const cy_value *parameters = cy_network_parameters(built->network, &n);
   const cy_update *network = cy_network_updates(built->network, &n_network);
@@ -103,7 +103,7 @@ done:
   return status;
 }
 
-static cy_value add_penalties(const cy_objective *o, cy_network *network, cy_value loss) {
+static cy_value add_penalties(const cy_problem *o, cy_network *network, cy_value loss) {
   loss = cy_add(loss, cy_network_penalty(network));
   if (o->l1 > 0) loss = cy_add(loss, cy_l1_penalty(network, o->l1));
   if (o->l2 > 0) loss = cy_add(loss, cy_l2_penalty(network, o->l2));
@@ -112,7 +112,7 @@ static cy_value add_penalties(const cy_objective *o, cy_network *network, cy_val
 
 static void add_output(cy_runner_graph *built, cy_value value) { built->outputs[built->n_outputs++] = value; }
 
-static cy_status build(const cy_objective *o, cy_runner_kind kind, int64_t n, cy_state *declare,
+static cy_status build(const cy_problem *o, cy_runner_kind kind, int64_t n, cy_state *declare,
                        cy_runner_graph *built) {
   cy_network_options options = {.training = kind == CY_RUN_TRAIN, .dtype = o->dtype};
   cy_value correct, predicted;
@@ -139,10 +139,10 @@ static cy_status build(const cy_objective *o, cy_runner_kind kind, int64_t n, cy
   return kind == CY_RUN_TRAIN ? build_updates(o, built, loss, declare) : CY_OK;
 }
 
-cy_status cy_runner_build(const cy_objective *objective, cy_runner_kind kind, int64_t n, cy_state *declare,
+cy_status cy_runner_build(const cy_problem *problem, cy_runner_kind kind, int64_t n, cy_state *declare,
                          cy_runner_graph *built) {
   *built = (cy_runner_graph){0};
-  cy_status status = build(objective, kind, n, declare, built);
+  cy_status status = build(problem, kind, n, declare, built);
   if (status != CY_OK) cy_runner_graph_clear(built);
   return status;
 }
@@ -160,7 +160,7 @@ static cy_status bind_new(cy_session *session, const char *name, cy_dtype dtype,
 }
 
 /* A dense layer behind flattened images has as many weights as they have pixels. */
-static cy_status check_variables(const cy_objective *o, const cy_network *network, const cy_state *state) {
+static cy_status check_variables(const cy_problem *o, const cy_network *network, const cy_state *state) {
   char a[CY_SHAPE_TEXT], b[CY_SHAPE_TEXT], c[CY_SHAPE_TEXT];
   for (int i = 0; i < cy_network_variable_count(network); i++) {
     const cy_network_variable *v = cy_network_variable_at(network, i);
@@ -173,7 +173,7 @@ static cy_status check_variables(const cy_objective *o, const cy_network *networ
   return CY_OK;
 }
 
-static cy_status fill(const cy_objective *o, const cy_state *state, const cy_session *memory, cy_runner *runner) {
+static cy_status fill(const cy_problem *o, const cy_state *state, const cy_session *memory, cy_runner *runner) {
   cy_runner_graph built;
   CY_TRY(cy_runner_build(o, runner->kind, runner->n, NULL, &built));
   cy_status status = check_variables(o, built.network, state);
@@ -193,13 +193,13 @@ static cy_status fill(const cy_objective *o, const cy_state *state, const cy_ses
   return bind_new(runner->session, "y", CY_F32, batch_of(runner->n, o->target), &runner->y);
 }
 
-cy_status cy_runner_create(const cy_objective *objective, cy_runner_kind kind, int64_t n, const cy_state *state,
+cy_status cy_runner_create(const cy_problem *problem, cy_runner_kind kind, int64_t n, const cy_state *state,
                            const cy_session *memory, cy_runner **runner) {
   *runner = cy_calloc(1, sizeof **runner);
   if (!*runner) return cy_no_memory();
   (*runner)->kind = kind;
   (*runner)->n = n;
-  cy_status status = fill(objective, state, memory, *runner);
+  cy_status status = fill(problem, state, memory, *runner);
   if (status == CY_OK) return CY_OK;
   cy_runner_free(*runner);
   *runner = NULL;
@@ -223,16 +223,16 @@ int64_t cy_runner_correct(const cy_runner *runner) {
   return (int64_t)cy_tensor_at(cy_session_output(runner->session, CY_OUT_CORRECT), 0);
 }
 
-cy_status cy_runners_get(cy_runners *runners, const cy_objective *objective, cy_runner_kind kind, int64_t n,
+cy_status cy_runners_get(cy_runners *runners, const cy_problem *problem, cy_runner_kind kind, int64_t n,
                         const cy_state *state, cy_runner **runner) {
-  cy_shape wanted = batch_of(n, objective->sample);
+  cy_shape wanted = batch_of(n, problem->sample);
   for (size_t i = 0; i < runners->count; i++)
     if (cy_shape_equal(cy_tensor_shape(runners->items[i]->x), wanted)) {
       *runner = runners->items[i];
       return CY_OK;
     }
   if (!cy_grow(&runners->items, runners->count, &runners->capacity, sizeof *runners->items)) return cy_no_memory();
-  CY_TRY(cy_runner_create(objective, kind, n, state, runners->memory, runner));
+  CY_TRY(cy_runner_create(problem, kind, n, state, runners->memory, runner));
   runners->items[runners->count++] = *runner;
   return CY_OK;
 }

@@ -34,8 +34,8 @@ cy_shape cy_sample_at(cy_shape sample, const cy_image_size *sizes, int64_t numbe
   return sample;
 }
 
-cy_objective cy_objective_at(const cy_objective *objective, cy_shape sample) {
-  cy_objective o = *objective;
+cy_problem cy_problem_at(const cy_problem *problem, cy_shape sample) {
+  cy_problem o = *problem;
   o.sample = sample;
   return o;
 }

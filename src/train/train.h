@@ -1,4 +1,4 @@
-/* The inside of training: what is trained (the objective), its compiled programs with their batch tensors (runners),
+/* The inside of training: what is trained (the problem), its compiled programs with their batch tensors (runners),
  * and where a training stands (the position). trainer.c drives them, checkpoint.c writes and reads them. */
 #ifndef CY_TRAIN_TRAIN_H
 #define CY_TRAIN_TRAIN_H
@@ -14,7 +14,7 @@
 /* ---- runner.c ---- */
 
 /* What is trained, whatever the batch size. Borrows model and strings. */
-typedef struct cy_objective {
+typedef struct cy_problem {
   const cy_model *model;
   const cy_loss_row *loss;
   cy_dtype dtype;
@@ -24,7 +24,7 @@ typedef struct cy_objective {
   double l1, l2;
   cy_optimizer_options optimizer;
   cy_program_options program;
-} cy_objective;
+} cy_problem;
 
 typedef enum cy_runner_kind {
   CY_RUN_TRAIN,    /* outputs: loss with penalties, number correct; updates the state */
@@ -52,11 +52,11 @@ typedef struct cy_runner_graph {
   int n_updates;
 } cy_runner_graph;
 /* declare: a state to declare the variables in (before it is allocated), or NULL. */
-CY_MUST_CHECK cy_status cy_runner_build(const cy_objective *objective, cy_runner_kind kind, int64_t n,
+CY_MUST_CHECK cy_status cy_runner_build(const cy_problem *problem, cy_runner_kind kind, int64_t n,
                                         cy_state *declare, cy_runner_graph *built);
 void cy_runner_graph_clear(cy_runner_graph *built);
 /* Builds, compiles, makes the tensors and binds them and the (allocated) state. */
-CY_MUST_CHECK cy_status cy_runner_create(const cy_objective *objective, cy_runner_kind kind, int64_t n,
+CY_MUST_CHECK cy_status cy_runner_create(const cy_problem *problem, cy_runner_kind kind, int64_t n,
                                          const cy_state *state, const cy_session *memory, cy_runner **runner);
 void cy_runner_free(cy_runner *runner);
 /* Number correct of the last run; 0 for regression. */
@@ -70,7 +70,7 @@ typedef struct cy_runners {
   const cy_session *memory; /* in which new ones compute, if it is large enough; NULL: each in its own */
 } cy_runners;
 /* By batch size and sample shape. */
-CY_MUST_CHECK cy_status cy_runners_get(cy_runners *runners, const cy_objective *objective, cy_runner_kind kind,
+CY_MUST_CHECK cy_status cy_runners_get(cy_runners *runners, const cy_problem *problem, cy_runner_kind kind,
                                        int64_t n, const cy_state *state, cy_runner **runner);
 void cy_runners_clear(cy_runners *runners);
 
@@ -80,8 +80,8 @@ int cy_sizes_count(const cy_image_size *sizes); /* up to the first that is {0, 0
 CY_MUST_CHECK cy_status cy_sizes_check(const cy_image_size *sizes, cy_shape sample);
 /* What a sample becomes in the batch of this number. */
 cy_shape cy_sample_at(cy_shape sample, const cy_image_size *sizes, int64_t number);
-/* The same objective for samples of another shape. */
-cy_objective cy_objective_at(const cy_objective *objective, cy_shape sample);
+/* The same problem for samples of another shape. */
+cy_problem cy_problem_at(const cy_problem *problem, cy_shape sample);
 
 /* ---- evaluate.c ---- */
 
@@ -98,7 +98,7 @@ double cy_tally_accuracy(cy_tally tally, int64_t classes); /* NaN of nothing or 
 
 /* Runs the evaluation over the samples. confusion may be NULL. after_batch (may be NULL) false: CY_CANCELLED. */
 typedef struct cy_evaluation {
-  const cy_objective *objective;
+  const cy_problem *problem;
   cy_runners *runners;
   const cy_state *state;
   const cy_dataset *dataset;
@@ -177,7 +177,7 @@ struct cy_trainer {
   cy_dataset *dataset; /* borrowed */
   cy_trainer_options options; /* resolved; strings are static but for backend */
   char *backend;
-  cy_objective objective;
+  cy_problem problem;
   cy_split split;
   cy_batches *batches;
   cy_loader *loader;
@@ -233,7 +233,7 @@ CY_MUST_CHECK cy_status cy_trainer_diagnose(const cy_trainer *trainer, const cy_
 /* Names of the state's tensors that hold the scaling of the inputs, f32 [channels]. */
 #define CY_TARGET_OFFSET "target.offset" /* standardised = (target - offset) * factor; f32, a target's shape */
 #define CY_TARGET_FACTOR "target.factor"
-CY_MUST_CHECK cy_status cy_target_declare(const cy_objective *objective, cy_state *state);
+CY_MUST_CHECK cy_status cy_target_declare(const cy_problem *problem, cy_state *state);
 #define CY_SCALING_OFFSET "scaling.offset"
 #define CY_SCALING_FACTOR "scaling.factor"
 CY_MUST_CHECK cy_status cy_scaling_declare(cy_state *state, int64_t channels);

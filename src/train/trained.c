@@ -12,7 +12,7 @@
 struct cy_trained {
   cy_checkpoint checkpoint; /* stays open: its metadata are the names */
   char *backend;
-  cy_objective objective;
+  cy_problem problem;
   cy_state *state;
   bool exposed;    /* the caller can change the state: programs that keep its variables packed look again each time */
   cy_shape output; /* of one sample */
@@ -24,13 +24,13 @@ struct cy_trained {
 static cy_status make_state(cy_trained *t) {
   cy_runner_graph built;
   CY_TRY(cy_state_create(&t->state));
-  CY_TRY(cy_runner_build(&t->objective, CY_RUN_PREDICT, 1, t->state, &built));
+  CY_TRY(cy_runner_build(&t->problem, CY_RUN_PREDICT, 1, t->state, &built));
   cy_shape shape = cy_value_shape(built.outputs[CY_OUT_ANSWER]);
   cy_runner_graph_clear(&built);
   t->output = (cy_shape){.rank = shape.rank - 1};
   for (int i = 1; i < shape.rank; i++) t->output.dim[i - 1] = shape.dim[i];
   CY_TRY(cy_scaling_declare(t->state, cy_tensor_count(t->checkpoint.offset)));
-  CY_TRY(cy_target_declare(&t->objective, t->state));
+  CY_TRY(cy_target_declare(&t->problem, t->state));
   CY_TRY(cy_state_allocate(t->state));
   return cy_state_load_from(t->checkpoint.file, t->state, CY_MODEL_ROLES, CY_LOAD_ALLOW_EXTRA);
 }
@@ -39,12 +39,12 @@ static cy_status load(cy_trained *t, const char *path, int threads, const char *
   CY_TRY(cy_checkpoint_open(path, &t->checkpoint));
   const cy_checkpoint *c = &t->checkpoint;
   if (backend && !(t->backend = cy_strdup(backend))) return cy_no_memory();
-  t->objective = (cy_objective){
+  t->problem = (cy_problem){
     .model = c->model, .loss = cy_loss_find(c->options.loss, c->classes), .dtype = c->options.dtype,
     .sample = cy_sample_at(c->sample, c->options.sizes, 0), .target = c->target,
     .classes = c->classes, .l1 = c->options.l1, .l2 = c->options.l2,
     .optimizer = c->options.optimizer, .program = {.backend = t->backend, .threads = threads}};
-  t->objective.standardised = cy_safetensors_find(c->file, CY_TARGET_OFFSET) >= 0;
+  t->problem.standardised = cy_safetensors_find(c->file, CY_TARGET_OFFSET) >= 0;
   cy_status status = make_state(t);
   return status == CY_OK ? CY_OK : cy_fail_in(status, "%s", path);
 }
@@ -138,24 +138,24 @@ static void copy_rows(const cy_tensor *from, int64_t first, int64_t n, cy_tensor
 /* Samples of another size than those of the training: that is said too. */
 static cy_status explain(const cy_trained *t, cy_status status, cy_shape one) {
   char sentence[CY_MESSAGE_SIZE], shape[CY_SHAPE_TEXT];
-  if (status != CY_INVALID || cy_shape_equal(one, t->objective.sample)) return status;
+  if (status != CY_INVALID || cy_shape_equal(one, t->problem.sample)) return status;
   snprintf(sentence, sizeof sentence, "%s", cy_error_message());
   return cy_fail(status, "%s; the model was trained on samples of %s", sentence,
-                 cy_shape_text(t->objective.sample, shape));
+                 cy_shape_text(t->problem.sample, shape));
 }
 
-/* inputs: n samples of objective's shape. The outputs' shape is known when the first program is: it may depend on the
+/* inputs: n samples of problem's shape. The outputs' shape is known when the first program is: it may depend on the
  * size of the images. */
-static cy_status predict_into(cy_trained *t, const cy_objective *objective, const cy_tensor *inputs, int64_t n,
+static cy_status predict_into(cy_trained *t, const cy_problem *problem, const cy_tensor *inputs, int64_t n,
                               cy_tensor **outputs, cy_tensor **labels) {
   for (int64_t first = 0; first < n || first == 0; first += LARGEST_BATCH) {
     int64_t rows = n - first < LARGEST_BATCH ? n - first : LARGEST_BATCH;
     cy_runner *runner;
-    CY_TRY(cy_runners_get(&t->predict, objective, CY_RUN_PREDICT, batch_for(rows), t->state, &runner));
+    CY_TRY(cy_runners_get(&t->predict, problem, CY_RUN_PREDICT, batch_for(rows), t->state, &runner));
     if (first == 0) {
       cy_shape shape = cy_tensor_shape(cy_session_output(runner->session, CY_OUT_ANSWER));
       shape.dim[0] = n;
-      CY_TRY(cy_tensor_create(t->objective.dtype, shape, outputs));
+      CY_TRY(cy_tensor_create(t->problem.dtype, shape, outputs));
       if (labels) CY_TRY(cy_tensor_create(CY_I64, CY_SHAPE(n), labels));
     }
     if (t->exposed) CY_TRY(cy_session_bind_state(runner->session, t->state));
@@ -199,8 +199,8 @@ static cy_status predict(cy_trained *t, const cy_tensor *inputs, cy_tensor **out
     CY_TRY(cy_images_resize(inputs, size->height, size->width, &resized));
     one = cy_sample_at(one, size, 0);
   }
-  cy_objective objective = cy_objective_at(&t->objective, one);
-  cy_status status = predict_into(t, &objective, resized ? resized : inputs, n, outputs, labels);
+  cy_problem problem = cy_problem_at(&t->problem, one);
+  cy_status status = predict_into(t, &problem, resized ? resized : inputs, n, outputs, labels);
   cy_tensor_free(resized);
   return explain(t, status, one);
 }
@@ -234,11 +234,11 @@ static cy_status measure(cy_trained *t, cy_dataset *dataset, const int64_t *indi
     for (int64_t i = 0; i < n; i++) all[i] = i;
     indices = all;
   }
-  cy_status status = cy_loader_create(dataset, (cy_loader_options){.threads = t->objective.program.threads}, &loader);
+  cy_status status = cy_loader_create(dataset, (cy_loader_options){.threads = t->problem.program.threads}, &loader);
   if (status == CY_OK) {
-    cy_evaluation evaluation = {.objective = &t->objective, .runners = &t->evaluate, .state = t->state,
+    cy_evaluation evaluation = {.problem = &t->problem, .runners = &t->evaluate, .state = t->state,
                                 .dataset = dataset, .loader = loader, .sizes = sizes, .indices = indices, .n = n,
-                                .batch_size = cy_evaluation_batch(t->objective.sample,
+                                .batch_size = cy_evaluation_batch(t->problem.sample,
                                                                   t->checkpoint.options.batch_size)};
     status = cy_evaluation_metrics(evaluation, metrics);
     status = explain(t, status, cy_sample_at(cy_dataset_sample_shape(dataset), sizes, 0));

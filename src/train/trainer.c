@@ -114,7 +114,7 @@ static bool report_step(cy_trainer *t, double batch_loss) {
   if (!t->options.on_progress) return true;
   cy_progress progress = progress_now(t, CY_PHASE_TRAIN);
   progress.loss = cy_tally_loss(epoch_tally(t));
-  progress.accuracy = cy_tally_accuracy(epoch_tally(t), t->objective.classes);
+  progress.accuracy = cy_tally_accuracy(epoch_tally(t), t->problem.classes);
   progress.batch_loss = batch_loss;
   return report(t, &progress);
 }
@@ -126,7 +126,7 @@ static bool report_validation(void *owner, cy_tally tally, int64_t batch, int64_
   progress.step = batch;
   progress.steps_per_epoch = batches;
   progress.loss = progress.batch_loss = cy_tally_loss(tally);
-  progress.accuracy = cy_tally_accuracy(tally, t->objective.classes);
+  progress.accuracy = cy_tally_accuracy(tally, t->problem.classes);
   return report(t, &progress);
 }
 
@@ -158,9 +158,9 @@ static int64_t step_number(const cy_trainer *t) { return t->at.epoch * cy_batche
 static cy_status run_step(cy_trainer *t, const int64_t *indices, int64_t n, double *loss) {
   cy_runner *runner;
   double started = now();
-  cy_objective objective = cy_objective_at(
-      &t->objective, cy_sample_at(cy_dataset_sample_shape(t->dataset), t->options.sizes, step_number(t)));
-  CY_TRY(cy_runners_get(&t->train, &objective, CY_RUN_TRAIN, n, t->state, &runner));
+  cy_problem problem = cy_problem_at(
+      &t->problem, cy_sample_at(cy_dataset_sample_shape(t->dataset), t->options.sizes, step_number(t)));
+  CY_TRY(cy_runners_get(&t->train, &problem, CY_RUN_TRAIN, n, t->state, &runner));
   CY_TRY(cy_loader_batch(t->loader, t->at.epoch, indices, n, runner->x, runner->y));
   cy_tensor_set(runner->rate, 0, cy_schedule_rate(t->options.schedule, t->options.learning_rate, steps_done(t)));
   CY_TRY(cy_session_run(runner->session));
@@ -177,15 +177,15 @@ static cy_status run_step(cy_trainer *t, const int64_t *indices, int64_t n, doub
 }
 
 static cy_evaluation evaluation_of(cy_trainer *t, const int64_t *indices, int64_t n) {
-  int64_t batch = cy_evaluation_batch(t->objective.sample, t->options.batch_size);
-  return (cy_evaluation){.objective = &t->objective, .runners = &t->evaluate, .state = t->state, .dataset = t->dataset,
+  int64_t batch = cy_evaluation_batch(t->problem.sample, t->options.batch_size);
+  return (cy_evaluation){.problem = &t->problem, .runners = &t->evaluate, .state = t->state, .dataset = t->dataset,
                          .loader = t->loader, .sizes = t->options.sizes, .indices = indices, .n = n,
                          .batch_size = batch, .owner = t};
 }
 
 /* What tells the best epoch: the smaller the better. */
 static double watched_number(const cy_trainer *t, cy_tally tally) {
-  return t->options.watch_accuracy ? 1 - cy_tally_accuracy(tally, t->objective.classes) : cy_tally_loss(tally);
+  return t->options.watch_accuracy ? 1 - cy_tally_accuracy(tally, t->problem.classes) : cy_tally_loss(tally);
 }
 
 /* Notes whether the epoch was the best, and moves to the next one. */
@@ -195,8 +195,8 @@ static cy_status close_epoch(cy_trainer *t, cy_tally validation) {
   bool best = watched < t->at.best_value - t->options.min_delta;
   cy_epoch_record record = {
     .epoch = t->at.epoch + 1, .steps = steps_done(t), .loss = cy_tally_loss(trained),
-    .accuracy = cy_tally_accuracy(trained, t->objective.classes), .validation_loss = cy_tally_loss(validation),
-    .validation_accuracy = cy_tally_accuracy(validation, t->objective.classes),
+    .accuracy = cy_tally_accuracy(trained, t->problem.classes), .validation_loss = cy_tally_loss(validation),
+    .validation_accuracy = cy_tally_accuracy(validation, t->problem.classes),
     .learning_rate = cy_schedule_rate(t->options.schedule, t->options.learning_rate, steps_done(t) - 1),
     .seconds = t->at.seconds, .best = best};
   CY_TRY(cy_trainer_add_record(t, record));
