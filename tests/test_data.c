@@ -701,6 +701,27 @@ static void a_wrong_checksum_is_refused_and_removed(void **state) {
   stop_fixture(f);
 }
 
+static void after_a_wrong_file_the_next_address_is_tried(void **state) {
+  (void)state;
+  fixture *f = start_fixture("mirrors");
+  unsigned char *damaged = malloc(CONTENT);
+  char bad[64];
+  assert_non_null(damaged);
+  memcpy(damaged, f->content, CONTENT);
+  damaged[7] ^= 1;
+  http_server other = {.name = "data.bin", .content = damaged, .length = CONTENT, .ranges = true};
+  assert_true(http_start(&other));
+  snprintf(bad, sizeof bad, "http://127.0.0.1:%d/files", other.port);
+  const char *const urls[] = {bad, f->url, NULL};
+  f->set.urls = urls;
+  OK(cy_data_get(&f->set, (cy_data_options){.directory = f->directory, .timeout_seconds = 5}));
+  assert_fetched(f);
+  assert_int_equal(other.requests, 1);
+  http_stop(&other);
+  stop_fixture(f);
+  free(damaged);
+}
+
 static bool cancel_half_way(const cy_data_progress *p, void *user) {
   cy_data_progress *last = user;
   *last = *p;
@@ -770,6 +791,7 @@ int main(void) {
       cmocka_unit_test(a_server_without_ranges_sends_everything_again),
       cmocka_unit_test(a_stale_part_is_discarded),
       cmocka_unit_test(a_wrong_checksum_is_refused_and_removed),
+      cmocka_unit_test(after_a_wrong_file_the_next_address_is_tried),
       cmocka_unit_test(a_cancelled_download_can_be_continued),
       cmocka_unit_test(unreachable_servers_and_absent_files_are_told),
 #endif

@@ -713,6 +713,20 @@ static void pools_and_resizing_say_what_does_not_fit(void **state) {
 #undef X
 }
 
+/* The image takes 4 bytes; lists of its places would take more than can be counted. */
+static void windows_larger_than_memory_are_refused(void **state) {
+  (void)state;
+  const int64_t most = INT64_MAX / 8 / 5 * 4;
+  feeds f = feeds_begin();
+  cy_program *program;
+  int i = feeds_add(&f, CY_F32, CY_SHAPE(1, 1, 1));
+  cy_value y = cy_window_sum(cy_broadcast(f.value[i], CY_SHAPE(1, 1, most)), (cy_windows){.kernel = {most}});
+  assert_ok(cy_graph_status(f.graph));
+  assert_int_equal(cy_compile(&y, 1, NULL, 0, (cy_program_options){.threads = 2}, &program), CY_NO_MEMORY);
+  assert_null(program);
+  feeds_end(&f);
+}
+
 int main(void) {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(products_of_the_coursework),
@@ -735,6 +749,7 @@ int main(void) {
       cmocka_unit_test(convolution_commutes_with_translation),
       cmocka_unit_test(convolutions_say_what_does_not_fit),
       cmocka_unit_test(pools_and_resizing_say_what_does_not_fit),
+      cmocka_unit_test(windows_larger_than_memory_are_refused),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }

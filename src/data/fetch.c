@@ -181,7 +181,7 @@ static cy_status check(download *d, const char *path, bool *agrees, char text[CY
 }
 
 /* A part begun earlier may stem from another version of the file, so a mismatch after continuing is tried once from
- * the start. */
+ * the start. What is wrong is emptied, not removed: the next address writes to the same open file. */
 static cy_status fetch_from(download *d, const char *base) {
   char got[CY_SHA256_TEXT];
   bool agrees = false;
@@ -193,7 +193,6 @@ static cy_status fetch_from(download *d, const char *base) {
     CY_TRY(start_over(d));
     if (!continued) break;
   }
-  unlink(d->part);
   return cy_fail(CY_INVALID, "%s: %s from %s has SHA-256 %s, expected %s; it was removed", d->set->name, d->file->name,
                  base, got, d->file->sha256);
 }

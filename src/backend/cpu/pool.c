@@ -11,6 +11,7 @@
 enum { MOST_CHOICES = 16 };      /* places that are compared with an index; more: it is followed */
 enum { SMALL = 1 << 13 };        /* elements that one thread does alone */
 enum { FOLLOWED_CHANNELS = 16 }; /* of a task that follows an index */
+enum { PLACE_BYTES = 2 * sizeof(int64_t) + sizeof(int32_t) }; /* in a thread's lists */
 
 typedef enum pooling { SUM, SPREAD, ARGMAX, MAX, GATHER, SCATTER } pooling;
 
@@ -108,6 +109,9 @@ static cy_status find_places(plan *p, const cy_window_attrs *w) {
     }
     p->most *= most;
   }
+  /* An image can be larger than memory where elements repeat; lists of its places cannot. */
+  if (p->most > PTRDIFF_MAX / 2 / PLACE_BYTES / p->threads)
+    return cy_fail(CY_NO_MEMORY, "windows of %lld elements are too large to list", (long long)p->most);
   return CY_OK;
 }
 
@@ -166,9 +170,7 @@ static cy_status create(const cy_instruction *instruction, int threads, void **o
 }
 
 /* Lists of places, for every thread. */
-static size_t list_bytes(const plan *p) {
-  return ((size_t)p->most * (2 * sizeof(int64_t) + sizeof(int32_t)) + 63) / 64 * 64;
-}
+static size_t list_bytes(const plan *p) { return ((size_t)p->most * PLACE_BYTES + 63) / 64 * 64; }
 
 static size_t scratch(const void *plan_) {
   const plan *p = plan_;
