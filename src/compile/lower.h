@@ -63,7 +63,17 @@ cy_status cy_emit(cy_lowering *lowering, const cy_value *outputs, int n_outputs,
                   cy_program *program);
 /* Pass, frozen programs: what depends on variables and constants only comes first and is marked still. */
 cy_status cy_find_prologue(cy_program *program);
-/* Pass: shares arena memory between buffers whose lives do not overlap. */
+/* Pass: what only writes into bound tensors moves up. */
+cy_status cy_release_early(cy_program *program);
+/* Pass: predicates of values that are kept anyway are computed where they are read. */
+cy_status cy_move_predicates(cy_program *program);
+/* Pass: values that cost little are computed again rather than kept: always, or where it is worth it. Kernels exist but for
+ * the new instructions. */
+cy_status cy_recompute_values(cy_program *program, bool always);
+/* Bytes of the arena alive at once, workspaces included, and the instruction where they are most. Leaves every buffer's
+ * first and last use. */
+cy_status cy_measure_peak(cy_program *program, size_t *peak, int *at);
+/* Pass: shares arena memory between buffers and workspaces whose lives do not overlap. Kernels exist. */
 cy_status cy_plan_memory(cy_program *program);
 
 #endif

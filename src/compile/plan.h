@@ -42,6 +42,7 @@ typedef struct cy_instruction {
   const char *label;     /* "fc1: dot", for listings and diagnostics */
   double flops;
   uint32_t still;        /* bit i: operand i is still */
+  size_t scratch, scratch_offset; /* bytes of workspace, and where in the arena */
 } cy_instruction;
 
 /* A kernel of a backend: prepared once per instruction, given a per-session instance if it wants one, then run.
@@ -91,7 +92,6 @@ struct cy_program {
   int n_bindings;
   cy_operand *outputs;
   int n_outputs;
-  size_t scratch_offset; /* the workspace, shared by all instructions, ends the arena */
   size_t arena_bytes;
   size_t kept_bytes;     /* of all instances */
   double flops;

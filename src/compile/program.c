@@ -8,8 +8,7 @@
 /* ---- the reference kernel as a backend's kernel ---- */
 
 typedef struct reference_plan {
-  const cy_instruction *instruction;
-
+  cy_instruction instruction;
 } reference_plan;
 
 static cy_status reference_create(const cy_instruction *instruction, int threads, void **plan) {
@@ -19,16 +18,16 @@ static cy_status reference_create(const cy_instruction *instruction, int threads
   reference_plan *p = cy_calloc(1, sizeof *p);
   if (!p) return cy_no_memory();
   *plan = p;
-  p->instruction = instruction;
+  p->instruction = *instruction;
   return CY_OK;
 }
 
 static size_t reference_scratch(const void *plan) {
-  return (size_t)((const reference_plan *)plan)->instruction->n_in * sizeof(cy_view);
+  return (size_t)((const reference_plan *)plan)->instruction.n_in * sizeof(cy_view);
 }
 
 static cy_status reference_run(const void *plan, void *instance, void *const *in, void *const *out, void *scratch) {
-  const cy_instruction *i = ((const reference_plan *)plan)->instruction;
+  const cy_instruction *i = &((const reference_plan *)plan)->instruction;
   cy_view *views = scratch, result = i->out[0].layout;
   (void)instance;
   for (int k = 0; k < i->n_in; k++) {
@@ -46,23 +45,20 @@ const cy_kernel cy_reference_kernel = {.create = reference_create, .destroy = cy
 /* ---- compiling ---- */
 
 static cy_status create_kernels(cy_program *p) {
-  size_t scratch = 0;
   for (int i = 0; i < p->n_instructions; i++) {
     cy_instruction *instruction = &p->instructions[i];
     const cy_kernel *kernel = instruction->fused ? p->backend->fused : p->backend->find(instruction);
+    if (instruction->kernel) continue;
     instruction->kernel = kernel ? kernel : &cy_reference_kernel;
     cy_status status = instruction->kernel->create(instruction, p->threads, &instruction->plan);
     if (status != CY_OK) {
       instruction->kernel = NULL; /* nothing to destroy */
       return status;
     }
-    size_t bytes = instruction->kernel->scratch ? instruction->kernel->scratch(instruction->plan) : 0;
-    if (bytes > scratch) scratch = bytes;
+    if (instruction->kernel->scratch) instruction->scratch = instruction->kernel->scratch(instruction->plan);
     if (instruction->kernel->kept) p->kept_bytes += instruction->kernel->kept(instruction->plan);
     p->flops += instruction->flops;
   }
-  p->scratch_offset = p->arena_bytes;
-  p->arena_bytes += scratch;
   return CY_OK;
 }
 
@@ -96,7 +92,8 @@ static cy_status lower(cy_graph *graph, const cy_value *values, int n_outputs, i
     if (status == CY_OK) status = cy_assign_units(&l);
     if (status == CY_OK) status = cy_emit(&l, values, n_outputs, updates, n_updates, p);
     if (status == CY_OK && p->frozen) status = cy_find_prologue(p);
-    if (status == CY_OK) status = cy_plan_memory(p);
+    if (status == CY_OK && !p->frozen && !p->unfused) status = cy_move_predicates(p);
+    if (status == CY_OK && !p->frozen && !p->unfused) status = cy_release_early(p);
     cy_lowering_end(&l);
   }
   cy_free(updates);
@@ -134,6 +131,11 @@ cy_status cy_compile_for(const cy_backend *backend, const cy_value *outputs, int
   if (status == CY_OK) status = cy_simplify(values, n, &simplified);
   if (status == CY_OK) status = lower(simplified, values, n_outputs, n_updates, p);
   if (status == CY_OK) status = create_kernels(p);
+  if (status == CY_OK && options.recompute != CY_RECOMPUTE_NEVER && !p->frozen && !p->unfused) {
+    status = cy_recompute_values(p, options.recompute == CY_RECOMPUTE_ALWAYS);
+    if (status == CY_OK) status = create_kernels(p); /* of the new instructions */
+  }
+  if (status == CY_OK) status = cy_plan_memory(p);
   cy_graph_free(simplified);
   cy_free(values);
   if (status != CY_OK) {

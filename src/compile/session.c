@@ -163,11 +163,11 @@ static cy_status prepare(cy_session *s) {
 
 static cy_status run_from(cy_session *s, int first, int end) {
   const cy_program *p = s->program;
-  void *scratch = s->arena + p->scratch_offset;
   for (int i = first; i < end; i++) {
     const cy_instruction *instruction = &p->instructions[i];
     const call *c = &s->calls[i];
-    CY_TRY(instruction->kernel->run(instruction->plan, c->instance, c->in, c->out, scratch));
+    CY_TRY(instruction->kernel->run(instruction->plan, c->instance, c->in, c->out,
+                                     s->arena + instruction->scratch_offset));
   }
   return CY_OK;
 }
@@ -179,7 +179,7 @@ static cy_status run_prologue(cy_session *s) {
   for (int i = p->n_prologue; i < p->n_instructions; i++)
     if (p->instructions[i].still && p->instructions[i].kernel->prepare)
       p->instructions[i].kernel->prepare(p->instructions[i].plan, s->calls[i].instance, s->calls[i].in,
-                                         s->arena + p->scratch_offset);
+                                         s->arena + p->instructions[i].scratch_offset);
   s->unprepared = false;
   return CY_OK;
 }
