@@ -1,0 +1,271 @@
+/* Objectives: values, gradients and products of functions whose derivatives are known by hand; how they fail. */
+#include <cauchy/objective.h>
+
+#include <cauchy/autodiff.h>
+#include <cauchy/nn.h>
+
+#include <math.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#define assert_ok(call)                                        \
+  do {                                                         \
+    if ((call) != CY_OK) fail_msg("%s", cy_error_message());   \
+  } while (0)
+
+#define assert_error(call, status, text)                                                                      \
+  do {                                                                                                        \
+    assert_int_equal(call, status);                                                                           \
+    if (!strstr(cy_error_message(), text)) fail_msg("\"%s\" lacks \"%s\"", cy_error_message(), text);         \
+  } while (0)
+
+static void assert_near(double got, double want, double tolerance) {
+  if (!(fabs(got - want) <= tolerance * fmax(1, fabs(want)))) fail_msg("%.17g instead of %.17g", got, want);
+}
+
+/* ---- x^2 y + exp(z), of f64 and f32 variables ---- */
+
+typedef struct fixture {
+  cy_graph *graph;
+  cy_objective *f;
+} fixture;
+
+static fixture open_polynomial(void) {
+  fixture p = {0};
+  assert_ok(cy_graph_create(&p.graph));
+  cy_value xy = cy_input(p.graph, "xy", CY_F64, CY_SHAPE(2)), z = cy_input(p.graph, "z", CY_F32, CY_SCALAR);
+  cy_value x = cy_slice_axis(xy, 0, 0, 1), y = cy_slice_axis(xy, 0, 1, 2);
+  cy_value loss = cy_add(cy_sum(cy_mul(cy_square(x), y), NULL, 0, false), cy_convert(cy_exp(z), CY_F64));
+  const cy_value variables[] = {xy, z};
+  assert_ok(cy_objective_create((cy_objective_graph){.loss = loss, .variables = variables, .n = 2}, &p.f));
+  return p;
+}
+
+static void values_gradients_and_products(void **state) {
+  (void)state;
+  fixture p = open_polynomial();
+  cy_graph_free(p.graph); /* the objective has its own copy */
+  const double x[] = {3, 5, 0.5}, v[] = {1, -2, 4};
+  double value, gradient[3], product[3];
+  assert_int_equal(cy_objective_size(p.f), 3);
+  assert_ok(cy_objective_product(p.f, CY_HESSIAN, x, v, product));
+  assert_ok(cy_objective_value(p.f, x, &value));
+  assert_near(value, 45 + exp(0.5), 1e-6);
+  assert_ok(cy_objective_gradient(p.f, x, &value, gradient));
+  assert_near(value, 45 + exp(0.5), 1e-6);
+  const double slopes[] = {2 * 3 * 5, 9, exp(0.5)}, curved[] = {2 * 5 * 1 + 2 * 3 * -2, 2 * 3 * 1, exp(0.5) * 4};
+  for (int i = 0; i < 3; i++) {
+    assert_near(gradient[i], slopes[i], 1e-6);
+    assert_near(product[i], curved[i], 1e-6);
+  }
+  assert_false(cy_objective_has(p.f, CY_GAUSS_NEWTON));
+  assert_error(cy_objective_product(p.f, CY_GAUSS_NEWTON, x, v, product), CY_UNSUPPORTED, "gauss-newton");
+  assert_error(cy_objective_start(p.f, product), CY_UNSUPPORTED, "stands nowhere");
+  cy_objective_free(p.f);
+}
+
+static void numbers_that_are_not_finite_are_results(void **state) {
+  (void)state;
+  fixture p = {0};
+  double value, gradient;
+  assert_ok(cy_graph_create(&p.graph));
+  cy_value x = cy_input(p.graph, "x", CY_F64, CY_SCALAR);
+  assert_ok(cy_objective_create((cy_objective_graph){.loss = cy_log(x), .variables = &x, .n = 1}, &p.f));
+  assert_ok(cy_objective_value(p.f, (double[]){-1}, &value));
+  assert_true(isnan(value));
+  assert_ok(cy_objective_gradient(p.f, (double[]){0}, &value, &gradient));
+  assert_true(isinf(value) && isinf(gradient));
+  cy_objective_free(p.f);
+  cy_graph_free(p.graph);
+}
+
+/* ---- a network: x W, with squared error to targets, and a penalty on W ---- */
+
+enum { SAMPLES = 5, INPUTS = 3, OUTPUTS = 2, WEIGHTS = INPUTS * OUTPUTS };
+
+typedef struct network {
+  cy_graph *graph;
+  cy_tensor *x, *y;
+  cy_objective *f;
+  double at[WEIGHTS], v[WEIGHTS];
+} network;
+
+/* loss = mean over samples of 1/2 |tanh(x W) - y|^2, plus penalty / 2 |W|^2 */
+static network open_network(double penalty) {
+  network n = {0};
+  assert_ok(cy_graph_create(&n.graph));
+  cy_value x = cy_input(n.graph, "x", CY_F64, CY_SHAPE(SAMPLES, INPUTS));
+  cy_value y = cy_input(n.graph, "y", CY_F64, CY_SHAPE(SAMPLES, OUTPUTS));
+  cy_value w = cy_variable(n.graph, "w", CY_F64, CY_SHAPE(INPUTS, OUTPUTS));
+  cy_value output = cy_tanh(cy_matmul(x, w));
+  cy_value losses = cy_mul_scalar(cy_sum(cy_square(cy_sub(output, y)), (int[]){1}, 1, false), 0.5);
+  cy_value loss = cy_mean(losses, NULL, 0, false);
+  loss = cy_add(loss, cy_mul_scalar(cy_sum(cy_square(w), NULL, 0, false), penalty / 2));
+  assert_ok(cy_objective_create(
+      (cy_objective_graph){.loss = loss, .variables = &w, .n = 1, .output = output, .losses = losses}, &n.f));
+  assert_ok(cy_tensor_create(CY_F64, CY_SHAPE(SAMPLES, INPUTS), &n.x));
+  assert_ok(cy_tensor_create(CY_F64, CY_SHAPE(SAMPLES, OUTPUTS), &n.y));
+  for (int i = 0; i < SAMPLES * INPUTS; i++) cy_tensor_set(n.x, i, sin(1 + 2.3 * i));
+  for (int i = 0; i < SAMPLES * OUTPUTS; i++) cy_tensor_set(n.y, i, cos(2 + 1.7 * i));
+  for (int i = 0; i < WEIGHTS; i++) n.at[i] = 0.4 * sin(3 + i), n.v[i] = cos(5 + i);
+  return n;
+}
+
+static void close_network(network *n) {
+  cy_objective_free(n->f);
+  cy_tensor_free(n->x);
+  cy_tensor_free(n->y);
+  cy_graph_free(n->graph);
+}
+
+/* J' J v / SAMPLES, and the mean of g g' v, by loops. */
+static void by_hand(const network *n, double penalty, double *gauss_newton, double *fisher) {
+  for (int i = 0; i < WEIGHTS; i++) gauss_newton[i] = penalty * n->v[i], fisher[i] = 0;
+  for (int s = 0; s < SAMPLES; s++) {
+    double slope[OUTPUTS], tangent[OUTPUTS], residual[OUTPUTS], along = 0;
+    for (int o = 0; o < OUTPUTS; o++) {
+      double sum = 0, dsum = 0;
+      for (int i = 0; i < INPUTS; i++) {
+        double xi = cy_tensor_at(n->x, s * INPUTS + i);
+        sum += xi * n->at[i * OUTPUTS + o];
+        dsum += xi * n->v[i * OUTPUTS + o];
+      }
+      slope[o] = 1 - tanh(sum) * tanh(sum);
+      tangent[o] = slope[o] * dsum;
+      residual[o] = tanh(sum) - cy_tensor_at(n->y, s * OUTPUTS + o);
+      along += residual[o] * tangent[o];
+    }
+    for (int i = 0; i < INPUTS; i++)
+      for (int o = 0; o < OUTPUTS; o++) {
+        double xi = cy_tensor_at(n->x, s * INPUTS + i);
+        gauss_newton[i * OUTPUTS + o] += xi * slope[o] * tangent[o] / SAMPLES;
+        fisher[i * OUTPUTS + o] += residual[o] * slope[o] * xi * along / SAMPLES;
+      }
+  }
+}
+
+static void gauss_newton_and_fisher_by_hand(void **state) {
+  (void)state;
+  for (int k = 0; k < 2; k++) {
+    double penalty = k * 0.3, want_g[WEIGHTS], want_f[WEIGHTS], g[WEIGHTS], f[WEIGHTS];
+    network n = open_network(penalty);
+    by_hand(&n, penalty, want_g, want_f);
+    assert_ok(cy_objective_bind(n.f, "x", n.x));
+    assert_ok(cy_objective_bind(n.f, "y", n.y));
+    assert_ok(cy_objective_product(n.f, CY_GAUSS_NEWTON, n.at, n.v, g));
+    assert_ok(cy_objective_product(n.f, CY_EMPIRICAL_FISHER, n.at, n.v, f));
+    for (int i = 0; i < WEIGHTS; i++) {
+      assert_near(g[i], want_g[i], 1e-13);
+      assert_near(f[i], want_f[i], 1e-13);
+    }
+    close_network(&n);
+  }
+}
+
+static void inputs_can_be_bound_again(void **state) {
+  (void)state;
+  network n = open_network(0);
+  double before, after, again, h[WEIGHTS];
+  assert_error(cy_objective_value(n.f, n.at, &before), CY_INVALID, "not bound");
+  assert_ok(cy_objective_bind(n.f, "x", n.x));
+  assert_ok(cy_objective_bind(n.f, "y", n.y));
+  assert_ok(cy_objective_value(n.f, n.at, &before));
+  assert_ok(cy_objective_product(n.f, CY_HESSIAN, n.at, n.v, h)); /* more memory: sessions move */
+  assert_ok(cy_objective_value(n.f, n.at, &again));
+  assert_true(before == again);
+  assert_ok(cy_objective_bind(n.f, "y", n.y));
+  cy_tensor_set(n.y, 0, 7);
+  assert_ok(cy_objective_value(n.f, n.at, &after));
+  assert_true(after > before);
+  assert_error(cy_objective_bind(n.f, "z", n.x), CY_INVALID, "\"z\"");
+  assert_error(cy_objective_bind(n.f, "w", n.x), CY_INVALID, "\"w\"");
+  assert_error(cy_objective_bind(n.f, "y", n.x), CY_INVALID, "f64 5x2, but the tensor is f64 5x3");
+  close_network(&n);
+}
+
+static void costs_are_known(void **state) {
+  (void)state;
+  network n = open_network(0);
+  cy_objective_cost value, gradient, product;
+  assert_ok(cy_objective_cost_of(n.f, CY_PASS_VALUE, &value));
+  assert_ok(cy_objective_cost_of(n.f, CY_PASS_GRADIENT, &gradient));
+  assert_ok(cy_objective_cost_of(n.f, CY_PASS_HESSIAN, &product));
+  assert_true(value.flops > 0 && value.flops < gradient.flops && gradient.flops < product.flops);
+  assert_true(product.arena_bytes > 0);
+  assert_error(cy_objective_cost_of(n.f, (cy_objective_pass)17, &value), CY_INVALID, "17");
+  close_network(&n);
+}
+
+static void mistakes_are_told(void **state) {
+  (void)state;
+  cy_graph *graph, *other;
+  cy_objective *f;
+  assert_ok(cy_graph_create(&graph));
+  assert_ok(cy_graph_create(&other));
+  cy_value x = cy_input(graph, "x", CY_F64, CY_SHAPE(2)), k = cy_input(graph, "k", CY_I64, CY_SCALAR);
+  cy_value loss = cy_sum(cy_square(x), NULL, 0, false), twice[] = {x, x}, stranger = cy_scalar(other, CY_F64, 1);
+  assert_error(cy_objective_create((cy_objective_graph){.loss = cy_square(x), .variables = &x, .n = 1}, &f), CY_INVALID,
+               "scalar, not f64 2");
+  assert_error(cy_objective_create((cy_objective_graph){.loss = loss}, &f), CY_INVALID, "nothing to vary");
+  assert_error(cy_objective_create((cy_objective_graph){.loss = loss, .variables = twice, .n = 2}, &f), CY_INVALID, "twice");
+  assert_error(cy_objective_create((cy_objective_graph){.loss = loss, .variables = &loss, .n = 1}, &f), CY_INVALID,
+               "neither a variable nor an input");
+  assert_error(cy_objective_create((cy_objective_graph){.loss = loss, .variables = &k, .n = 1}, &f), CY_INVALID, "\"k\" is i64");
+  assert_error(cy_objective_create((cy_objective_graph){.loss = loss, .variables = &stranger, .n = 1}, &f), CY_INVALID,
+               "different graphs");
+  assert_error(cy_objective_create((cy_objective_graph){.loss = loss, .variables = &x, .n = 1, .output = x}, &f), CY_INVALID,
+               "the output is the variable");
+  assert_error(cy_objective_create((cy_objective_graph){.variables = &x, .n = 1}, &f), CY_INVALID, "no loss");
+  assert_null(f);
+  cy_graph_free(graph);
+  cy_graph_free(other);
+}
+
+/* ---- functions of the caller's ---- */
+
+static cy_status bowl(void *self, const double *x, double *value) {
+  *value = *(double *)self * x[0] * x[0] / 2;
+  return CY_OK;
+}
+static cy_status bowl_gradient(void *self, const double *x, double *value, double *gradient) {
+  gradient[0] = *(double *)self * x[0];
+  return bowl(self, x, value);
+}
+
+static void callers_have_their_own(void **state) {
+  (void)state;
+  cy_objective *f;
+  double steepness = 3, value, gradient, out;
+  cy_objective_cost cost;
+  assert_ok(cy_objective_of((cy_objective_methods){.value = bowl, .gradient = bowl_gradient}, &steepness, 1, &f));
+  assert_ok(cy_objective_gradient(f, (double[]){2}, &value, &gradient));
+  assert_true(value == 6 && gradient == 6);
+  assert_false(cy_objective_has(f, CY_HESSIAN));
+  assert_error(cy_objective_product(f, CY_HESSIAN, &value, &value, &out), CY_UNSUPPORTED, "hessian");
+  assert_error(cy_objective_product(f, (cy_curvature)9, &value, &value, &out), CY_INVALID, "number 9");
+  assert_error(cy_objective_cost_of(f, CY_PASS_VALUE, &cost), CY_UNSUPPORTED, "cost");
+  assert_error(cy_objective_bind(f, "x", NULL), CY_INVALID, "of graphs");
+  cy_objective_free(f);
+  assert_error(cy_objective_of((cy_objective_methods){.value = bowl}, NULL, 1, &f), CY_INVALID, "gradient");
+  assert_error(cy_objective_of((cy_objective_methods){.value = bowl, .gradient = bowl_gradient}, NULL, 0, &f), CY_INVALID,
+               "0 numbers");
+}
+
+int main(void) {
+  const struct CMUnitTest tests[] = {
+      cmocka_unit_test(values_gradients_and_products),
+      cmocka_unit_test(numbers_that_are_not_finite_are_results),
+      cmocka_unit_test(gauss_newton_and_fisher_by_hand),
+      cmocka_unit_test(inputs_can_be_bound_again),
+      cmocka_unit_test(costs_are_known),
+      cmocka_unit_test(mistakes_are_told),
+      cmocka_unit_test(callers_have_their_own),
+  };
+  return cmocka_run_group_tests(tests, NULL, NULL);
+}
