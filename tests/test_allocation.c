@@ -167,6 +167,42 @@ static cy_status images(void) {
   return status;
 }
 
+/* A frozen program on wide images: normalisations folded into weights, weights kept packed by each method that has a form of
+ * its own, on two threads; then new weights. */
+static cy_status frozen_images(void) {
+  cy_graph *graph = NULL;
+  cy_program *program = NULL;
+  cy_session *session = NULL;
+  cy_tensor *tensors[6] = {NULL};
+  const cy_shape shapes[6] = {CY_SHAPE(2, 3, 12, 12), CY_SHAPE(32, 3, 3, 3), CY_SHAPE(32, 32, 3, 3), CY_SHAPE(24, 32, 5, 5),
+                              CY_SHAPE(32), CY_SHAPE(32, 1, 1)};
+  static const char *const names[6] = {"x", "w1", "w2", "w3", "bias", "scale"};
+  cy_value v[6];
+  cy_status status = cy_graph_create(&graph);
+  if (status != CY_OK) return status;
+  cy_windows three = {.low = {1, 1}, .high = {1, 1}}, five = {.low = {2, 2}, .high = {2, 2}, .stride = {2, 2}};
+  for (int i = 0; i < 6; i++)
+    v[i] = i ? cy_variable(graph, names[i], CY_F32, shapes[i]) : cy_input(graph, names[i], CY_F32, shapes[i]);
+  cy_value y = cy_convolution(v[0], v[1], three);
+  y = cy_relu(cy_add(y, cy_broadcast_axes(v[4], cy_value_shape(y), (int[]){1})));
+  y = cy_relu(cy_mul(cy_convolution(y, v[2], three), v[5]));
+  y = cy_max_pool(cy_convolution(y, v[3], five), (cy_windows){.kernel = {2, 2}, .stride = {2, 2}});
+  status = cy_compile(&y, 1, NULL, 0, (cy_program_options){.threads = 2, .frozen = true}, &program);
+  if (status == CY_OK) status = cy_session_create(program, &session);
+  for (int i = 0; i < 6 && status == CY_OK; i++) {
+    status = cy_tensor_create(CY_F32, shapes[i], &tensors[i]);
+    if (status == CY_OK) status = cy_session_bind(session, names[i], tensors[i]);
+  }
+  if (status == CY_OK) status = cy_session_run(session);
+  if (status == CY_OK) status = cy_session_bind(session, "w2", tensors[2]);
+  if (status == CY_OK) status = cy_session_run(session);
+  cy_session_free(session);
+  cy_program_free(program);
+  for (int i = 0; i < 6; i++) cy_tensor_free(tensors[i]);
+  cy_graph_free(graph);
+  return status;
+}
+
 /* life is lived once for each of its allocations, which fails; at least so many are expected. */
 static void fail_each_allocation(cy_status life(void), long expected) {
   failing = 0;
@@ -201,11 +237,17 @@ static void any_allocation_of_images_may_fail(void **unused) {
   fail_each_allocation(images, 100);
 }
 
+static void any_allocation_of_frozen_images_may_fail(void **unused) {
+  (void)unused;
+  fail_each_allocation(frozen_images, 100);
+}
+
 int main(void) {
   const struct CMUnitTest tests[] = {
     cmocka_unit_test(steps_allocate_nothing),
     cmocka_unit_test(any_allocation_may_fail),
     cmocka_unit_test(any_allocation_of_images_may_fail),
+    cmocka_unit_test(any_allocation_of_frozen_images_may_fail),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }
