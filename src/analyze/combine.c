@@ -70,6 +70,12 @@ bool cy_reach_elements(const cy_reach *r, int64_t i, int64_t *first, int64_t *st
   *first = *step = 0;
   if (!cy_mul_i64(i, r->stride, &start) || !cy_add_i64(start, r->high, &end) || !cy_add_i64(start, r->low, &start))
     return false;
+  int64_t middle = start + (end - start) / 2;
+  if (r->exact && middle % divisor == 0) {
+    *first = middle / divisor;
+    *step = *n = 1;
+    return true;
+  }
   for (int64_t tries = divisor / cy_common_divisor(stride, divisor); tries > 0 && start % divisor != 0; tries--)
     if (!cy_add_i64(start, stride, &start)) return false;
   if (start % divisor != 0 || start > end) return true;

@@ -65,16 +65,18 @@ typedef struct cy_call {
 
 /* Which elements of an operand's axis an element of the result depends on. Where i is the result's coordinate along axis:
  * those of (i stride + low) / divisor, (i stride + low + step) / divisor, ... that are whole, up to (i stride + high) /
- * divisor; axis -1: all of them. The bounds do not stop at the ends of the axis, so that receptive fields can be larger than
- * the input. */
+ * divisor; axis -1: all of them. If exact: where the middle of the bounds is whole, that one alone, as interpolation passes
+ * through the elements. The bounds do not stop at the ends of the axis, so that receptive fields can be larger than the
+ * input. */
 typedef struct cy_reach {
   int axis;
   int64_t stride, low, high, divisor;
   int64_t step; /* of dilated windows; 0 means 1 */
+  bool exact;
 } cy_reach;
 /* The same place along axis; everything. */
-static inline cy_reach cy_reach_same(int axis) { return (cy_reach){axis, 1, 0, 0, 1, 1}; }
-static inline cy_reach cy_reach_all(void) { return (cy_reach){-1, 0, 0, 0, 1, 1}; }
+static inline cy_reach cy_reach_same(int axis) { return (cy_reach){axis, 1, 0, 0, 1, 1, false}; }
+static inline cy_reach cy_reach_all(void) { return (cy_reach){-1, 0, 0, 0, 1, 1, false}; }
 
 /* An instance of the operation for tests: operand types, the range of their values, attributes. */
 enum { CY_SAMPLE_OPERANDS = 4, CY_SAMPLE_ATTRS = 512 };

@@ -67,7 +67,7 @@ static void reach_pad(const void *attrs, const cy_type *in, int n, const cy_type
   const pad_attrs *a = attrs;
   (void)in, (void)n, (void)out, (void)operand;
   for (int i = 0; i < a->low.n; i++)
-    reach[i] = (cy_reach){i, 1, -a->low.at[i], -a->low.at[i], a->interior.at[i] + 1, 1};
+    reach[i] = (cy_reach){i, 1, -a->low.at[i], -a->low.at[i], a->interior.at[i] + 1, 1, false};
 }
 
 static void sample_pad(const cy_op *op, cy_rng *rng, cy_sample *s) {
@@ -164,7 +164,7 @@ static void reach_concat(const void *attrs, const cy_type *in, int n, const cy_t
   int64_t axis = ((const cy_axis_attrs *)attrs)->axis, start = 0;
   for (int i = 0; i < operand; i++) start += in[i].shape.dim[axis];
   cy_reach_pointwise(attrs, in, n, out, operand, reach);
-  reach[axis] = (cy_reach){(int)axis, 1, -start, -start, 1, 1};
+  reach[axis] = (cy_reach){(int)axis, 1, -start, -start, 1, 1, false};
 }
 
 static void sample_concat(const cy_op *op, cy_rng *rng, cy_sample *s) {

@@ -231,7 +231,7 @@ static double cost_convolution(const void *attrs, const cy_type *in, int n, cons
 /* Channels of one side of a group that an element of the other side depends on: `from` per group where the result has
  * `to`. Not exact where both are more than one. */
 static cy_reach reach_group(int64_t from, int64_t to, int64_t groups) {
-  return groups == 1 ? cy_reach_all() : (cy_reach){1, from, -(to - 1) * from, (from - 1) * to, to, 1};
+  return groups == 1 ? cy_reach_all() : (cy_reach){1, from, -(to - 1) * from, (from - 1) * to, to, 1, false};
 }
 
 static void reach_convolution(const void *attrs, const cy_type *in, int n, const cy_type *out, int operand,
@@ -261,7 +261,8 @@ static void reach_convolution(const void *attrs, const cy_type *in, int n, const
     if (a->groups == 1) reach[1] = cy_reach_same(1);
     for (int i = 0; i < a->size.n; i++) {
       int64_t last = (cy_window_extent(a, i) - 1) * a->stride.at[i];
-      reach[i + 2] = (cy_reach){i + 2, a->dilation.at[i], -a->low.at[i], last - a->low.at[i], 1, a->stride.at[i]};
+      reach[i + 2] =
+          (cy_reach){i + 2, a->dilation.at[i], -a->low.at[i], last - a->low.at[i], 1, a->stride.at[i], false};
     }
   }
 }

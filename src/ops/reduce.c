@@ -367,7 +367,7 @@ static void reach_cumsum(const void *attrs, const cy_type *in, int n, const cy_t
   const scan_attrs *a = attrs;
   int64_t last = in[0].shape.dim[a->axis] - 1;
   cy_reach_pointwise(attrs, in, n, out, operand, reach);
-  reach[a->axis] = (cy_reach){(int)a->axis, 1, a->reverse ? 0 : -last, a->reverse ? last : 0, 1, 1};
+  reach[a->axis] = (cy_reach){(int)a->axis, 1, a->reverse ? 0 : -last, a->reverse ? last : 0, 1, 1, false};
 }
 
 static void sample_cumsum(const cy_op *op, cy_rng *rng, cy_sample *s) {

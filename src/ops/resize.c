@@ -182,12 +182,15 @@ static double cost_resize(const void *attrs, const cy_type *in, int n, const cy_
   return operations;
 }
 
-/* From floor(position) + first to floor(position) + last; floor(p / d) is the least whole number from
- * (p - d + 1) / d. */
+/* From floor(position) + first to floor(position) + last; floor(p / d) is the least whole number from (p - d + 1) / d.
+ * At a whole position all other weights are zero: the bounds stop short of the whole number after the last one, and are
+ * then symmetric about the position. */
 static cy_reach reach_axis(const resize_attrs *a, int i) {
   position p = position_of(a, i);
+  bool smooth = a->mode != CY_RESIZE_NEAREST;
   int64_t low = p.offset - (p.divisor - 1) + taps_of[a->mode].first * p.divisor;
-  return (cy_reach){i + 2, p.stride, low, p.offset + taps_of[a->mode].last * p.divisor, p.divisor, 1};
+  int64_t high = p.offset + taps_of[a->mode].last * p.divisor - smooth;
+  return (cy_reach){i + 2, p.stride, low, high, p.divisor, 1, smooth};
 }
 
 static void reach_resize(const void *attrs, const cy_type *in, int n, const cy_type *out, int operand,
@@ -199,7 +202,7 @@ static void reach_resize(const void *attrs, const cy_type *in, int n, const cy_t
   for (int i = 0; i < a->from.n; i++) reach[i + 2] = reach_axis(a, i);
 }
 
-/* The same bounds, solved for the element of y. */
+/* The same bounds, solved for the element of y: after cubic interpolation also those at whole positions nearby. */
 static void reach_resize_transpose(const void *attrs, const cy_type *in, int n, const cy_type *out, int operand,
                                    cy_reach *reach) {
   const resize_attrs *a = attrs;
@@ -208,7 +211,7 @@ static void reach_resize_transpose(const void *attrs, const cy_type *in, int n, 
   reach[1] = cy_reach_same(1);
   for (int i = 0; i < a->from.n; i++) {
     cy_reach r = reach_axis(a, i);
-    reach[i + 2] = r.stride ? (cy_reach){i + 2, r.divisor, -r.high, -r.low, r.stride, 1} : cy_reach_all();
+    reach[i + 2] = r.stride ? (cy_reach){i + 2, r.divisor, -r.high, -r.low, r.stride, 1, false} : cy_reach_all();
   }
 }
 

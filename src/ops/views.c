@@ -137,7 +137,7 @@ static void reach_reshape(const void *attrs, const cy_type *in, int n, const cy_
       else
         y *= to.dim[j++];
     int64_t inside_old = x / from.dim[old], inside_new = x / to.dim[new]; /* elements per step of the first axis */
-    reach[old] = (cy_reach){new, inside_new, 1 - inside_old, inside_new - 1, inside_old, 1};
+    reach[old] = (cy_reach){new, inside_new, 1 - inside_old, inside_new - 1, inside_old, 1, false};
   }
 }
 
@@ -494,7 +494,7 @@ static void reach_slice(const void *attrs, const cy_type *in, int n, const cy_ty
   const slice_attrs *a = attrs;
   (void)in, (void)n, (void)out, (void)operand;
   for (int i = 0; i < a->start.n; i++)
-    reach[i] = (cy_reach){i, a->stride.at[i], a->start.at[i], a->start.at[i], 1, 1};
+    reach[i] = (cy_reach){i, a->stride.at[i], a->start.at[i], a->start.at[i], 1, 1, false};
 }
 
 static void sample_slice(const cy_op *op, cy_rng *rng, cy_sample *s) {
@@ -564,7 +564,7 @@ static bool view_flip(const void *attrs, const cy_view *in, cy_view *out) {
 static void reach_flip(const void *attrs, const cy_type *in, int n, const cy_type *out, int operand, cy_reach *reach) {
   int64_t axis = ((const cy_axis_attrs *)attrs)->axis, last = in[0].shape.dim[axis] - 1;
   cy_reach_pointwise(attrs, in, n, out, operand, reach);
-  reach[axis] = (cy_reach){(int)axis, -1, last, last, 1, 1};
+  reach[axis] = (cy_reach){(int)axis, -1, last, last, 1, 1, false};
 }
 
 static void sample_flip(const cy_op *op, cy_rng *rng, cy_sample *s) {

@@ -138,7 +138,7 @@ cy_shape cy_window_result(cy_shape image, const cy_window_attrs *w) {
 void cy_window_reach(const cy_window_attrs *w, cy_reach *space) {
   for (int i = 0; i < w->size.n; i++) {
     int64_t low = w->low.at[i], dilation = w->dilation.at[i], span = dilation * (w->kernel.at[i] - 1);
-    space[i] = (cy_reach){i + 2, w->stride.at[i], -low, span - low, 1, dilation};
+    space[i] = (cy_reach){i + 2, w->stride.at[i], -low, span - low, 1, dilation, false};
   }
 }
 
@@ -146,7 +146,7 @@ void cy_window_reach(const cy_window_attrs *w, cy_reach *space) {
 void cy_window_reach_back(const cy_window_attrs *w, cy_reach *space) {
   for (int i = 0; i < w->size.n; i++) {
     int64_t low = w->low.at[i], dilation = w->dilation.at[i], span = dilation * (w->kernel.at[i] - 1);
-    space[i] = (cy_reach){i + 2, 1, low - span, low, w->stride.at[i], dilation};
+    space[i] = (cy_reach){i + 2, 1, low - span, low, w->stride.at[i], dilation, false};
   }
 }
 
