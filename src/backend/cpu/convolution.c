@@ -178,6 +178,7 @@ static cy_status create_with(const cy_instruction *instruction, bool bias, bool 
   if (!p) return cy_no_memory();
   find_arguments(instruction, layout, operand);
   p->problem = problem_of(instruction->attrs, layout);
+  p->problem.still = operand[W] >= 0 && instruction->still >> operand[W] & 1;
   p->problem.bias = bias;
   p->problem.relu = relu;
   const cy_status status = choose(p, layout, threads);
@@ -189,7 +190,7 @@ static cy_status create_with(const cy_instruction *instruction, bool bias, bool 
   p->y = *layout[Y];
   p->y_is_dense = is_dense(&p->y);
   if (bias) copy_bias(p, &instruction->in[BIAS].layout);
-  p->keeps_w = operand[W] >= 0 && instruction->still >> operand[W] & 1 && packed_bytes(p) > 0;
+  p->keeps_w = p->problem.still && packed_bytes(p) > 0;
   name_plan(p);
   *out = p;
   return CY_OK;

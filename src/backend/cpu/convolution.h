@@ -14,6 +14,7 @@ typedef struct cy_convolution_problem {
   int64_t kernel[CY_MAX_SPACE], stride[CY_MAX_SPACE], dilation[CY_MAX_SPACE], low[CY_MAX_SPACE], high[CY_MAX_SPACE];
   int64_t x_stride[2 + CY_MAX_SPACE], y_stride[2 + CY_MAX_SPACE]; /* elements: batch, channel, space */
   int64_t w_stride[2 + CY_MAX_SPACE];                             /* filter, channel of the group, space */
+  bool still; /* w holds still: what is made of it once serves all runs */
   bool bias; /* role y: + bias[filter]; role w: its gradient is computed too. Contiguous */
   bool relu; /* role y: max(., 0) at last; NaN stays. The library and columns leave it to convolution.c */
 } cy_convolution_problem;

@@ -69,6 +69,10 @@ INLINE void store_part(real *p, vec v, part m) {
 }
 #endif
 
+/* Rows of b that are fetched before they are needed. Panels that come from the third-level cache are otherwise waited for at
+ * every page: a quarter of the time of small batches' convolutions. */
+enum { AHEAD = 16 };
+
 /* Rows and vectors are constants in every caller, so that the accumulators live in registers. Row addresses go
  * through one pointer per three rows: with base + stride and base + 2 * stride as addressing modes, no other
  * register is needed. */
@@ -93,6 +97,7 @@ INLINE void tile_body(const cy_tile *t, const int rows, const int vectors) {
       UNROLL for (int v = 0; v < vectors; ++v) sum[i][v] += left * right[v];
     }
     UNROLL for (int i = 0; i < (rows + 2) / 3; ++i) base[i] += a_step;
+    UNROLL for (int v = 0; v < vectors; v += 64 / VECTOR_BYTES) __builtin_prefetch(b + AHEAD * b_step + v * CY_LANES);
     b += b_step;
   }
   real *const c = t->c;

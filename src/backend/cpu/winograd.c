@@ -61,11 +61,11 @@ static bool applies(const cy_convolution_problem *p) {
 }
 
 /* Does the method pay? Not where tiles overlap the image's border too much (less so in role x, where oneDNN skips the
- * padding: 64 images of 3x3, 128 -> 256 channels, took it 0.6 of our time), nor where the weights' transform would cost more than
- * it saves. */
-static bool pays(const cy_winograd *w) {
+ * padding: 64 images of 3x3, 128 -> 256 channels, took it 0.6 of our time), nor where the weights' transform, or reading four
+ * times as many transformed weights, would cost more than it saves. */
+static bool pays(const cy_winograd *w, bool still) {
   const double useful = (double)(w->to.extent[0] * w->to.extent[1]) / (double)(w->tile * w->tile * w->tiles[0] * w->tiles[1]);
-  return w->from.channels >= 32 && w->to.channels >= 32 && useful >= (w->role == CY_CONVOLUTION_X ? 0.6 : 0.5) && w->all_tiles >= 16;
+  return w->from.channels >= 32 && w->to.channels >= 32 && useful >= (w->role == CY_CONVOLUTION_X ? 0.6 : 0.5) && w->all_tiles >= (still ? 4 : 16);
 }
 
 static int64_t min64(int64_t a, int64_t b) { return a < b ? a : b; }
@@ -123,7 +123,7 @@ cy_status cy_winograd_create(const cy_convolution_problem *problem, int threads,
   cy_winograd w = {.threads = threads};
   arrange(&w, problem);
   const bool vectors = choose_kernels(&w) && w.from.channels % w.kernels->lanes == 0 && w.to.channels % w.kernels->lanes == 0;
-  if (!vectors || !pays(&w)) return CY_OK;
+  if (!vectors || !pays(&w, problem->still)) return CY_OK;
   choose_block(&w);
   *winograd = cy_calloc(1, sizeof **winograd);
   if (!*winograd) return cy_no_memory();
