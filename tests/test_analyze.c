@@ -333,6 +333,25 @@ static void fields_agree(unsigned long long count, int spatial, bool even) {
   if (count >= 40) assert_true(compared > count / 2);
 }
 
+/* What interpolation leaves out at whole positions; holes and padding that one branch hits along one axis, another along
+ * the other. */
+static void holes_of_branches_and_interpolation(void **state) {
+  static const struct { const char *net; cy_shape sample; } rows[] = {
+      {"conv_transpose(1, 4, stride=2) -> crop(5, at=1) -> resize(scale=1.5, mode=linear)", {2, {1, 8}}},
+      {"resize(scale=1.5, mode=linear, align_corners=true)", {2, {1, 9}}},
+      {"resize(scale=3, mode=cubic) -> pad(2:1, mode=reflect)", {2, {1, 5}}},
+      {"resize(scale=0.6, mode=cubic, align_corners=true) -> conv(2, 2, pad=1)", {2, {1, 11}}},
+      {"conv(1, 2, pad=2:1) -> conv_transpose(1, 1, stride=3) -> parallel(conv(2, 3, pad=same) | "
+       "conv(1, 2, pad=same, dilation=3))", {3, {1, 6, 6}}},
+  };
+  (void)state;
+  for (size_t i = 0; i < sizeof rows / sizeof *rows; i++)
+    for (uint64_t seed = 0; seed < 30; seed++) {
+      generator g = {.rng = cy_rng_make(seed, 3)};
+      assert_true(compare_fields(&g, rows[i].net, rows[i].sample));
+    }
+}
+
 static void sequences_that_move_evenly(void **state) {
   (void)state;
   fields_agree(80, 1, true);
@@ -612,6 +631,7 @@ int main(void) {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(rows_have_a_reach),
       cmocka_unit_test(rows_reach_what_changes),
+      cmocka_unit_test(holes_of_branches_and_interpolation),
       cmocka_unit_test(sequences_that_move_evenly),
       cmocka_unit_test(sequences),
       cmocka_unit_test(images),
