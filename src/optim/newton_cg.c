@@ -1,0 +1,165 @@
+/* Newton-CG, with Gauss-Newton products the Hessian-free method of J. Martens ("Deep learning via Hessian-free
+ * optimization", 2010; J. Martens, I. Sutskever, "Training deep and recurrent networks with Hessian-free optimization",
+ * 2012): the damped quadratic model is minimised by conjugate gradients from the decayed previous solution; of the points
+ * on the way the best is taken; the damping follows the reduction ratio. Slots: lambda, and the previous solution. */
+#include "optim/descent.h"
+
+#include "base/error.h"
+
+enum { DAMPING, SOLUTION };
+
+static const double decay = 0.95; /* of the previous solution */
+static const double least_damping = 1e-18;
+
+static cy_status check(const cy_descent *d) {
+  static const char *const names[] = {"the Hessian", "the Gauss-Newton matrix", "the empirical Fisher matrix"};
+  cy_curvature matrix = d->options.curvature;
+  if (cy_objective_has(d->objective, matrix)) return CY_OK;
+  return cy_fail(CY_UNSUPPORTED, "newton-cg needs products with %s, which this objective does not have%s", names[matrix],
+                 cy_objective_has(d->objective, CY_HESSIAN) ? "; it has those with the Hessian" : "");
+}
+
+/* How many points CG keeps: at 1, 2, 3, ... 1.3^j and the last. */
+static int64_t kept_points(const cy_descent *d) {
+  int64_t kept = 2;
+  for (double at = 1; at <= (double)d->options.cg_iterations && kept < CY_CG_KEPT; at *= 1.3) kept++;
+  return kept;
+}
+
+/* n * kept points, and the values of the models. */
+static int64_t more(const cy_descent *d) {
+  int64_t points = kept_points(d), limit = d->options.cg_iterations;
+  return d->n > (INT64_MAX / 2 - limit) / points ? INT64_MAX : points * d->n + limit + 1;
+}
+
+static cy_status damped_product(void *self, const double *v, double *out) {
+  cy_descent *d = self;
+  CY_TRY(cy_descent_product(d, d->options.curvature, v, out));
+  cy_add_scaled(d->n, d->slots[DAMPING][0], v, out);
+  return CY_OK;
+}
+
+/* The work of one step. */
+typedef struct work {
+  cy_descent *d;
+  cy_cg cg;
+  double *lambda, *solution;
+  const double *chosen; /* of the kept points */
+  double model;         /* undamped, at the chosen point: the predicted change of the value */
+} work;
+
+static work begin(cy_descent *d) {
+  int64_t n = d->n, limit = d->options.cg_iterations;
+  double *at = d->scratch;
+  work w = {.d = d, .lambda = d->slots[DAMPING], .solution = d->slots[SOLUTION]};
+  w.cg = (cy_cg){.n = n, .limit = limit, .product = damped_product, .self = d, .gradient = d->gradient,
+                 .p = at, .residual = at + n, .direction = at + 2 * n, .image = at + 3 * n, .models = at + 4 * n,
+                 .kept = at + 4 * n + limit + 1, .kept_limit = kept_points(d)};
+  if (w.lambda[1] == 0) { /* the first step; afterwards a damping of exactly 0 stays */
+    w.lambda[0] = d->options.damping;
+    w.lambda[1] = 1;
+  }
+  return w;
+}
+
+static void raise(double *lambda, double factor) { *lambda *= factor; }
+static void lower(double *lambda, double factor) { *lambda = *lambda > least_damping ? *lambda * factor : *lambda; }
+
+/* A point of CG that is downhill. Negative curvature after some progress leaves the point reached so far (Nocedal and
+ * Wright, algorithm 7.1); at once, it asks for more damping: so much that the curvature met becomes its opposite. */
+static cy_status solve(work *w, cy_step_end *end) {
+  cy_descent *d = w->d;
+  cy_scale_into(d->n, decay, w->solution, w->cg.p);
+  for (int tries = 0; tries < 40; tries++) {
+    CY_TRY(cy_conjugate_gradients(&w->cg));
+    if (w->cg.end == CY_CG_NOT_FINITE && w->cg.iterations == 0 && cy_length(d->n, w->solution) == 0) {
+      cy_descent_note(d, "products with the curvature are not finite");
+      *end = CY_STEP_DIVERGED;
+      return CY_OK;
+    }
+    bool progress = w->cg.iterations > 0 && w->cg.model < 0 && isfinite(w->cg.model);
+    if (w->cg.end == CY_CG_NEGATIVE) {
+      double met = w->cg.curvature - *w->lambda, before = *w->lambda;
+      if (progress) break;
+      *w->lambda = fmax(-2 * met, 4 * before);
+      if (*w->lambda == 0) *w->lambda = 1e-3;
+      cy_descent_note(d, "curvature %.3g met: lambda raised from %.3g to %.3g", met, before, *w->lambda);
+    } else if (progress) {
+      break;
+    }
+    /* From zero, the model falls with the first iteration. */
+    memset(w->solution, 0, (size_t)d->n * sizeof *w->solution);
+    memset(w->cg.p, 0, (size_t)d->n * sizeof *w->cg.p);
+  }
+  cy_copy_vector(d->n, w->cg.p, w->solution);
+  return CY_OK;
+}
+
+/* CG-backtracking (Martens 2010, section 4.6): from the last kept point towards the first as long as the value falls. */
+static cy_status choose(work *w, double *value) {
+  cy_descent *d = w->d;
+  int64_t best = w->cg.n_kept - 1;
+  *value = INFINITY;
+  for (int64_t i = best; i >= 0; i--) {
+    cy_descent_move(d, 1, w->cg.kept + i * d->n);
+    CY_TRY(cy_descent_value(d));
+    double here = isfinite(d->next_value) ? d->next_value : INFINITY;
+    if (here >= *value && isfinite(*value)) break;
+    best = i;
+    *value = here;
+  }
+  w->chosen = w->cg.kept + best * d->n;
+  double length = cy_length(d->n, w->chosen);
+  w->model = w->cg.kept_model[best] - 0.5 * *w->lambda * length * length;
+  return CY_OK;
+}
+
+/* Levenberg-Marquardt (Martens 2010, section 4.1). */
+static void adapt(work *w, double value) {
+  cy_descent *d = w->d;
+  double change = value - d->value, ratio = change / w->model;
+  bool below_rounding = fabs(change) <= d->noise * fabs(d->value) && fabs(w->model) <= d->noise * fabs(d->value);
+  if (below_rounding || ratio > 0.75) lower(w->lambda, 2.0 / 3);
+  else if (!(ratio >= 0.25)) raise(w->lambda, 1.5);
+}
+
+static cy_status newton_cg(cy_descent *d, cy_step_end *end) {
+  work w = begin(d);
+  double value, rate;
+  bool found;
+  *end = CY_STEP_TAKEN;
+  CY_TRY(solve(&w, end));
+  d->damping = *w.lambda;
+  if (*end == CY_STEP_DIVERGED) return CY_OK;
+  if (w.cg.n_kept == 0 || !(w.cg.model < 0)) {
+    *end = CY_STEP_STALLED;
+    return CY_OK;
+  }
+  CY_TRY(choose(&w, &value));
+  CY_TRY(cy_search_backwards(d, w.chosen, d->options.rate, &rate, &found));
+  if (found) {
+    adapt(&w, value);
+    if (w.cg.end == CY_CG_NEGATIVE) {
+      cy_descent_note(d, "negative curvature %.3g after %lld iterations of CG: their point is taken",
+                      w.cg.curvature - d->damping, (long long)w.cg.iterations);
+      raise(w.lambda, 1.5);
+    }
+    cy_descent_accept(d, rate);
+    return CY_OK;
+  }
+  /* The point stays; the next model is damped more, until it promises less than rounding. */
+  if (-w.model <= d->noise * fabs(d->value) || *w.lambda == 0 || *w.lambda > 1e30) {
+    *end = CY_STEP_STALLED;
+    return CY_OK;
+  }
+  raise(w.lambda, 4);
+  memset(w.solution, 0, (size_t)d->n * sizeof *w.solution);
+  cy_descent_note(d, "no step lowers the value: lambda raised from %.3g to %.3g", d->damping, *w.lambda);
+  return CY_OK;
+}
+
+const cy_descent_method cy_descent_newton_cg = {
+  .name = "newton-cg",
+  .summary = "products with the curvature, conjugate gradients, damping; Hessian-free (Martens 2010)", .rate = 1, .damping = 1,
+  .n_slots = 2, .slots = {{"damping", 2, false}, {"solution", 0, false}},
+  .vectors = 4, .more = more, .check = check, .step = newton_cg};
