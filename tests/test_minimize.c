@@ -1,4 +1,4 @@
-/* Minimisation, on functions whose derivatives are known in closed form: what theory says of each method is what happens;
+/* Minimisation, on functions whose derivatives are known in closed form: what theory says of each method happens;
  * where numbers stop being finite a line search steps back and a plain step ends; and whichever allocation fails, the
  * answer is an error value. */
 #include "optim/descent.h"
@@ -94,7 +94,8 @@ static cy_status product(void *self, cy_curvature matrix, const double *x, const
 
 static cy_objective *objective_of(function *f) {
   cy_objective *o;
-  assert_ok(cy_objective_of((cy_objective_methods){.value = value, .gradient = gradient, .product = product}, f, f->n, &o));
+  cy_objective_methods methods = {.value = value, .gradient = gradient, .product = product};
+  assert_ok(cy_objective_of(methods, f, f->n, &o));
   return o;
 }
 
@@ -290,7 +291,8 @@ static void the_best_iterate_is_given_back(void **state) {
   (void)state;
   double x[1] = {4}, best = INFINITY, at = 0;
   /* The heavy ball rolls past the minimum and up the other side. */
-  cy_minimize_report r = run(parabola, 1, x, (cy_minimize_options){.method = "momentum", .rate = 0.05, .iterations = 8});
+  cy_minimize_options options = {.method = "momentum", .rate = 0.05, .iterations = 8};
+  cy_minimize_report r = run(parabola, 1, x, options);
   for (int k = 0; k < trace->count; k++)
     if (trace->at[k].value < best) best = trace->at[k].value, at = trace->x[k][0];
   assert_true(best < trace->at[trace->count - 1].value);

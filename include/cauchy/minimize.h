@@ -53,10 +53,10 @@ typedef struct cy_minimize_report {
   double value, gradient_norm;
 } cy_minimize_report;
 
-/* x: n numbers, the start; at the end the best iterate, also if an error ends it. gd, momentum, nesterov and adam take plain
- * steps of the stated rate; newton-cg and the others search along their direction, and step back from points where the
- * objective is not finite. Equal calls give equal bits. Memory: some vectors of n; lbfgs 2 * memory more, newton-cg some
- * 4 log(cg_iterations), newton two n x n matrices (n at most 4096) and n products each iteration.
+/* x: n numbers, the start; at the end the best iterate, also if an error ends it. gd, momentum, nesterov and adam take
+ * plain steps of the stated rate; the others search along their direction, and step back from points where the objective
+ * is not finite. Equal calls give equal bits. Memory: some vectors of n; lbfgs 2 * memory more, newton-cg some
+ * 4 log(cg_iterations), newton two n x n matrices (n at most 4096), for n products each iteration.
  * CY_INVALID: bad options; CY_UNSUPPORTED: the objective lacks the method's curvature; what it returns is passed on. */
 CY_API CY_MUST_CHECK cy_status cy_minimize(cy_objective *objective, double *x, cy_minimize_options options,
                                            cy_minimize_report *report);

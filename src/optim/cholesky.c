@@ -1,5 +1,5 @@
-/* Cholesky's factorisation of a dense symmetric matrix, row by row: every inner loop is a product of two contiguous rows.
- * It is also how Newton's method learns whether a Hessian is positive definite. */
+/* Cholesky's factorisation of a dense symmetric matrix, row by row: every inner loop is a product of two contiguous
+ * rows. It is also how Newton's method learns whether a Hessian is positive definite. */
 #include "optim/descent.h"
 
 #include <float.h>

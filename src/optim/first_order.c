@@ -1,5 +1,5 @@
-/* Plain first-order methods on any objective: the updates of optimizers.c, on vectors of doubles and with the rate as it
- * is stated. No line search saves a rate that is too large: seeing it diverge is what they are for. */
+/* Plain first-order methods on any objective: the updates of optimizers.c, on vectors of doubles and with the rate as
+ * it is stated. No line search saves a rate that is too large: seeing it diverge is what they are for. */
 #include "optim/descent.h"
 
 #include "base/error.h"

@@ -36,7 +36,7 @@ static void two_loops(const cy_descent *d, double *direction, double *share) {
   }
 }
 
-/* The pair of this step, if it shows positive curvature beyond rounding: otherwise H would not stay positive definite. */
+/* The pair of this step, if it shows positive curvature beyond rounding: else H would not stay positive definite. */
 static void remember(cy_descent *d) {
   int64_t n = d->n, memory = d->options.memory, at = (int64_t)d->slots[PAIRS][1];
   double *s = d->slots[STEPS] + at * n, *y = d->slots[CHANGES] + at * n;
@@ -85,6 +85,7 @@ static cy_status lbfgs(cy_descent *d, cy_step_end *end) {
 static int64_t one_share_per_pair(const cy_descent *d) { return d->options.memory; }
 
 const cy_descent_method cy_descent_lbfgs = {
-  .name = "lbfgs", .summary = "curvature from the last few steps; strong Wolfe line search (Liu, Nocedal 1989)", .rate = 1,
+  .name = "lbfgs", .summary = "curvature from the last few steps; strong Wolfe line search (Liu, Nocedal 1989)",
+  .rate = 1,
   .n_slots = 3, .slots = {{"steps", 0, true}, {"changes", 0, true}, {"pairs", 2, false}},
   .vectors = 3, .more = one_share_per_pair, .step = lbfgs};

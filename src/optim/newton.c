@@ -12,8 +12,8 @@ enum { MOST_NUMBERS = 4096 };
 
 static cy_status check(const cy_descent *d) {
   if (d->n > MOST_NUMBERS)
-    return cy_fail(CY_INVALID, "newton stores the Hessian, and %lld x %lld numbers are too many (at most %d variables); "
-                   "newton-cg needs only products with it", (long long)d->n, (long long)d->n, MOST_NUMBERS);
+    return cy_fail(CY_INVALID, "newton stores the Hessian, and %lld x %lld numbers are too many (at most %d "
+                   "variables); newton-cg needs only products with it", (long long)d->n, (long long)d->n, MOST_NUMBERS);
   if (!cy_objective_has(d->objective, CY_HESSIAN))
     return cy_fail(CY_UNSUPPORTED, "newton needs products with the Hessian, which this objective does not have");
   return CY_OK;
@@ -44,8 +44,8 @@ static bool factorise(int64_t n, const double *hessian, double shift, double *fa
   return cy_cholesky(n, factor);
 }
 
-/* The smallest shift that makes it positive definite, to a few per cent: that is minus the smallest eigenvalue. First four
- * times as much each time, then bisection. */
+/* The smallest shift that makes it positive definite, to a few per cent: that is minus the smallest eigenvalue. First
+ * four times as much each time, then bisection. */
 static double needed_shift(int64_t n, const double *hessian, double *factor) {
   double scale = 0, smallest = INFINITY, low, high;
   for (int64_t i = 0; i < n; i++) {
@@ -124,5 +124,6 @@ static cy_status newton(cy_descent *d, cy_step_end *end) {
 }
 
 const cy_descent_method cy_descent_newton = {
-  .name = "newton", .summary = "whole Hessian, Cholesky, damped where it is indefinite (Newton; Levenberg 1944)", .rate = 1,
+  .name = "newton", .summary = "whole Hessian, Cholesky, damped where it is indefinite (Newton; Levenberg 1944)",
+  .rate = 1,
   .n_slots = 1, .slots = {{"damping", 2, false}}, .vectors = 2, .matrices = 2, .check = check, .step = newton};

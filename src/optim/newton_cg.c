@@ -1,7 +1,8 @@
 /* Newton-CG, with Gauss-Newton products the Hessian-free method of J. Martens ("Deep learning via Hessian-free
  * optimization", 2010; J. Martens, I. Sutskever, "Training deep and recurrent networks with Hessian-free optimization",
- * 2012): the damped quadratic model is minimised by conjugate gradients from the decayed previous solution; of the points
- * on the way the best is taken; the damping follows the reduction ratio. Slots: lambda, and the previous solution. */
+ * 2012): the damped quadratic model is minimised by conjugate gradients from the decayed previous solution; of the
+ * points on the way the best is taken; the damping follows the reduction ratio. Slots: lambda, and that
+ * solution. */
 #include "optim/descent.h"
 
 #include "base/error.h"
@@ -15,8 +16,8 @@ static cy_status check(const cy_descent *d) {
   static const char *const names[] = {"the Hessian", "the Gauss-Newton matrix", "the empirical Fisher matrix"};
   cy_curvature matrix = d->options.curvature;
   if (cy_objective_has(d->objective, matrix)) return CY_OK;
-  return cy_fail(CY_UNSUPPORTED, "newton-cg needs products with %s, which this objective does not have%s", names[matrix],
-                 cy_objective_has(d->objective, CY_HESSIAN) ? "; it has those with the Hessian" : "");
+  return cy_fail(CY_UNSUPPORTED, "newton-cg needs products with %s, which this objective does not have%s",
+                 names[matrix], cy_objective_has(d->objective, CY_HESSIAN) ? "; it has those with the Hessian" : "");
 }
 
 /* How many points CG keeps: at 1, 2, 3, ... 1.3^j and the last. */
@@ -95,7 +96,7 @@ static cy_status solve(work *w, cy_step_end *end) {
   return CY_OK;
 }
 
-/* CG-backtracking (Martens 2010, section 4.6): from the last kept point towards the first as long as the value falls. */
+/* CG-backtracking (Martens 2010, section 4.6): from the last kept point to earlier ones as long as the value falls. */
 static cy_status choose(work *w, double *value) {
   cy_descent *d = w->d;
   int64_t best = w->cg.n_kept - 1;
@@ -160,6 +161,7 @@ static cy_status newton_cg(cy_descent *d, cy_step_end *end) {
 
 const cy_descent_method cy_descent_newton_cg = {
   .name = "newton-cg",
-  .summary = "products with the curvature, conjugate gradients, damping; Hessian-free (Martens 2010)", .rate = 1, .damping = 1,
+  .summary = "products with the curvature, conjugate gradients, damping; Hessian-free (Martens 2010)",
+  .rate = 1, .damping = 1,
   .n_slots = 2, .slots = {{"damping", 2, false}, {"solution", 0, false}},
   .vectors = 4, .more = more, .check = check, .step = newton_cg};

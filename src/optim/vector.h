@@ -10,14 +10,13 @@
 
 static inline double cy_dot_product(int64_t n, const double *a, const double *b) {
   double s0 = 0, s1 = 0, s2 = 0, s3 = 0;
-  int64_t i = 0;
-  for (; i + 4 <= n; i += 4) {
-    s0 += a[i] * b[i];
-    s1 += a[i + 1] * b[i + 1];
-    s2 += a[i + 2] * b[i + 2];
-    s3 += a[i + 3] * b[i + 3];
+  for (int64_t block = 0; block < n / 4; block++, a += 4, b += 4) {
+    s0 += a[0] * b[0];
+    s1 += a[1] * b[1];
+    s2 += a[2] * b[2];
+    s3 += a[3] * b[3];
   }
-  for (; i < n; i++) s0 += a[i] * b[i];
+  for (int64_t i = 0; i < n % 4; i++) s0 += a[i] * b[i];
   return (s0 + s1) + (s2 + s3);
 }
 
