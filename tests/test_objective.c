@@ -3,6 +3,7 @@
 
 #include <cauchy/autodiff.h>
 #include <cauchy/nn.h>
+#include <cauchy/train.h>
 
 #include <math.h>
 #include <setjmp.h>
@@ -11,6 +12,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include <cmocka.h>
 
@@ -257,6 +259,204 @@ static void callers_have_their_own(void **state) {
                "0 numbers");
 }
 
+/* ---- a model on a data set ---- */
+
+static cy_dataset *digits(void) {
+  cy_dataset *dataset;
+  assert_ok(cy_dataset_open("digits", (cy_dataset_options){0}, &dataset));
+  return dataset;
+}
+
+static cy_objective *model_objective(const char *text, cy_dataset *dataset, cy_model_objective_options options) {
+  cy_model *model;
+  cy_objective *f;
+  assert_ok(cy_model_parse(text, "test", &model));
+  assert_ok(cy_model_objective_create(model, NULL, dataset, options, &f));
+  cy_model_free(model);
+  return f;
+}
+
+/* Products of both, along one direction. */
+static void same_products(cy_objective *a, cy_objective *b, double tolerance) {
+  int64_t n = cy_objective_size(a);
+  double *x = malloc((size_t)n * sizeof *x), *v = malloc((size_t)n * sizeof *v), *p = malloc((size_t)n * sizeof *p),
+         *q = malloc((size_t)n * sizeof *q), value_a, value_b;
+  assert_true(x && v && p && q);
+  assert_int_equal(cy_objective_size(b), n);
+  assert_ok(cy_objective_start(a, x));
+  for (int64_t i = 0; i < n; i++) v[i] = sin(1 + 0.7 * (double)i);
+  assert_ok(cy_objective_gradient(a, x, &value_a, p));
+  assert_ok(cy_objective_gradient(b, x, &value_b, q));
+  assert_near(value_a, value_b, tolerance);
+  for (int64_t i = 0; i < n; i++) assert_near(p[i], q[i], tolerance);
+  for (cy_curvature m = CY_HESSIAN; m < (cy_curvature)CY_CURVATURES; m++) {
+    assert_ok(cy_objective_product(a, m, x, v, p));
+    assert_ok(cy_objective_product(b, m, x, v, q));
+    for (int64_t i = 0; i < n; i++) assert_near(p[i], q[i], tolerance);
+  }
+  free(x), free(v), free(p), free(q);
+}
+
+static void batches_add_up_to_the_whole(void **state) {
+  (void)state;
+  cy_dataset *dataset = digits();
+  int64_t indices[50];
+  for (int i = 0; i < 50; i++) indices[i] = 3 * i;
+  cy_model_objective_options options = {.dtype = CY_F64, .indices = indices, .n = 50, .seed = 3, .l2 = 0.01};
+  const char *text = "conv(4, 3) -> batch_norm -> tanh -> max_pool(2) -> dropout(0.5) -> dense(10)";
+  cy_objective *whole = model_objective(text, dataset, options);
+  options.batch_size = 16; /* 16, 16, 16, 2 */
+  cy_objective *parts = model_objective(text, dataset, options);
+  options.batch_size = 0;
+  options.memory = 200000;
+  cy_objective *small = model_objective(text, dataset, options);
+  same_products(whole, parts, 1e-12);
+  same_products(whole, small, 1e-12);
+  cy_objective_cost cost_whole, cost_small;
+  assert_ok(cy_objective_cost_of(whole, CY_PASS_HESSIAN, &cost_whole));
+  assert_ok(cy_objective_cost_of(small, CY_PASS_HESSIAN, &cost_small));
+  assert_true(cost_small.arena_bytes < cost_whole.arena_bytes);
+  assert_true(cost_small.arena_bytes <= options.memory);
+  options.memory = 0;
+  options.dtype = CY_F32;
+  cy_objective *narrow = model_objective(text, dataset, options);
+  same_products(whole, narrow, 2e-5);
+  cy_objective_free(whole);
+  cy_objective_free(parts);
+  cy_objective_free(small);
+  cy_objective_free(narrow);
+  cy_dataset_free(dataset);
+}
+
+/* Batch statistics and dropout take part, and stay the same from call to call. */
+static void training_mode_is_a_function_too(void **state) {
+  (void)state;
+  cy_dataset *dataset = digits();
+  int64_t indices[40];
+  for (int i = 0; i < 40; i++) indices[i] = i;
+  cy_model_objective_options options = {.dtype = CY_F64, .indices = indices, .n = 40, .training = true};
+  const char *text = "dense(12) -> batch_norm -> relu -> dropout(0.5) -> dense(10)";
+  cy_objective *f = model_objective(text, dataset, options);
+  options.training = false;
+  cy_objective *inference = model_objective(text, dataset, options);
+  int64_t n = cy_objective_size(f);
+  double *x = malloc((size_t)n * sizeof *x), *v = malloc((size_t)n * sizeof *v), *h = malloc((size_t)n * sizeof *h),
+         *up = malloc((size_t)n * sizeof *up), *down = malloc((size_t)n * sizeof *down), value, again, other;
+  assert_true(x && v && h && up && down);
+  assert_ok(cy_objective_start(f, x));
+  assert_ok(cy_objective_value(f, x, &value));
+  assert_ok(cy_objective_value(f, x, &again));
+  assert_ok(cy_objective_value(inference, x, &other));
+  assert_true(value == again && fabs(value - other) > 1e-3);
+  for (int64_t i = 0; i < n; i++) v[i] = cos(2 + 1.3 * (double)i);
+  assert_ok(cy_objective_product(f, CY_HESSIAN, x, v, h));
+  for (int64_t i = 0; i < n; i++) x[i] += 1e-7 * v[i];
+  assert_ok(cy_objective_gradient(f, x, &value, up));
+  for (int64_t i = 0; i < n; i++) x[i] -= 2e-7 * v[i];
+  assert_ok(cy_objective_gradient(f, x, &value, down));
+  double error = 0, size = 0;
+  for (int64_t i = 0; i < n; i++) {
+    error += pow((up[i] - down[i]) / 2e-7 - h[i], 2);
+    size += h[i] * h[i];
+  }
+  assert_true(sqrt(error / size) < 1e-5);
+  free(x), free(v), free(h), free(up), free(down);
+  cy_objective_free(f);
+  cy_objective_free(inference);
+  cy_dataset_free(dataset);
+}
+
+/* A trained model: its loss at its weights is that of cy_trained_evaluate, also with standardised targets. */
+static void of_trained_models(void **state) {
+  (void)state;
+  const float inputs[] = {0, 1, 2, 3, 4, 5, 6, 7, 8, 9}, targets[] = {100, 120, 160, 190, 210, 260, 280, 300, 330, 380};
+  cy_tensor *x, *y;
+  cy_dataset *dataset;
+  cy_model *model;
+  cy_trainer *trainer;
+  cy_trained *trained;
+  cy_objective *f;
+  cy_metrics metrics;
+  double at[64], value;
+  assert_ok(cy_tensor_create(CY_F32, CY_SHAPE(10, 1), &x));
+  assert_ok(cy_tensor_create(CY_F32, CY_SHAPE(10, 1), &y));
+  memcpy(cy_tensor_f32(x), inputs, sizeof inputs);
+  memcpy(cy_tensor_f32(y), targets, sizeof targets);
+  assert_ok(cy_dataset_from_tensors("line", x, y, 0, 0, &dataset));
+  assert_ok(cy_model_parse("dense(4) -> tanh -> dense(1)", "test", &model));
+  assert_ok(cy_trainer_create(model, dataset, (cy_trainer_options){.epochs = 3, .l2 = 0.1}, &trainer));
+  assert_ok(cy_trainer_run(trainer));
+  char path[] = "/tmp/cauchy-objective-XXXXXX";
+  int fd = mkstemp(path);
+  assert_true(fd >= 0);
+  close(fd);
+  assert_ok(cy_trainer_save(trainer, path));
+  assert_ok(cy_trained_load(path, 1, NULL, &trained));
+  assert_ok(cy_trained_objective(trained, dataset, (cy_model_objective_options){.l2 = CY_EXACT_ZERO}, &f));
+  assert_int_equal(cy_objective_size(f), 13);
+  assert_ok(cy_objective_start(f, at));
+  assert_ok(cy_objective_value(f, at, &value));
+  assert_ok(cy_trained_evaluate(trained, dataset, NULL, 0, &metrics));
+  assert_near(value, metrics.loss, 1e-6);
+  cy_objective_free(f);
+  assert_ok(cy_trained_objective(trained, dataset, (cy_model_objective_options){0}, &f));
+  assert_ok(cy_objective_value(f, at, &value));
+  assert_true(value > metrics.loss);
+  cy_objective_free(f);
+  unlink(path);
+  cy_metrics_clear(&metrics);
+  cy_trained_free(trained);
+  cy_trainer_free(trainer);
+  cy_model_free(model);
+  cy_dataset_free(dataset);
+  cy_tensor_free(x);
+  cy_tensor_free(y);
+}
+
+static bool stop_at_second(int64_t done, int64_t batches, void *user) {
+  assert_int_equal(batches, 4);
+  *(int64_t *)user = done;
+  return done < 2;
+}
+
+static void models_that_do_not_fit(void **state) {
+  (void)state;
+  cy_dataset *dataset = digits();
+  cy_model *model, *fits;
+  cy_objective *f;
+  cy_state *empty;
+  int64_t wrong = 9999, done = 0;
+  double value, *at;
+  assert_ok(cy_model_parse("dense(7)", "test", &model));
+  assert_ok(cy_model_parse("dense(10)", "test", &fits));
+  assert_ok(cy_state_create(&empty));
+  assert_ok(cy_state_allocate(empty));
+  assert_error(cy_model_objective_create(model, NULL, dataset, (cy_model_objective_options){0}, &f), CY_INVALID, "10 classes");
+  assert_null(f);
+  assert_error(cy_model_objective_create(fits, NULL, dataset, (cy_model_objective_options){.indices = &wrong, .n = 1}, &f),
+               CY_INVALID, "no sample 9999");
+  assert_error(cy_model_objective_create(fits, NULL, dataset, (cy_model_objective_options){.indices = &wrong}, &f), CY_INVALID,
+               "no samples");
+  assert_error(cy_model_objective_create(fits, NULL, dataset, (cy_model_objective_options){.loss = "msee"}, &f), CY_INVALID,
+               "mse");
+  assert_error(cy_model_objective_create(fits, NULL, dataset, (cy_model_objective_options){.dtype = CY_I32}, &f), CY_INVALID,
+               "i32");
+  assert_error(cy_model_objective_create(fits, empty, dataset, (cy_model_objective_options){0}, &f), CY_INVALID,
+               "no tensor \"dense1.weight\"");
+  cy_model_objective_options options = {.batch_size = 500, .on_batch = stop_at_second, .user = &done};
+  assert_ok(cy_model_objective_create(fits, NULL, dataset, options, &f));
+  at = calloc((size_t)cy_objective_size(f), sizeof *at);
+  assert_non_null(at);
+  assert_error(cy_objective_value(f, at, &value), CY_CANCELLED, "batch 2 of 4");
+  assert_int_equal(done, 2);
+  free(at);
+  cy_objective_free(f);
+  cy_state_free(empty);
+  cy_model_free(model);
+  cy_model_free(fits);
+  cy_dataset_free(dataset);
+}
+
 int main(void) {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(values_gradients_and_products),
@@ -266,6 +466,10 @@ int main(void) {
       cmocka_unit_test(costs_are_known),
       cmocka_unit_test(mistakes_are_told),
       cmocka_unit_test(callers_have_their_own),
+      cmocka_unit_test(batches_add_up_to_the_whole),
+      cmocka_unit_test(training_mode_is_a_function_too),
+      cmocka_unit_test(of_trained_models),
+      cmocka_unit_test(models_that_do_not_fit),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }

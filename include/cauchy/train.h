@@ -14,6 +14,7 @@
 
 #include <cauchy/data.h>
 #include <cauchy/nn.h>
+#include <cauchy/objective.h>
 #include <cauchy/optim.h>
 
 #ifdef __cplusplus
@@ -192,6 +193,41 @@ CY_API CY_MUST_CHECK cy_status cy_trained_evaluate(cy_trained *trained, cy_datas
 /* The same with all images in one size. */
 CY_API CY_MUST_CHECK cy_status cy_trained_evaluate_at(cy_trained *trained, cy_dataset *dataset, const int64_t *indices,
                                                       int64_t n, cy_image_size size, cy_metrics *metrics);
+
+/* ---- the loss as a function of the parameters ---- */
+
+/* A field of 0 takes the value in brackets. */
+typedef struct cy_model_objective_options {
+  const char *loss;        /* [cross_entropy of classes, else mse] */
+  double l1, l2;           /* penalties, as in training */
+  cy_dtype dtype;          /* of the computation, CY_F32 or CY_F64; x and sums over batches are doubles */
+  bool training;           /* as a training step computes: batch normalisation by each batch's own statistics (so that
+                              batches are part of the function), dropout with random numbers that stay the same [as at
+                              inference: running statistics, no dropout] */
+  int64_t batch_size;      /* [at most 256, and so that a product needs at most `memory`] */
+  size_t memory;           /* bytes [1 GiB] */
+  const int64_t *indices;  /* copied; the samples [all of the data set] */
+  int64_t n;               /* how many indices */
+  cy_image_size sizes[CY_MAX_SIZES]; /* as in cy_trainer_options */
+  uint64_t seed;           /* of dropout, and of initial values if there is no state */
+  int threads;
+  const char *backend;     /* copied ["cpu"] */
+  /* After each batch of each evaluation; false: it ends with CY_CANCELLED. */
+  bool (*on_batch)(int64_t done, int64_t batches, void *user);
+  void *user;
+} cy_model_objective_options;
+
+/* Mean loss over the samples (plus penalties), as a function of the model's parameters: x holds those of role CY_PARAMETER,
+ * in the order of the state's, each row-major. Batches are added up in double. Gauss-Newton and Fisher products too.
+ * state: parameters and running statistics by name, any floating dtype, copied, where cy_objective_start stands; NULL:
+ * initial values. dataset is borrowed, and must not be scaled otherwise before the end. */
+CY_API CY_MUST_CHECK cy_status cy_model_objective_create(const cy_model *model, const cy_state *state,
+                                                         cy_dataset *dataset, cy_model_objective_options options,
+                                                         cy_objective **objective);
+/* The same of a trained model, with the loss, penalties (CY_EXACT_ZERO: none) and image sizes of its training where options
+ * leave them at 0; the data set is set to the model's scaling. trained must outlive the objective. */
+CY_API CY_MUST_CHECK cy_status cy_trained_objective(cy_trained *trained, cy_dataset *dataset,
+                                                    cy_model_objective_options options, cy_objective **objective);
 
 #ifdef __cplusplus
 }

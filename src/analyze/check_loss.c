@@ -64,7 +64,7 @@ static cy_status build_loss(cy_checked *checked, const cy_checked_mode *mode, ob
     CY_TRY(make_targets(checked, shape, &o->targets));
     targets = cy_input(mode->graph, "check targets", CY_F64, shape);
   }
-  o->loss = cy_add(o->row->loss(mode->output, labels, targets), cy_network_penalty(mode->network));
+  o->loss = cy_add(o->row->loss(mode->output, labels, targets, CY_LOSS_MEAN), cy_network_penalty(mode->network));
   return cy_graph_status(mode->graph);
 }
 

@@ -151,7 +151,7 @@ static cy_status run_extremes(cy_checked *checked, stability *s, cy_graph *graph
   cy_value values[2], x = cy_input(graph, "outputs", s->dtype, CY_SHAPE(s->n, s->classes));
   cy_value labels = cy_input(graph, "labels", CY_I64, CY_SHAPE(s->n));
   cy_value targets = cy_input(graph, "targets", s->dtype, CY_SHAPE(s->n, s->classes));
-  values[0] = s->row->loss(x, labels, targets);
+  values[0] = s->row->loss(x, labels, targets, CY_LOSS_MEAN);
   CY_TRY(cy_graph_status(graph));
   CY_TRY(cy_grad(values[0], &x, 1, &values[1]));
   const cy_named inputs[] = {{"outputs", s->outputs}, {"labels", s->labels}, {"targets", s->targets}};

@@ -13,6 +13,9 @@ struct cy_objective {
 
 /* ---- objective_graph.c ---- */
 
+/* Whether cy_objective_bind takes this name. */
+bool cy_objective_reads(const cy_objective *objective, const char *name);
+
 /* The values of a function in its own graph, with the directions of its products. */
 typedef struct cy_function_values {
   cy_graph *graph;

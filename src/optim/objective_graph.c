@@ -383,16 +383,25 @@ static cy_status check_fit(const cy_graph *graph, const char *name, const cy_ten
   return CY_OK;
 }
 
+static fixed *find_fixed_leaf(const graph_function *f, const char *name) {
+  for (size_t i = 0; i < f->n_fixed; i++)
+    if (strcmp(f->fixed[i].name, name) == 0) return &f->fixed[i];
+  return NULL;
+}
+
+bool cy_objective_reads(const cy_objective *objective, const char *name) {
+  return objective->of_graph && find_fixed_leaf(objective->self, name);
+}
+
 cy_status cy_objective_bind(cy_objective *objective, const char *name, cy_tensor *tensor) {
   if (!objective->of_graph) return cy_fail(CY_INVALID, "\"%s\": only objectives of graphs have inputs", name);
   graph_function *f = objective->self;
-  size_t at = 0;
-  while (at < f->n_fixed && strcmp(f->fixed[at].name, name) != 0) at++;
-  if (at == f->n_fixed)
+  fixed *leaf = find_fixed_leaf(f, name);
+  if (!leaf)
     return cy_fail(CY_INVALID, "the objective reads no input or variable \"%s\" beside those that it varies", name);
   CY_TRY(check_fit(f->values.graph, name, tensor));
   for (int i = 0; i < PASSES; i++)
     if (f->passes[i].session) CY_TRY(bind_if_read(&f->passes[i], name, tensor));
-  f->fixed[at].tensor = tensor;
+  leaf->tensor = tensor;
   return CY_OK;
 }

@@ -6,29 +6,29 @@
 
 #include <string.h>
 
-static cy_value cross_entropy(cy_value output, cy_value labels, cy_value targets) {
+static cy_value cross_entropy(cy_value output, cy_value labels, cy_value targets, cy_reduction reduction) {
   (void)targets;
-  return cy_cross_entropy(output, labels, (cy_cross_entropy_options){0});
+  return cy_cross_entropy(output, labels, (cy_cross_entropy_options){.reduction = reduction});
 }
-static cy_value hinge(cy_value output, cy_value labels, cy_value targets) {
+static cy_value hinge(cy_value output, cy_value labels, cy_value targets, cy_reduction reduction) {
   (void)targets;
-  return cy_hinge_loss(output, labels, (cy_margin_options){0});
+  return cy_hinge_loss(output, labels, (cy_margin_options){.reduction = reduction});
 }
-static cy_value squared(cy_value output, cy_value labels, cy_value targets) {
+static cy_value squared(cy_value output, cy_value labels, cy_value targets, cy_reduction reduction) {
   (void)labels;
-  return cy_squared_error(output, targets, (cy_regression_options){0});
+  return cy_squared_error(output, targets, (cy_regression_options){.reduction = reduction});
 }
-static cy_value absolute(cy_value output, cy_value labels, cy_value targets) {
+static cy_value absolute(cy_value output, cy_value labels, cy_value targets, cy_reduction reduction) {
   (void)labels;
-  return cy_absolute_error(output, targets, (cy_regression_options){0});
+  return cy_absolute_error(output, targets, (cy_regression_options){.reduction = reduction});
 }
-static cy_value huber(cy_value output, cy_value labels, cy_value targets) {
+static cy_value huber(cy_value output, cy_value labels, cy_value targets, cy_reduction reduction) {
   (void)labels;
-  return cy_huber_loss(output, targets, (cy_regression_options){0});
+  return cy_huber_loss(output, targets, (cy_regression_options){.reduction = reduction});
 }
-static cy_value binary(cy_value output, cy_value labels, cy_value targets) {
+static cy_value binary(cy_value output, cy_value labels, cy_value targets, cy_reduction reduction) {
   (void)labels;
-  return cy_binary_cross_entropy(output, targets, CY_LOSS_MEAN);
+  return cy_binary_cross_entropy(output, targets, reduction);
 }
 static cy_value softmax_of_last(cy_value output) { return cy_softmax(output, -1); }
 

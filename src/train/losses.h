@@ -2,14 +2,14 @@
 #ifndef CY_TRAIN_LOSSES_H
 #define CY_TRAIN_LOSSES_H
 
-#include <cauchy/graph.h>
+#include <cauchy/nn.h>
 
 /* labels: i64 [N] (the empty value for regression); targets: the output's shape and dtype. */
-typedef cy_value (*cy_loss_rule)(cy_value output, cy_value labels, cy_value targets);
+typedef cy_value (*cy_loss_rule)(cy_value output, cy_value labels, cy_value targets, cy_reduction reduction);
 typedef struct cy_loss_row {
   const char *name;
   bool classes_only;
-  cy_loss_rule loss;               /* mean over the batch */
+  cy_loss_rule loss;
   cy_value (*answer)(cy_value output); /* what prediction shows: probabilities; NULL: the output itself */
   bool measures;                   /* of numbers in any unit, which are then standardised */
 } cy_loss_row;

@@ -42,25 +42,30 @@ static cy_value in_unit(const cy_problem *o, int64_t n, cy_value output) {
   return cy_reshape(numbers, cy_value_shape(output));
 }
 
+/* What the output should be: "y", as labels (the empty value for numbers) and as numbers. */
+static cy_value targets_of(const cy_problem *o, cy_graph *graph, int64_t n, cy_value output, cy_value *labels) {
+  *labels = (cy_value){.graph = graph, .id = -1};
+  if (o->classes > 0) {
+    *labels = cy_input(graph, "y", CY_I64, CY_SHAPE(n));
+    return o->loss->classes_only ? *labels : cy_one_hot(*labels, o->classes, o->dtype);
+  }
+  cy_value targets = cy_convert(cy_input(graph, "y", CY_F32, batch_of(n, o->target)), o->dtype);
+  if (o->standardised)
+    targets = cy_mul(cy_sub(targets, target_number(o, graph, CY_TARGET_OFFSET)),
+                     target_number(o, graph, CY_TARGET_FACTOR));
+  return cy_reshape(targets, cy_value_shape(output));
+}
+
 /* The loss and the number of samples whose largest output is the right class, in the problem's dtype. */
 static cy_value loss_of(const cy_problem *o, cy_graph *graph, int64_t n, cy_value output, cy_value *correct,
                         cy_value *predicted) {
-  cy_value labels = {.graph = graph, .id = -1}, targets;
+  cy_value labels, targets = targets_of(o, graph, n, output, &labels);
+  *correct = *predicted = cy_scalar(graph, o->dtype, 0);
   if (o->classes > 0) {
-    labels = cy_input(graph, "y", CY_I64, CY_SHAPE(n));
-    targets = o->loss->classes_only ? labels : cy_one_hot(labels, o->classes, o->dtype);
     *predicted = cy_argmax(output, 1, false);
     *correct = cy_sum(cy_convert(cy_eq(*predicted, labels), o->dtype), NULL, 0, false);
-  } else {
-    targets = cy_convert(cy_input(graph, "y", CY_F32, batch_of(n, o->target)), o->dtype);
-    if (o->standardised)
-      targets = cy_mul(cy_sub(targets, target_number(o, graph, CY_TARGET_OFFSET)),
-                       target_number(o, graph, CY_TARGET_FACTOR));
-    targets = cy_reshape(targets, cy_value_shape(output));
-    *correct = cy_scalar(graph, o->dtype, 0);
-    *predicted = *correct;
   }
-  return o->loss->loss(output, labels, targets);
+  return o->loss->loss(output, labels, targets, CY_LOSS_MEAN);
 }
 
 /* |loss| <= the largest number: false for infinity and NaN, and nothing a simplifier could cancel. */
@@ -112,19 +117,24 @@ static cy_value add_penalties(const cy_problem *o, cy_network *network, cy_value
 
 static void add_output(cy_runner_graph *built, cy_value value) { built->outputs[built->n_outputs++] = value; }
 
-static cy_status build(const cy_problem *o, cy_runner_kind kind, int64_t n, cy_state *declare,
-                       cy_runner_graph *built) {
-  cy_network_options options = {.training = kind == CY_RUN_TRAIN, .dtype = o->dtype};
-  cy_value correct, predicted;
+/* Graph, network and its output for n samples "x". */
+static cy_status build_network(const cy_problem *o, bool training, int64_t n, cy_state *declare, cy_graph **graph,
+                               cy_network **network, cy_value *output) {
   if (o->sample.rank + 1 > CY_MAX_RANK || o->target.rank + 1 > CY_MAX_RANK)
     return cy_fail(CY_INVALID, "samples or targets have more than %d axes", CY_MAX_RANK - 1);
-  CY_TRY(cy_graph_create(&built->graph));
-  CY_TRY(cy_network_create(built->graph, options, &built->network));
-  cy_value x = cy_convert(cy_input(built->graph, "x", CY_F32, batch_of(n, o->sample)), o->dtype);
-  cy_value output = cy_model_apply(o->model, built->network, x);
-  CY_TRY(cy_graph_status(built->graph));
-  CY_TRY(check_output(o, output, batch_of(n, o->target)));
-  if (declare) CY_TRY(cy_network_declare(built->network, declare));
+  CY_TRY(cy_graph_create(graph));
+  CY_TRY(cy_network_create(*graph, (cy_network_options){.training = training, .dtype = o->dtype}, network));
+  cy_value x = cy_convert(cy_input(*graph, "x", CY_F32, batch_of(n, o->sample)), o->dtype);
+  *output = cy_model_apply(o->model, *network, x);
+  CY_TRY(cy_graph_status(*graph));
+  CY_TRY(check_output(o, *output, batch_of(n, o->target)));
+  return declare ? cy_network_declare(*network, declare) : CY_OK;
+}
+
+static cy_status build(const cy_problem *o, cy_runner_kind kind, int64_t n, cy_state *declare,
+                       cy_runner_graph *built) {
+  cy_value output, correct, predicted;
+  CY_TRY(build_network(o, kind == CY_RUN_TRAIN, n, declare, &built->graph, &built->network, &output));
   if (kind == CY_RUN_PREDICT) {
     add_output(built, o->loss->answer ? o->loss->answer(output) : in_unit(o, n, output));
     if (o->classes > 0) add_output(built, cy_argmax(output, 1, false));
@@ -145,6 +155,30 @@ cy_status cy_runner_build(const cy_problem *problem, cy_runner_kind kind, int64_
   cy_status status = build(problem, kind, n, declare, built);
   if (status != CY_OK) cy_runner_graph_clear(built);
   return status;
+}
+
+static cy_status build_values(const cy_problem *o, bool training, int64_t n, cy_state *declare,
+                              cy_problem_values *v) {
+  cy_value labels;
+  CY_TRY(build_network(o, training, n, declare, &v->graph, &v->network, &v->output));
+  cy_value targets = targets_of(o, v->graph, n, v->output, &labels);
+  v->losses = o->loss->loss(v->output, labels, targets, CY_LOSS_PER_EXAMPLE);
+  v->loss = add_penalties(o, v->network, o->loss->loss(v->output, labels, targets, CY_LOSS_MEAN));
+  return cy_graph_status(v->graph);
+}
+
+cy_status cy_problem_build(const cy_problem *problem, bool training, int64_t n, cy_state *declare,
+                           cy_problem_values *values) {
+  *values = (cy_problem_values){0};
+  cy_status status = build_values(problem, training, n, declare, values);
+  if (status != CY_OK) cy_problem_values_clear(values);
+  return status;
+}
+
+void cy_problem_values_clear(cy_problem_values *values) {
+  cy_network_free(values->network);
+  cy_graph_free(values->graph);
+  *values = (cy_problem_values){0};
 }
 
 void cy_runner_graph_clear(cy_runner_graph *built) {

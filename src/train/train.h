@@ -26,6 +26,17 @@ typedef struct cy_problem {
   cy_program_options program;
 } cy_problem;
 
+/* It as values, of inputs "x" (f32 [n, sample]) and "y" (i64 [n] or f32 [n, target]). */
+typedef struct cy_problem_values {
+  cy_graph *graph;
+  cy_network *network;
+  cy_value output, losses, loss; /* losses: of each example; loss: their mean, with penalties */
+} cy_problem_values;
+/* declare: a state to declare the variables in (before it is allocated), or NULL. */
+CY_MUST_CHECK cy_status cy_problem_build(const cy_problem *problem, bool training, int64_t n, cy_state *declare,
+                                         cy_problem_values *values);
+void cy_problem_values_clear(cy_problem_values *values);
+
 typedef enum cy_runner_kind {
   CY_RUN_TRAIN,    /* outputs: loss with penalties, number correct; updates the state */
   CY_RUN_EVALUATE, /* outputs: loss, number correct, predicted class of each [n] */
@@ -51,7 +62,7 @@ typedef struct cy_runner_graph {
   cy_update *updates;
   int n_updates;
 } cy_runner_graph;
-/* declare: a state to declare the variables in (before it is allocated), or NULL. */
+/* declare: as above. */
 CY_MUST_CHECK cy_status cy_runner_build(const cy_problem *problem, cy_runner_kind kind, int64_t n,
                                         cy_state *declare, cy_runner_graph *built);
 void cy_runner_graph_clear(cy_runner_graph *built);
@@ -223,6 +234,13 @@ void cy_checkpoint_close(cy_checkpoint *checkpoint);
 /* Sets the data set's scaling to the file's; CY_INVALID if its samples, targets or classes are of another kind. Images
  * may differ in size if any_size. */
 CY_MUST_CHECK cy_status cy_checkpoint_fit(const cy_checkpoint *checkpoint, cy_dataset *dataset, bool any_size);
+
+/* ---- model_objective.c ---- */
+
+/* A problem on samples of a data set, at the values of a state (NULL: initial values from options.seed). problem's strings
+ * and model must outlive the objective. */
+CY_MUST_CHECK cy_status cy_problem_objective(const cy_problem *problem, const cy_state *state, cy_dataset *dataset,
+                                             cy_model_objective_options options, cy_objective **objective);
 
 /* ---- diagnose.c ---- */
 

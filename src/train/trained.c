@@ -6,6 +6,7 @@
 #include "base/memory.h"
 #include "tensor/tensor.h"
 
+#include <math.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -257,4 +258,25 @@ cy_status cy_trained_evaluate_at(cy_trained *t, cy_dataset *dataset, const int64
                                  cy_image_size size, cy_metrics *metrics) {
   const cy_image_size sizes[CY_MAX_SIZES] = {size};
   return measure(t, dataset, indices, n, sizes, metrics);
+}
+
+/* ---- the loss as a function ---- */
+
+cy_status cy_trained_objective(cy_trained *t, cy_dataset *dataset, cy_model_objective_options options,
+                               cy_objective **objective) {
+  const cy_trainer_options *trained = &t->checkpoint.options;
+  cy_problem problem = t->problem;
+  *objective = NULL;
+  CY_TRY(cy_checkpoint_fit(&t->checkpoint, dataset, true));
+  if (options.loss) {
+    problem.loss = cy_loss_find(options.loss, problem.classes);
+    if (!problem.loss) return CY_INVALID; /* the sentence is there */
+    problem.standardised = problem.standardised && problem.loss->measures;
+  }
+  if (options.l1 == 0 && !signbit(options.l1)) options.l1 = trained->l1;
+  if (options.l2 == 0 && !signbit(options.l2)) options.l2 = trained->l2;
+  if (cy_sizes_count(options.sizes) == 0) memcpy(options.sizes, trained->sizes, sizeof options.sizes);
+  if (options.threads == 0) options.threads = problem.program.threads;
+  if (!options.backend) options.backend = problem.program.backend;
+  return cy_problem_objective(&problem, t->state, dataset, options, objective);
 }
