@@ -500,7 +500,8 @@ static void compare(const world *w, const char *what, int number, cy_value value
 static void run_both(world *w, uint64_t seed, const cy_value *outputs, int n, const cy_update *updates, int n_updates,
                      cy_tensor *const *tensors) {
   static const cy_program_options ways[] = {{.threads = 1}, {.threads = 2}, {.unfused = true, .threads = 1},
-                                            {.threads = 1, .frozen = true}, {.backend = "reference"}};
+                                            {.threads = 1, .frozen = true}, {.backend = "reference"},
+                                            {.threads = 1, .recompute = CY_RECOMPUTE_ALWAYS}};
   cy_value all[OUTPUTS + VARIABLES];
   memcpy(all, outputs, (size_t)n * sizeof *all);
   for (int i = 0; i < n_updates; i++) all[n + i] = updates[i].value;

@@ -399,7 +399,10 @@ static void compare(const trial *t, const char *what, int number, cy_value value
 }
 
 static const cy_program_options ways[] = {{.threads = 1}, {.threads = 2}, {.unfused = true, .threads = 1},
-                                          {.threads = 1, .frozen = true}, {.threads = 2, .frozen = true}};
+                                          {.threads = 1, .frozen = true}, {.threads = 2, .frozen = true},
+                                          {.threads = 1, .recompute = CY_RECOMPUTE_ALWAYS},
+                                          {.threads = 2, .recompute = CY_RECOMPUTE_ALWAYS}};
+enum { KEEPING = 0, RECOMPUTING = 5, THREADS = 2 }; /* from there on, programs for one and two threads */
 enum { WAYS = sizeof ways / sizeof *ways };
 
 /* The updated variables as the oracle has them become both's, so that differences do not grow. */
@@ -429,6 +432,16 @@ static void run_way(const trial *t, const world *w, const wishes *all, machine *
   carry_over(w, all, m, oracle, frozen);
 }
 
+/* Values that are computed again are the same, bit for bit. */
+static void compare_bits(const trial *t, const wishes *all, const machine *keeping, const machine *again) {
+  for (int i = 0; i < all->n_outputs; i++) {
+    const cy_tensor *a = cy_session_output(keeping->session, i), *b = cy_session_output(again->session, i);
+    if (memcmp(cy_tensor_data(a), cy_tensor_data(b), (size_t)cy_tensor_count(a) * cy_dtype_size(cy_tensor_dtype(a))) != 0)
+      fail_msg("seed %llu, way %zu, run %d: output %d has other bits if values are computed again",
+               (unsigned long long)t->seed, t->way, t->run, i);
+  }
+}
+
 static void one_network(uint64_t seed) {
   world w, plain;
   bool wide = seed % 3 == 0;
@@ -441,6 +454,7 @@ static void one_network(uint64_t seed) {
   for (t.run = 0; t.run < RUNS; t.run++) {
     assert_ok(cy_session_run(oracle.session));
     for (t.way = 0; t.way < WAYS; t.way++) run_way(&t, &w, &all, &oracle, &m[t.way]);
+    for (t.way = 0; t.way < THREADS; t.way++) compare_bits(&t, &all, &m[KEEPING + t.way], &m[RECOMPUTING + t.way]);
     carry_over(&plain, &same, &oracle, &oracle, false);
   }
   for (size_t i = 0; i < WAYS; i++) machine_end(&m[i]);

@@ -46,6 +46,9 @@ static bool is_output(const cy_program *p, int buffer) {
 
 /* ---- predicates ---- */
 
+/* Smaller ones are read from the cache faster than they are computed. */
+enum { PREDICATE_BYTES = 64 << 10 };
+
 /* How much longer, in bytes times instructions, buffers live that the value needs. */
 static double extension(const cy_program *p, const cy_again *a) {
   const cy_instruction *maker = &p->instructions[a->maker];
@@ -81,7 +84,8 @@ static cy_status move_predicates_of(cy_program *p, cy_again *a, snapshot *s, int
     int at;
     bool done;
     if (!m->fused || m->n_out == 1 || m->out[o].layout.dtype != CY_BOOL) continue;
-    if (p->buffers[m->out[o].buffer].place != CY_PLACE_ARENA || is_output(p, m->out[o].buffer)) continue;
+    const cy_buffer *b = &p->buffers[m->out[o].buffer];
+    if (b->place != CY_PLACE_ARENA || b->bytes < PREDICATE_BYTES || is_output(p, m->out[o].buffer)) continue;
     CY_TRY(cy_measure_peak(p, &before, &at));
     save(p, s);
     CY_TRY(move_predicate(p, a, maker, o, &done));

@@ -1,6 +1,6 @@
-/* Order: what only writes into bound tensors (a variable's new value) runs as soon as it may, so that the gradient it
- * reads is dead, and still in the cache. Nothing lives longer by this. Order means something to nobody else: conflicts over
- * a buffer are kept in the order in which they were emitted. */
+/* Order: what only writes into bound tensors (a variable's new value) runs as soon as it may, so that the gradient it reads
+ * is dead then, and still in the cache; and so do single numbers, on which such updates wait. Nothing else lives longer by
+ * this. Conflicts over a buffer keep the order in which they were emitted. */
 #include "compile/lower.h"
 
 #include "base/error.h"
@@ -9,7 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* An instruction's place: behind the one that had index `behind`. */
+/* An instruction's place: behind the one that had index `behind` (-1: at the start). */
 typedef struct placing {
   int behind, index;
 } placing;
@@ -21,11 +21,11 @@ static int by_place(const void *a, const void *b) {
 }
 
 static bool only_releases(const cy_program *p, const cy_instruction *instruction) {
-  bool reads = false;
-  for (int k = 0; k < instruction->n_out; k++)
-    if (p->buffers[instruction->out[k].buffer].place != CY_PLACE_BOUND) return false;
-  for (int k = 0; k < instruction->n_in; k++) reads |= p->buffers[instruction->in[k].buffer].place == CY_PLACE_ARENA;
-  return reads;
+  for (int k = 0; k < instruction->n_out; k++) {
+    const cy_buffer *b = &p->buffers[instruction->out[k].buffer];
+    if (b->place != CY_PLACE_BOUND && b->bytes > sizeof(double)) return false;
+  }
+  return true;
 }
 
 /* Per buffer: the place of what wrote it last, and of what touched it last. */
@@ -37,7 +37,7 @@ static void find_places(const cy_program *p, placing *places, int *written, int 
       if (written[instruction->in[k].buffer] > behind) behind = written[instruction->in[k].buffer];
     for (int k = 0; k < instruction->n_out; k++)
       if (touched[instruction->out[k].buffer] > behind) behind = touched[instruction->out[k].buffer];
-    if (behind < 0 || !only_releases(p, instruction)) behind = i;
+    if (!only_releases(p, instruction)) behind = i;
     places[i] = (placing){behind, i};
     for (int k = 0; k < instruction->n_in; k++)
       if (touched[instruction->in[k].buffer] < behind) touched[instruction->in[k].buffer] = behind;
