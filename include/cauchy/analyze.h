@@ -129,11 +129,11 @@ CY_API CY_MUST_CHECK cy_status cy_variation_text(const cy_variation *variation, 
 
 /* Which elements of the input (of one example) change the unit, by derivative. Weights and inputs are positive and
  * random, so that nothing cancels and no relu is off; for the sake of maxima the inputs rise and fall steeply along
- * every axis in turn, then are numbers of very different sizes. What is seen is the union over all of them. It agrees
- * with cy_seen_from where derivatives tell: not for layers that normalise by what they see or are flat on positive
- * numbers, and of a maximum over a large window perhaps not every element is hit. unit: a coordinate per axis of the
- * layer's output of one example, -1 for all of them. seen[axis of the example]; free with cy_seen_free. Cost: some
- * twenty gradients. */
+ * every axis in turn, then are numbers of very different sizes, and at last of either sign. What is seen is the union
+ * over all of them. It agrees with cy_seen_from where derivatives tell: not for layers that normalise by what they see
+ * or are flat on positive numbers, and of a maximum over a large window perhaps not every element is hit. unit: a
+ * coordinate per axis of the layer's output of one example, -1 for all of them. seen[axis of the example]; free with
+ * cy_seen_free. Cost: some fifty gradients. */
 CY_API CY_MUST_CHECK cy_status cy_measured_field(const cy_model *model, cy_shape sample, int layer, const int64_t *unit,
                                                  uint64_t seed, bool *seen[CY_MAX_RANK]);
 

@@ -101,12 +101,16 @@ static void set_positive(const probe *p, cy_rng *rng) {
 /* Decimal orders from the largest input to the smallest. */
 enum { STEEP = 200 };
 
+/* After the slopes. */
+enum { POSITIVE_ROUNDS = 12, SIGNED_ROUNDS = 24 };
+
 /* Inputs that a maximum can pick any element of. First, twice for every axis, steep slopes: rising, falling; so steep
  * that the far end of a window counts more than all the rest, even where padding takes away from it. Then numbers of
- * very different sizes in random places. */
+ * very different sizes in random places; at last of either sign, for maxima over interpolation with negative weights. */
 static void set_input(const probe *p, cy_rng *rng, int round) {
   cy_shape shape = cy_tensor_shape(p->x);
   int axis = 1 + round / 4;
+  bool either_sign = round >= 4 * (shape.rank - 1) + POSITIVE_ROUNDS;
   int64_t i = 0;
   for (cy_walk w = cy_walk_start(shape); w.more; cy_walk_next(&w), i++) {
     double jitter = cy_rng_uniform(rng), value = pow(10, -4 * jitter);
@@ -115,7 +119,7 @@ static void set_input(const probe *p, cy_rng *rng, int round) {
       double step = fmin(round % 4 < 2 ? 0.7 : 0.2, STEEP / (double)n); /* in decimal orders */
       value = pow(10, -step * (double)far) * (1 + 0.1 * jitter);
     }
-    cy_tensor_set(p->x, i, value);
+    cy_tensor_set(p->x, i, either_sign && cy_rng_below(rng, 2) ? -value : value);
   }
 }
 
@@ -134,13 +138,13 @@ static cy_status make_seen(cy_shape sample, bool *seen[CY_MAX_RANK]) {
   return CY_OK;
 }
 
-enum { RANDOM_ROUNDS = 12, EFFECTIVE_SAMPLES = 32 };
+enum { EFFECTIVE_SAMPLES = 32 };
 
 static cy_status mark_rounds(const probe *p, cy_shape sample, uint64_t seed, bool *seen[CY_MAX_RANK]) {
   cy_rng rng = cy_rng_make(seed, 0);
   CY_TRY(make_seen(sample, seen));
   CY_TRY(bind(p));
-  for (int round = 0; round < 4 * sample.rank + RANDOM_ROUNDS; round++) {
+  for (int round = 0; round < 4 * sample.rank + POSITIVE_ROUNDS + SIGNED_ROUNDS; round++) {
     set_positive(p, &rng);
     set_cotangent(p, &rng, positive);
     set_input(p, &rng, round);
