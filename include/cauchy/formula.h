@@ -4,11 +4,21 @@
  *   x^2 + 0.8*x - 0.5
  *
  * Statements are separated by ; or newlines and name intermediate values; the last one is the formula's value. Operators by
- * rising precedence: + -, * / @ (matrix product where the operands are matrices or vectors; .* element by element), unary
- * minus, ^, postfix ' (transpose) and [i] (element; classes). Functions: exp log sqrt sin cos tanh sigmoid relu softplus abs
- * sign max min sum mean norm softmax log_softmax onehot and others (cy_formula_function). A dimension is a number or a name
- * ("d", "h"); names that are used alike are equal, and an operation whose dimensions do not fit is an error with both sides'
- * dimensions and a caret under the operator. */
+ * rising precedence: + -, * / @ .* ./, unary minus, ^ .^, postfix ' or ^T (transpose) and [i] (element, counted from 0, or class). * of two
+ * vectors or matrices is their product; every other operator and .* go element by element, a vector combining with every
+ * row of a matrix. A vector is a column: w'*x is a number, x*w' a matrix. |x| is a vector's length or a number's absolute value,
+ * |x|_1 the sum of absolute values. Functions: exp log sqrt sin cos tanh sigmoid relu softplus abs sign max min sum mean norm
+ * softmax log_softmax onehot and others (cy_formula_function); softmax and the like go row by row. pi is known.
+ *
+ * A dimension is a number or a name ("d", "h"); names that are used alike are equal, and an operation whose dimensions do not
+ * fit is an error with both sides' dimensions and a caret under the operator. Symbols are declared as numbers (z), vectors
+ * (x:d), matrices (W:(h,d)), classes (y:index) and one class per row (y:index(n)), which picks one element of each row:
+ * log(softmax(O))[y].
+ *
+ * Recurrences are written out, step by step, as statements h[1], h[2], ...:
+ *
+ *   h[t] = tanh(W*h[t-1] + U*x[t] + b); L[t] = 0.5*|h[t] - y[t]|^2 for t = 1..3; L = sum(t=1..3, L[t])
+ *                                                        h[0]:h, x[t]:d, y[t]:h, W:(h,h), U:(h,d), b:h */
 #ifndef CAUCHY_FORMULA_H
 #define CAUCHY_FORMULA_H
 
@@ -21,7 +31,7 @@ extern "C" {
 typedef struct cy_formula cy_formula;
 
 /* where: names the source in messages ("formula", a file). dimensions: "x:d, W1:(h,d), b1:h" (may be NULL: all symbols are
- * scalars). An undeclared symbol is an error if anything is declared. */
+ * numbers). An undeclared symbol is an error if dimensions are given. */
 CY_API CY_MUST_CHECK cy_status cy_formula_parse(const char *text, const char *where, const char *dimensions,
                                                 cy_formula **formula);
 CY_API void cy_formula_free(cy_formula *formula);
