@@ -713,6 +713,20 @@ static void pools_and_resizing_say_what_does_not_fit(void **state) {
 #undef X
 }
 
+/* A kernel of one element takes any dilation, for there is no second one. */
+static void a_dilation_without_a_second_element_means_nothing(void **state) {
+  (void)state;
+  feeds f = feeds_begin();
+  cy_windows wide = {.kernel = {1}, .dilation = {INT64_MAX}, .low = {2}, .high = {1}};
+  cy_value x = given(&f, CY_SHAPE(1, 1, 2), NUMBERS(3, 5)), gradient, y = cy_avg_pool(x, wide, false);
+  expect(&f, y, CY_SHAPE(1, 1, 5), NUMBERS(0, 0, 3, 5, 0));
+  expect(&f, cy_max_pool(x, wide), CY_SHAPE(1, 1, 5), NUMBERS(0, 0, 3, 5, 0));
+  assert_ok(cy_grad(cy_sum(cy_square(y), NULL, 0, false), &x, 1, &gradient));
+  expect(&f, gradient, CY_SHAPE(1, 1, 2), NUMBERS(6, 10));
+  expect(&f, cy_convolution(x, given(&f, CY_SHAPE(1, 1, 1), NUMBERS(2)), wide), CY_SHAPE(1, 1, 5), NUMBERS(0, 0, 6, 10, 0));
+  feeds_end(&f);
+}
+
 /* The image takes 4 bytes; lists of its places would take more than can be counted. */
 static void windows_larger_than_memory_are_refused(void **state) {
   (void)state;
@@ -749,6 +763,7 @@ int main(void) {
       cmocka_unit_test(convolution_commutes_with_translation),
       cmocka_unit_test(convolutions_say_what_does_not_fit),
       cmocka_unit_test(pools_and_resizing_say_what_does_not_fit),
+      cmocka_unit_test(a_dilation_without_a_second_element_means_nothing),
       cmocka_unit_test(windows_larger_than_memory_are_refused),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);

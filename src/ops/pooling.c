@@ -394,7 +394,7 @@ cy_value cy_max_pool(cy_value x, cy_windows windows) {
 /* How many of a window's elements lie inside x along spatial axis i. */
 static int64_t count_inside(const cy_window_attrs *w, int i, int64_t window) {
   int64_t dilation = w->dilation.at[i], start = cy_window_at(w, i, window, 0), end = w->size.at[i] - 1;
-  int64_t first = start < 0 ? (-start + dilation - 1) / dilation : 0;
+  int64_t first = start < 0 ? (-start - 1) / dilation + 1 : 0;
   int64_t last = end < start ? -1 : (end - start) / dilation;
   if (last > w->kernel.at[i] - 1) last = w->kernel.at[i] - 1;
   return last < first ? 0 : last - first + 1;

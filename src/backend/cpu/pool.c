@@ -65,8 +65,9 @@ static void extents_of(cy_shape shape, int64_t extent[CY_MAX_SPACE]) {
     extent[i] = i < CY_MAX_SPACE - space ? 1 : shape.dim[i + 2 - (CY_MAX_SPACE - space)];
 }
 
-static int64_t divide_up(int64_t a, int64_t b) { return a > 0 ? (a + b - 1) / b : 0; } /* not below 0 */
+static int64_t divide_up(int64_t a, int64_t b) { return a > 0 ? (a - 1) / b + 1 : 0; } /* not below 0 */
 static int64_t least(int64_t a, int64_t b) { return a < b ? a : b; }
+static int64_t common_divisor(int64_t a, int64_t b) { return b ? common_divisor(b, a % b) : a; }
 
 /* Elements of x that the window at y sees; windows that see the element at x. Both are sequences: they advance by one
  * step with every tap, or every few. However large the kernel, only taps that can lie inside are looked at. */
@@ -78,19 +79,17 @@ static sequence seen(const cy_window_attrs *w, int i, int64_t y) {
   return (sequence){start + first * dilation, dilation, last - first + 1};
 }
 
+/* Taps t with t dilation = padded modulo the stride come at equal distances; the bounds keep y inside. */
 static sequence seeing(const cy_window_attrs *w, int i, int64_t x) {
-  const int64_t extent = cy_window_extent(w, i), padded = x + w->low.at[i];
-  const int64_t first = divide_up(padded - (extent * w->stride.at[i] - 1), w->dilation.at[i]);
-  const int64_t last = least(padded / w->dilation.at[i], w->kernel.at[i] - 1);
-  sequence s = {.step = 0};
-  for (int64_t t = first; t <= last; t++) {
-    int64_t y;
-    if (!cy_window_from(w, i, x, t, extent, &y)) continue;
-    if (s.count == 0) s.first = y;
-    if (s.count == 1) s.step = y - s.first;
-    s.count++;
-  }
-  return s;
+  const int64_t stride = w->stride.at[i], dilation = w->dilation.at[i], padded = x + w->low.at[i];
+  const int64_t first = divide_up(padded - (cy_window_extent(w, i) * stride - 1), dilation);
+  const int64_t last = least(padded / dilation, w->kernel.at[i] - 1), common = common_divisor(stride, dilation);
+  const int64_t period = stride / common;
+  if (last < first) return (sequence){0, 0, 0};
+  int64_t t = dilation == 1 ? first + (padded - first) % stride : first;
+  while (t <= last && t - first < period && (padded - t * dilation) % stride != 0) t++;
+  if (t > last || t - first == period) return (sequence){0, 0, 0};
+  return (sequence){(padded - t * dilation) / stride, -(dilation / common), (last - t) / period + 1};
 }
 
 static cy_status find_places(plan *p, const cy_window_attrs *w) {
