@@ -16,9 +16,9 @@ static int64_t row_of(const cy_descent *d, int64_t age) {
   return (next - 1 - age + 2 * memory) % memory;
 }
 
-/* direction = -H gradient */
-static void two_loops(const cy_descent *d, double *direction, double *share) {
-  int64_t n = d->n, pairs = pair_count(d);
+/* direction = -H gradient, H by the youngest pairs. */
+static void two_loops(const cy_descent *d, int64_t pairs, double *direction, double *share) {
+  int64_t n = d->n;
   cy_scale_into(n, -1, d->gradient, direction);
   for (int64_t age = 0; age < pairs; age++) {
     const double *s = row(d, STEPS, row_of(d, age)), *y = row(d, CHANGES, row_of(d, age));
@@ -56,27 +56,26 @@ static void remember(cy_descent *d) {
   d->slots[PAIRS][1] = (double)((at + 1) % memory);
 }
 
-static void forget(cy_descent *d) { d->slots[PAIRS][0] = d->slots[PAIRS][1] = 0; }
-
-static cy_status search(cy_descent *d, double *rate, bool *found) {
+static cy_status search(cy_descent *d, int64_t pairs, double *rate, bool *found) {
   double *direction = d->scratch + 2 * d->n, length = cy_length(d->n, d->gradient), first = d->options.rate;
-  two_loops(d, direction, d->scratch + 3 * d->n);
-  if (pair_count(d) == 0 && length > 1) first /= length; /* before anything is known, a step of length 1 */
+  two_loops(d, pairs, direction, d->scratch + 3 * d->n);
+  if (pairs == 0 && length > 1) first /= length; /* before anything is known, a step of length 1 */
   return cy_search_wolfe(d, direction, first, rate, found);
 }
 
 static cy_status lbfgs(cy_descent *d, cy_step_end *end) {
   double rate;
-  bool found;
+  bool found, forget = false;
   *end = CY_STEP_STALLED;
-  CY_TRY(search(d, &rate, &found));
+  CY_TRY(search(d, pair_count(d), &rate, &found));
   if (!found && pair_count(d) > 0) { /* the memory misleads: once more with the gradient alone */
-    forget(d);
+    forget = true;
     cy_descent_note(d, "no step along the direction lowers the value: the pairs are forgotten");
-    CY_TRY(search(d, &rate, &found));
+    CY_TRY(search(d, 0, &rate, &found));
   }
   if (!found) return CY_OK;
   *end = CY_STEP_TAKEN;
+  if (forget) d->slots[PAIRS][0] = d->slots[PAIRS][1] = 0; /* slots change here only: a step that fails leaves them */
   remember(d);
   cy_descent_accept(d, rate);
   return CY_OK;

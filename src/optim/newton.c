@@ -60,6 +60,7 @@ static double needed_shift(int64_t n, const double *hessian, double *factor) {
   while (!factorise(n, hessian, high, factor)) {
     low = high;
     high *= 4;
+    if (!isfinite(high)) return high;
   }
   for (int i = 0; i < (n <= 256 ? 12 : 4) && low > 0; i++) {
     double middle = 0.5 * (low + high);
@@ -69,9 +70,14 @@ static double needed_shift(int64_t n, const double *hessian, double *factor) {
   return high;
 }
 
-/* Factorises what can be: the Hessian, damped, shifted if need be. */
+static double initial_or_adapted(const cy_descent *d) {
+  const double *slot = d->slots[DAMPING];
+  return slot[1] == 0 ? d->options.damping : slot[0];
+}
+
+/* Factorises what can be: the Hessian, damped, shifted if need be. The damping; infinite if numbers overflow. */
 static double damp_and_factorise(cy_descent *d, const double *hessian, double *factor) {
-  double lambda = d->slots[DAMPING][0], scale = 0;
+  double lambda = initial_or_adapted(d), scale = 0;
   if (factorise(d->n, hessian, lambda, factor)) return lambda;
   double needed = needed_shift(d->n, hessian, factor);
   for (int64_t i = 0; i < d->n; i++) scale = fmax(scale, fabs(hessian[i * d->n + i]));
@@ -83,16 +89,16 @@ static double damp_and_factorise(cy_descent *d, const double *hessian, double *f
     shift = fmax(shift, 1e-8 * (scale > 0 ? scale : 1));
     cy_descent_note(d, "Hessian singular to rounding; damped by %.3g", shift);
   }
-  while (!factorise(d->n, hessian, shift, factor)) shift *= 4;
+  while (isfinite(shift) && !factorise(d->n, hessian, shift, factor)) shift *= 4;
   return shift;
 }
 
 /* D. W. Marquardt 1963, with the factors of Martens 2010: more where the quadratic model promised too much. */
 static void adapt(cy_descent *d, double before, double predicted) {
-  double *lambda = &d->slots[DAMPING][0], ratio = (d->value - before) / predicted;
-  if (*lambda == 0 || !(predicted < 0)) return;
-  if (ratio > 0.75) *lambda *= 2.0 / 3;
-  if (ratio < 0.25) *lambda *= 1.5;
+  double lambda = initial_or_adapted(d), ratio = (d->value - before) / predicted;
+  if (predicted < 0) lambda *= ratio > 0.75 ? 2.0 / 3 : ratio < 0.25 ? 1.5 : 1;
+  d->slots[DAMPING][0] = lambda;
+  d->slots[DAMPING][1] = 1;
 }
 
 static cy_status newton(cy_descent *d, cy_step_end *end) {
@@ -100,10 +106,6 @@ static cy_status newton(cy_descent *d, cy_step_end *end) {
   double *direction = d->scratch, *product = direction + n, *hessian = product + n, *factor = hessian + n * n;
   double before = d->value, rate;
   bool finite, found;
-  if (d->slots[DAMPING][1] == 0) { /* the first step */
-    d->slots[DAMPING][0] = d->options.damping;
-    d->slots[DAMPING][1] = 1;
-  }
   *end = CY_STEP_DIVERGED;
   CY_TRY(make_hessian(d, hessian, &finite));
   if (!finite) {
@@ -111,6 +113,7 @@ static cy_status newton(cy_descent *d, cy_step_end *end) {
     return CY_OK;
   }
   d->damping = damp_and_factorise(d, hessian, factor);
+  if (!isfinite(d->damping)) return CY_OK;
   cy_scale_into(n, -1, d->gradient, direction);
   cy_cholesky_solve(n, factor, direction);
   for (int64_t i = 0; i < n; i++) product[i] = cy_dot_product(n, hessian + i * n, direction);

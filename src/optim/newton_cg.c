@@ -33,66 +33,64 @@ static int64_t more(const cy_descent *d) {
   return d->n > (INT64_MAX / 2 - limit) / points ? INT64_MAX : points * d->n + limit + 1;
 }
 
-static cy_status damped_product(void *self, const double *v, double *out) {
-  cy_descent *d = self;
-  CY_TRY(cy_descent_product(d, d->options.curvature, v, out));
-  cy_add_scaled(d->n, d->slots[DAMPING][0], v, out);
-  return CY_OK;
-}
-
-/* The work of one step. */
+/* The work of one step. The slots change at its end only: a step that fails leaves them as they were. */
 typedef struct work {
   cy_descent *d;
   cy_cg cg;
-  double *lambda, *solution;
+  double lambda;
+  bool from_zero;       /* CG started at zero, not at the previous solution */
   const double *chosen; /* of the kept points */
   double model;         /* undamped, at the chosen point: the predicted change of the value */
 } work;
 
-static work begin(cy_descent *d) {
-  int64_t n = d->n, limit = d->options.cg_iterations;
-  double *at = d->scratch;
-  work w = {.d = d, .lambda = d->slots[DAMPING], .solution = d->slots[SOLUTION]};
-  w.cg = (cy_cg){.n = n, .limit = limit, .product = damped_product, .self = d, .gradient = d->gradient,
-                 .p = at, .residual = at + n, .direction = at + 2 * n, .image = at + 3 * n, .models = at + 4 * n,
-                 .kept = at + 4 * n + limit + 1, .kept_limit = kept_points(d)};
-  if (w.lambda[1] == 0) { /* the first step; afterwards a damping of exactly 0 stays */
-    w.lambda[0] = d->options.damping;
-    w.lambda[1] = 1;
-  }
-  return w;
+static cy_status damped_product(void *self, const double *v, double *out) {
+  work *w = self;
+  CY_TRY(cy_descent_product(w->d, w->d->options.curvature, v, out));
+  cy_add_scaled(w->d->n, w->lambda, v, out);
+  return CY_OK;
 }
 
-static void raise(double *lambda, double factor) { *lambda *= factor; }
-static void lower(double *lambda, double factor) { *lambda = *lambda > least_damping ? *lambda * factor : *lambda; }
+static void begin(cy_descent *d, work *w) {
+  int64_t n = d->n, limit = d->options.cg_iterations;
+  double *at = d->scratch, *slot = d->slots[DAMPING];
+  *w = (work){.d = d, .lambda = slot[1] == 0 ? d->options.damping : slot[0]};
+  w->cg = (cy_cg){.n = n, .limit = limit, .product = damped_product, .self = w, .gradient = d->gradient,
+                  .p = at, .residual = at + n, .direction = at + 2 * n, .image = at + 3 * n, .models = at + 4 * n,
+                  .kept = at + 4 * n + limit + 1, .kept_limit = kept_points(d)};
+  cy_scale_into(n, decay, d->slots[SOLUTION], w->cg.p);
+  w->from_zero = cy_length(n, w->cg.p) == 0;
+}
+
+/* What the next step knows of this one. */
+static void end_step(work *w, double lambda, bool keep_solution) {
+  cy_descent *d = w->d;
+  d->slots[DAMPING][0] = lambda;
+  d->slots[DAMPING][1] = 1; /* no longer the initial one */
+  if (keep_solution) cy_copy_vector(d->n, w->cg.p, d->slots[SOLUTION]);
+  else memset(d->slots[SOLUTION], 0, (size_t)d->n * sizeof(double));
+}
+
+/* Curvature -c < 0 asks for more damping: so much that it becomes its opposite. */
+static void damp_more(work *w) {
+  double met = w->cg.curvature - w->lambda, before = w->lambda;
+  w->lambda = fmax(-2 * met, 4 * before);
+  if (w->lambda == 0) w->lambda = 1e-3;
+  cy_descent_note(w->d, "curvature %.3g met: lambda raised from %.3g to %.3g", met, before, w->lambda);
+}
 
 /* A point of CG that is downhill. Negative curvature after some progress leaves the point reached so far (Nocedal and
- * Wright, algorithm 7.1); at once, it asks for more damping: so much that the curvature met becomes its opposite. */
-static cy_status solve(work *w, cy_step_end *end) {
+ * Wright, algorithm 7.1); at once, it asks for more damping. */
+static cy_status solve(work *w, bool *solved) {
   cy_descent *d = w->d;
-  cy_scale_into(d->n, decay, w->solution, w->cg.p);
+  *solved = false;
   for (int tries = 0; tries < 40; tries++) {
     CY_TRY(cy_conjugate_gradients(&w->cg));
-    if (w->cg.end == CY_CG_NOT_FINITE && w->cg.iterations == 0 && cy_length(d->n, w->solution) == 0) {
-      cy_descent_note(d, "products with the curvature are not finite");
-      *end = CY_STEP_DIVERGED;
-      return CY_OK;
-    }
-    bool progress = w->cg.iterations > 0 && w->cg.model < 0 && isfinite(w->cg.model);
-    if (w->cg.end == CY_CG_NEGATIVE) {
-      double met = w->cg.curvature - *w->lambda, before = *w->lambda;
-      if (progress) break;
-      *w->lambda = fmax(-2 * met, 4 * before);
-      if (*w->lambda == 0) *w->lambda = 1e-3;
-      cy_descent_note(d, "curvature %.3g met: lambda raised from %.3g to %.3g", met, before, *w->lambda);
-    } else if (progress) {
-      break;
-    }
-    /* From zero, the model falls with the first iteration. */
-    memset(w->solution, 0, (size_t)d->n * sizeof *w->solution);
-    memset(w->cg.p, 0, (size_t)d->n * sizeof *w->cg.p);
+    *solved = w->cg.iterations > 0 && w->cg.model < 0 && isfinite(w->cg.model);
+    if (*solved || (w->cg.end != CY_CG_NEGATIVE && w->from_zero)) return CY_OK;
+    if (w->cg.end == CY_CG_NEGATIVE) damp_more(w);
+    memset(w->cg.p, 0, (size_t)d->n * sizeof(double)); /* from zero, the model falls with the first iteration */
+    w->from_zero = true;
   }
-  cy_copy_vector(d->n, w->cg.p, w->solution);
   return CY_OK;
 }
 
@@ -111,51 +109,56 @@ static cy_status choose(work *w, double *value) {
   }
   w->chosen = w->cg.kept + best * d->n;
   double length = cy_length(d->n, w->chosen);
-  w->model = w->cg.kept_model[best] - 0.5 * *w->lambda * length * length;
+  w->model = w->cg.kept_model[best] - 0.5 * w->lambda * length * length;
   return CY_OK;
 }
 
-/* Levenberg-Marquardt (Martens 2010, section 4.1). */
-static void adapt(work *w, double value) {
+/* Levenberg-Marquardt (Martens 2010, section 4.1): the next lambda. */
+static double adapted(const work *w, double value) {
+  double change = value - w->d->value, ratio = change / w->model, noise = w->d->noise * fabs(w->d->value);
+  bool below_rounding = fabs(change) <= noise && fabs(w->model) <= noise;
+  if (below_rounding || ratio > 0.75) return w->lambda > least_damping ? w->lambda * 2 / 3 : w->lambda;
+  return ratio >= 0.25 ? w->lambda : w->lambda * 1.5;
+}
+
+static void take(work *w, double value, double rate) {
+  double lambda = adapted(w, value);
+  if (w->cg.end == CY_CG_NEGATIVE) {
+    cy_descent_note(w->d, "negative curvature %.3g after %lld iterations of CG: their point is taken",
+                    w->cg.curvature - w->lambda, (long long)w->cg.iterations);
+    lambda = w->lambda * 1.5;
+  }
+  end_step(w, lambda, true);
+  cy_descent_accept(w->d, rate);
+}
+
+/* The point stays; the next model is damped more, until it promises less than rounding. */
+static cy_step_end reject(work *w) {
   cy_descent *d = w->d;
-  double change = value - d->value, ratio = change / w->model;
-  bool below_rounding = fabs(change) <= d->noise * fabs(d->value) && fabs(w->model) <= d->noise * fabs(d->value);
-  if (below_rounding || ratio > 0.75) lower(w->lambda, 2.0 / 3);
-  else if (!(ratio >= 0.25)) raise(w->lambda, 1.5);
+  if (-w->model <= d->noise * fabs(d->value) || w->lambda == 0 || w->lambda > 1e30) return CY_STEP_STALLED;
+  end_step(w, 4 * w->lambda, false);
+  cy_descent_note(d, "no step lowers the value: lambda raised from %.3g to %.3g", w->lambda, 4 * w->lambda);
+  return CY_STEP_TAKEN;
 }
 
 static cy_status newton_cg(cy_descent *d, cy_step_end *end) {
-  work w = begin(d);
+  work w;
   double value, rate;
-  bool found;
-  *end = CY_STEP_TAKEN;
-  CY_TRY(solve(&w, end));
-  d->damping = *w.lambda;
-  if (*end == CY_STEP_DIVERGED) return CY_OK;
-  if (w.cg.n_kept == 0 || !(w.cg.model < 0)) {
-    *end = CY_STEP_STALLED;
+  bool solved, found;
+  begin(d, &w);
+  CY_TRY(solve(&w, &solved));
+  d->damping = w.lambda;
+  if (!solved) {
+    bool finite = w.cg.end != CY_CG_NOT_FINITE;
+    if (!finite) cy_descent_note(d, "products with the curvature are not finite");
+    *end = finite ? CY_STEP_STALLED : CY_STEP_DIVERGED;
     return CY_OK;
   }
   CY_TRY(choose(&w, &value));
   CY_TRY(cy_search_backwards(d, w.chosen, d->options.rate, &rate, &found));
-  if (found) {
-    adapt(&w, value);
-    if (w.cg.end == CY_CG_NEGATIVE) {
-      cy_descent_note(d, "negative curvature %.3g after %lld iterations of CG: their point is taken",
-                      w.cg.curvature - d->damping, (long long)w.cg.iterations);
-      raise(w.lambda, 1.5);
-    }
-    cy_descent_accept(d, rate);
-    return CY_OK;
-  }
-  /* The point stays; the next model is damped more, until it promises less than rounding. */
-  if (-w.model <= d->noise * fabs(d->value) || *w.lambda == 0 || *w.lambda > 1e30) {
-    *end = CY_STEP_STALLED;
-    return CY_OK;
-  }
-  raise(w.lambda, 4);
-  memset(w.solution, 0, (size_t)d->n * sizeof *w.solution);
-  cy_descent_note(d, "no step lowers the value: lambda raised from %.3g to %.3g", d->damping, *w.lambda);
+  *end = CY_STEP_TAKEN;
+  if (found) take(&w, value, rate);
+  else *end = reject(&w);
   return CY_OK;
 }
 
