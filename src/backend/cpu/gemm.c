@@ -2,6 +2,7 @@
 
 #include "backend/cpu/dnnl_matmul.h"
 #include "backend/cpu/gemm_panels.h"
+#include "backend/cpu/processor.h"
 #include "base/error.h"
 #include "base/memory.h"
 
@@ -17,15 +18,14 @@ struct cy_gemm {
 
 /* The best kernels that this processor runs. */
 static const cy_gemm_kernels *choose_kernels(cy_dtype dtype) {
-  const bool f32 = dtype == CY_F32;
+  static const cy_gemm_kernels *const kernels[][2] = {
+      [CY_VECTORS_BASELINE] = {&cy_gemm_kernels_f32_baseline, &cy_gemm_kernels_f64_baseline},
 #if defined(__x86_64__)
-  if (__builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512vl") && __builtin_cpu_supports("avx512dq") &&
-      __builtin_cpu_supports("avx512bw"))
-    return f32 ? &cy_gemm_kernels_f32_avx512 : &cy_gemm_kernels_f64_avx512;
-  if (__builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma"))
-    return f32 ? &cy_gemm_kernels_f32_avx2 : &cy_gemm_kernels_f64_avx2;
+      [CY_VECTORS_AVX2] = {&cy_gemm_kernels_f32_avx2, &cy_gemm_kernels_f64_avx2},
+      [CY_VECTORS_AVX512] = {&cy_gemm_kernels_f32_avx512, &cy_gemm_kernels_f64_avx512},
 #endif
-  return f32 ? &cy_gemm_kernels_f32_baseline : &cy_gemm_kernels_f64_baseline;
+  };
+  return kernels[cy_processor_vectors()][dtype != CY_F32];
 }
 
 /* A stride along an extent of one is never used: call it 1, which every kernel likes. */

@@ -4,6 +4,7 @@
  * elements are read and added one by one instead, whole channels to a thread. */
 #include "backend/cpu/cpu.h"
 #include "backend/cpu/pool_kernel.h"
+#include "backend/cpu/processor.h"
 #include "ops/window.h"
 
 #include <string.h>
@@ -43,13 +44,13 @@ typedef struct plan {
 /* ---- planning ---- */
 
 static const cy_pool_kernels *choose_kernels(void) {
+  static const cy_pool_kernels *const kernels[] = {
+      [CY_VECTORS_BASELINE] = &cy_pool_kernels_baseline,
 #if defined(__x86_64__)
-  if (__builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") && __builtin_cpu_supports("avx512dq") &&
-      __builtin_cpu_supports("avx512vl"))
-    return &cy_pool_kernels_avx512;
-  if (__builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma")) return &cy_pool_kernels_avx2;
+      [CY_VECTORS_AVX2] = &cy_pool_kernels_avx2, [CY_VECTORS_AVX512] = &cy_pool_kernels_avx512,
 #endif
-  return &cy_pool_kernels_baseline;
+  };
+  return kernels[cy_processor_vectors()];
 }
 
 static strides strides_of(const cy_view *v) {

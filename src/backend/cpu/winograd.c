@@ -4,6 +4,7 @@
 #include "backend/cpu/winograd.h"
 
 #include "backend/cpu/gemm_kernel.h"
+#include "backend/cpu/processor.h"
 #include "backend/cpu/winograd_kernel.h"
 #include "base/error.h"
 #include "base/memory.h"
@@ -37,20 +38,14 @@ struct cy_winograd {
 
 static bool choose_kernels(cy_winograd *w) {
 #if defined(__x86_64__)
-  if (__builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512vl") && __builtin_cpu_supports("avx512dq") &&
-      __builtin_cpu_supports("avx512bw")) {
-    w->kernels = &cy_winograd_kernels_avx512;
-    w->products = &cy_gemm_kernels_f32_avx512;
-    return true;
-  }
-  if (__builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma")) {
-    w->kernels = &cy_winograd_kernels_avx2;
-    w->products = &cy_gemm_kernels_f32_avx2;
-    return true;
-  }
-#endif
+  const cy_vectors vectors = cy_processor_vectors();
+  w->kernels = vectors == CY_VECTORS_AVX512 ? &cy_winograd_kernels_avx512 : &cy_winograd_kernels_avx2;
+  w->products = vectors == CY_VECTORS_AVX512 ? &cy_gemm_kernels_f32_avx512 : &cy_gemm_kernels_f32_avx2;
+  return vectors != CY_VECTORS_BASELINE;
+#else
   (void)w;
   return false;
+#endif
 }
 
 static bool applies(const cy_convolution_problem *p) {

@@ -1,5 +1,6 @@
 /* Convolutions of stride 1 by Winograd's methods F(4x4, 3x3) and F(2x2, 5x5): a quarter and about a third of the
- * multiplications, for a rounding error several times that of the direct sum. */
+ * multiplications, for a rounding error several times that of the direct sum. What is not finite spreads further than in the
+ * direct sum: to the tiles that it is seen from, as NaN. */
 #ifndef CY_BACKEND_CPU_WINOGRAD_H
 #define CY_BACKEND_CPU_WINOGRAD_H
 
