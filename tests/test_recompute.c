@@ -95,7 +95,8 @@ static void the_arena_shrinks_and_the_bits_stay(void **state) {
       assert_true(cy_program_arena_bytes(usual.l.program) <= most);
       assert_same_training(&kept, &again);
       step_close(&again);
-      again = step_open(text, cases[i].shape, cases[i].optimizer, (cy_program_options){.threads = threads, .recompute = CY_RECOMPUTE_NEVER});
+      options.recompute = CY_RECOMPUTE_NEVER;
+      again = step_open(text, cases[i].shape, cases[i].optimizer, options);
       assert_same_training(&again, &usual);
       step_close(&kept);
       step_close(&again);

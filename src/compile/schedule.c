@@ -41,7 +41,8 @@ static void find_places(const cy_program *p, placing *places, int *written, int 
     places[i] = (placing){behind, i};
     for (int k = 0; k < instruction->n_in; k++)
       if (touched[instruction->in[k].buffer] < behind) touched[instruction->in[k].buffer] = behind;
-    for (int k = 0; k < instruction->n_out; k++) written[instruction->out[k].buffer] = touched[instruction->out[k].buffer] = behind;
+    for (int k = 0; k < instruction->n_out; k++)
+      written[instruction->out[k].buffer] = touched[instruction->out[k].buffer] = behind;
   }
 }
 
