@@ -557,6 +557,27 @@ static void frozen_variables_are_read_once_per_binding(void **state) {
   cy_graph_free(g);
 }
 
+/* A convolution that runs once keeps no packed weights; the one behind it does. */
+static void the_prologue_keeps_no_packed_weights(void **state) {
+  (void)state;
+  cy_graph *g;
+  cy_windows windows = {.low = {1, 1}, .high = {1, 1}};
+  size_t kept[2];
+  for (int still = 0; still < 2; still++) {
+    cy_program *p;
+    assert_ok(cy_graph_create(&g));
+    cy_shape shape = CY_SHAPE(2, 32, 12, 12);
+    cy_value x = still ? cy_variable(g, "x", CY_F32, shape) : cy_input(g, "x", CY_F32, shape);
+    cy_value y = cy_convolution(cy_tanh(x), cy_variable(g, "w", CY_F32, CY_SHAPE(32, 32, 3, 3)), windows);
+    assert_ok(cy_compile(&y, 1, NULL, 0, (cy_program_options){.frozen = true, .threads = 1}, &p));
+    assert_int_equal(p->n_prologue, still ? p->n_instructions : 0);
+    kept[still] = p->kept_bytes;
+    cy_program_free(p);
+    cy_graph_free(g);
+  }
+  assert_int_equal(kept[1], 0);
+}
+
 int main(void) {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(each_rewrite_gives_what_it_says),
@@ -578,6 +599,7 @@ int main(void) {
       cmocka_unit_test(the_first_bad_value_is_named),
       cmocka_unit_test(the_first_bad_value_of_a_step_is_no_result),
       cmocka_unit_test(frozen_variables_are_read_once_per_binding),
+      cmocka_unit_test(the_prologue_keeps_no_packed_weights),
       cmocka_unit_test(one_program_serves_several_threads),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);

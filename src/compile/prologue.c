@@ -36,6 +36,7 @@ cy_status cy_find_prologue(cy_program *p) {
       continue;
     }
     for (int k = 0; k < instruction->n_out; k++) p->buffers[instruction->out[k].buffer].still = true;
+    instruction->still = 0; /* it runs once itself: its kernel need keep nothing */
     order[p->n_prologue++] = *instruction;
   }
   for (int i = 0; i < n; i++) order[p->n_prologue + i] = p->instructions[later[i]];
