@@ -578,6 +578,56 @@ static void the_prologue_keeps_no_packed_weights(void **state) {
   assert_int_equal(kept[1], 0);
 }
 
+/* Two sessions of one program with weights of their own, which are also changed between runs: what is kept is the
+ * session's, and follows its bindings. */
+static void sessions_keep_their_own_packed_weights(void **state) {
+  (void)state;
+  static const int64_t channels[] = {32, 20}; /* two methods */
+  for (int c = 0; c < 2; c++) {
+    cy_rng rng = cy_rng_make((uint64_t)c, 3);
+    cy_graph *g;
+    cy_program *p;
+    cy_session *s[2];
+    cy_tensor *x, *w[2];
+    cy_shape image = CY_SHAPE(2, channels[c], 12, 12), weight = CY_SHAPE(channels[c], channels[c], 3, 3);
+    assert_ok(cy_graph_create(&g));
+    cy_value v = cy_tanh(cy_input(g, "x", CY_F32, image));
+    cy_value y = cy_convolution(v, cy_variable(g, "w", CY_F32, weight), (cy_windows){.low = {1, 1}, .high = {1, 1}});
+    assert_ok(cy_compile(&y, 1, NULL, 0, (cy_program_options){.frozen = true, .threads = 2}, &p));
+    assert_ok(cy_tensor_create(CY_F32, image, &x));
+    fill_uniform(x, &rng, -1, 1);
+    for (int i = 0; i < 2; i++) {
+      assert_ok(cy_tensor_create(CY_F32, weight, &w[i]));
+      fill_uniform(w[i], &rng, -1, 1);
+      assert_ok(cy_session_create(p, &s[i]));
+      assert_ok(cy_session_bind(s[i], "x", x));
+    }
+    size_t bytes = 0;
+    float *first = NULL;
+    for (int run = 0; run < 6; run++) /* session i has weights i at first, then the other's, then its own again */
+      for (int i = 0; i < 2; i++) {
+        int which = (i + run / 2) % 2;
+        if (run % 2 == 0) assert_ok(cy_session_bind(s[i], "w", w[which]));
+        assert_ok(cy_session_run(s[i]));
+        const cy_tensor *out = cy_session_output(s[i], 0);
+        bytes = cy_tensor_bytes(out);
+        if (!first) assert_non_null(first = calloc(2, bytes));
+        float *mine = first + (size_t)which * bytes / sizeof *first;
+        if (run == 0) memcpy(mine, out->view.data, bytes);
+        assert_memory_equal(mine, out->view.data, bytes);
+      }
+    assert_memory_not_equal(first, first + bytes / sizeof *first, bytes);
+    free(first);
+    for (int i = 0; i < 2; i++) {
+      cy_session_free(s[i]);
+      cy_tensor_free(w[i]);
+    }
+    cy_tensor_free(x);
+    cy_program_free(p);
+    cy_graph_free(g);
+  }
+}
+
 int main(void) {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(each_rewrite_gives_what_it_says),
@@ -600,6 +650,7 @@ int main(void) {
       cmocka_unit_test(the_first_bad_value_of_a_step_is_no_result),
       cmocka_unit_test(frozen_variables_are_read_once_per_binding),
       cmocka_unit_test(the_prologue_keeps_no_packed_weights),
+      cmocka_unit_test(sessions_keep_their_own_packed_weights),
       cmocka_unit_test(one_program_serves_several_threads),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
