@@ -135,6 +135,25 @@ static void recipes_and_files_are_checked(void **state) {
   assert_holds(succeed("check net.txt --input 1x7x7 --batch 2 --seed 5 --threads 2"), "0 failed");
 }
 
+/* ---- how much is done ---- */
+
+static void large_networks_are_checked_less_or_refused(void **state) {
+  (void)state;
+  assert_holds(succeed("check 'dense(3)' --input 4"), "4 samples; per tensor 2 random directions and 3 coordinates\n");
+  const char *out = succeed("check 'avg_pool(16) -> conv(2, 8) -> global_avg_pool -> dense(2)' --input 1x1024x1024");
+  assert_holds(out, "\n2 samples; per tensor ");
+  assert_holds(out, "less than usual, as the network is large");
+  json_t *report = read_report(succeed("check 'dense(3)' --input 4 --batch 3 --coordinates 2 --json"));
+  assert_int_equal(json_integer_value(json_object_get(report, "batch")), 3);
+  assert_int_equal(json_integer_value(json_object_get(report, "directions")), 2);
+  assert_int_equal(json_integer_value(json_object_get(report, "coordinates")), 2);
+  assert_true(json_is_false(json_object_get(report, "reduced")));
+  json_decref(report);
+  refuse("check 'conv(8, 3) -> global_avg_pool -> dense(2)' --input 3x1000000x1000000", "GB of memory, but");
+  refuse("check 'dense(10000000) -> dense(10000000)' --input 10000000", "GB of memory");
+  refuse("check '20 * conv(512, 3, pad=1) -> global_avg_pool -> dense(2)' --input 3x32x32", "a smaller input or batch");
+}
+
 /* ---- what is refused ---- */
 
 static void what_cannot_be_checked_is_said(void **state) {
@@ -158,6 +177,7 @@ int main(void) {
       in_a_folder(tables_show_layers_gradients_and_the_network),
       in_a_folder(a_trained_model_passes_and_a_broken_one_is_named),
       in_a_folder(recipes_and_files_are_checked),
+      in_a_folder(large_networks_are_checked_less_or_refused),
       in_a_folder(what_cannot_be_checked_is_said),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);

@@ -57,7 +57,7 @@ typedef struct cy_check_report cy_check_report;
 /* A field of 0 takes the value in brackets. */
 typedef struct cy_check_options {
   cy_shape sample;        /* of one input, without the batch axis; required unless inputs are given */
-  int64_t batch;          /* [4] samples */
+  int64_t batch;          /* [4; in large networks 2] samples */
   const char *loss;       /* as for training [cross_entropy if there are classes, else mse] */
   int64_t classes;        /* [as many as the output has features, if that is more than one along a single axis] */
   const cy_state *weights; /* of any floating dtype, taken by name [the layers' initial values from seed] */
@@ -66,7 +66,7 @@ typedef struct cy_check_options {
                               added so that no maxima tie */
   const cy_tensor *labels; /* i64 [batch, ...] [random]; for losses of classes */
   int directions;         /* [2] random directions per tensor; in large networks [1] */
-  int coordinates;        /* [3] single coordinates per tensor; in large networks [1] */
+  int coordinates;        /* [3] single coordinates per tensor; in large networks none */
   int threads;            /* [1] */
   /* What computes the gradient to check [cy_grad]; inputs are the parameters (their names: cy_value_name) and "x". */
   cy_status (*gradient)(cy_value loss, const cy_value *inputs, int n, cy_value *gradients, void *context);
@@ -79,8 +79,18 @@ typedef struct cy_check_options {
  * with its random numbers held fixed). A failed check is no error: the report tells. Fails as building and compiling do.
  * Differences are taken with shrinking steps; where those from the left and from the right do not approach each other there
  * is a kink, and the comparison is passed over and counted. Cost: two evaluations of the loss per tensor, direction and
- * coordinate, and some more. */
+ * coordinate, and some more. Large networks (2e11 operations and more) are checked with fewer samples and comparisons,
+ * unless directions or coordinates are given; what would then still need 1e13 operations, or more memory than the machine
+ * has, is refused (CY_UNSUPPORTED, CY_NO_MEMORY) before anything is computed. */
 CY_API CY_MUST_CHECK cy_status cy_check_model(const cy_model *model, cy_check_options options, cy_check_report **report);
+/* How much was done. */
+typedef struct cy_check_effort {
+  int64_t batch;
+  int directions, coordinates; /* per tensor */
+  bool reduced;                /* less than usual, as the network is large */
+  double operations, memory;   /* about: of all checks together; bytes */
+} cy_check_effort;
+CY_API cy_check_effort cy_check_report_effort(const cy_check_report *report);
 CY_API void cy_check_report_free(cy_check_report *report);
 CY_API int cy_check_count(const cy_check_report *report);
 CY_API const cy_check_row *cy_check_at(const cy_check_report *report, int i); /* NULL beyond the last */

@@ -37,6 +37,7 @@ struct cy_check_report {
   cy_arena *arena; /* strings */
   cy_check_row *rows;
   size_t count, capacity;
+  cy_check_effort effort;
 };
 
 static cy_status create_report(cy_check_report **report) {
@@ -80,6 +81,7 @@ int cy_check_count(const cy_check_report *report) { return (int)report->count; }
 const cy_check_row *cy_check_at(const cy_check_report *report, int i) {
   return i >= 0 && (size_t)i < report->count ? &report->rows[i] : NULL;
 }
+cy_check_effort cy_check_report_effort(const cy_check_report *report) { return report->effort; }
 int cy_check_failures(const cy_check_report *report) {
   int failures = 0;
   for (size_t i = 0; i < report->count; i++) failures += report->rows[i].result == CY_CHECK_FAILED;
@@ -179,20 +181,6 @@ static cy_status find_classes(cy_checked *checked, cy_value output) {
   return CY_OK;
 }
 
-/* How much is compared per tensor, unless the caller says: less in networks that would take minutes. */
-static cy_status choose_effort(const cy_checked_mode *mode, cy_check_options *options) {
-  static const double LARGE = 2e12; /* operations */
-  cy_program *program;
-  int parameters;
-  (void)cy_network_parameters(mode->network, &parameters);
-  CY_TRY(cy_compile(&mode->output, 1, NULL, 0, (cy_program_options){.threads = 1}, &program));
-  bool large = 10 * (parameters + 1.0) * cy_program_flops(program) > LARGE;
-  cy_program_free(program);
-  if (options->directions == 0) options->directions = large ? 1 : 2;
-  if (options->coordinates == 0) options->coordinates = large ? 1 : 3;
-  return CY_OK;
-}
-
 static cy_status check_modes(cy_checked *checked, cy_checked_mode modes[2]) {
   bool differ = strcmp(modes[0].text, modes[1].text) != 0;
   CY_TRY(make_state(checked, modes));
@@ -205,14 +193,38 @@ static cy_status check_modes(cy_checked *checked, cy_checked_mode modes[2]) {
   return cy_check_outputs(checked, &modes[0]);
 }
 
-static cy_status run_checks(cy_checked *checked, cy_check_options *options) {
+static cy_status open_modes(const cy_checked *checked, cy_checked_mode modes[2]) {
+  CY_TRY(open_mode(checked, false, &modes[0]));
+  return open_mode(checked, true, &modes[1]);
+}
+
+static void close_modes(cy_checked_mode modes[2]) {
+  for (int i = 0; i < 2; i++) {
+    close_mode(&modes[i]);
+    modes[i] = (cy_checked_mode){0};
+  }
+}
+
+/* Large networks are built once more for fewer samples, unless their number is the caller's. */
+static cy_status open_with_effort(const cy_checked *checked, bool own_batch, cy_checked_mode modes[2],
+                                  cy_check_options *options) {
+  int64_t batch = options->batch;
+  CY_TRY(open_modes(checked, modes));
+  CY_TRY(cy_check_choose_effort(checked, &modes[0], own_batch, options, &checked->report->effort));
+  if (options->batch == batch) return CY_OK;
+  close_modes(modes);
+  CY_TRY(open_modes(checked, modes));
+  CY_TRY(cy_check_choose_effort(checked, &modes[0], false, options, &checked->report->effort));
+  checked->report->effort.reduced = true;
+  return CY_OK;
+}
+
+static cy_status run_checks(cy_checked *checked, bool own_batch, cy_check_options *options) {
   cy_checked_mode modes[2] = {{0}};
-  cy_status status = open_mode(checked, false, &modes[0]);
-  if (status == CY_OK) status = open_mode(checked, true, &modes[1]);
+  cy_status status = open_with_effort(checked, own_batch, modes, options);
   if (status == CY_OK) status = find_classes(checked, modes[0].output);
-  if (status == CY_OK) status = choose_effort(&modes[0], options);
   if (status == CY_OK) status = check_modes(checked, modes);
-  for (int i = 0; i < 2; i++) close_mode(&modes[i]);
+  close_modes(modes);
   cy_state_free(checked->state);
   cy_tensor_free(checked->x);
   return status;
@@ -224,11 +236,12 @@ cy_status cy_check_model(const cy_model *model, cy_check_options options, cy_che
   if (!options.inputs && options.sample.rank < 1) return cy_fail(CY_INVALID, "check: the shape of an input is not given");
   if (options.batch < 0 || options.directions < 0 || options.coordinates < 0 || options.classes < 0)
     return cy_fail(CY_INVALID, "check: batch, directions, coordinates and classes must not be negative");
+  bool own_batch = options.batch == 0 && !options.inputs;
   if (options.batch == 0) options.batch = 4;
   if (options.threads == 0) options.threads = 1;
   cy_checked checked = {.model = model, .options = &options, .rng = cy_rng_make(options.seed, 1)};
   CY_TRY(create_report(&checked.report));
-  cy_status status = run_checks(&checked, &options);
+  cy_status status = run_checks(&checked, own_batch, &options);
   if (status != CY_OK) cy_check_report_free(checked.report);
   else *report = checked.report;
   return status;

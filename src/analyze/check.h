@@ -56,6 +56,7 @@ typedef struct cy_function {
   cy_varied *varied;
   cy_value *leaves, *gradients;
   cy_probe values, slopes;
+  bool has_gradient; /* slopes holds the gradient at the base */
 } cy_function;
 
 /* leaves: inputs and variables of the graph that the point has tensors for. The point's inputs must outlive the function. gradients: those to check; NULL: cy_grad's.
@@ -105,6 +106,10 @@ typedef struct cy_checked_mode {
 cy_value cy_checked_apply(const cy_checked *checked, cy_network *network, cy_value x);
 cy_shape cy_checked_batch(const cy_checked *checked); /* of x */
 
+/* check_effort.c: sets directions and coordinates that are 0. If there is too much to do and own_batch, sets a smaller
+ * batch instead, and is asked again. Refuses what would take too long or more memory than there is. */
+CY_MUST_CHECK cy_status cy_check_choose_effort(const cy_checked *checked, const cy_checked_mode *mode, bool own_batch,
+                                               cy_check_options *options, cy_check_effort *effort);
 CY_MUST_CHECK cy_status cy_check_layers(cy_checked *checked, cy_checked_mode *mode, const cy_checked_mode *other);
 CY_MUST_CHECK cy_status cy_check_loss(cy_checked *checked, cy_checked_mode *mode);
 CY_MUST_CHECK cy_status cy_check_equivariance(cy_checked *checked);

@@ -126,6 +126,7 @@ typedef enum watched {
 /* terms: the sum of the magnitudes of what was added up. */
 static cy_status watch(cy_function *f, watched what, double *value, double *terms) {
   const cy_probe *e = what == WATCH_VALUE ? &f->values : &f->slopes;
+  if (what == WATCH_GRADIENT) f->has_gradient = false; /* the point has moved */
   CY_TRY(cy_session_run(e->session));
   *terms = 0;
   if (what == WATCH_VALUE) {
@@ -191,9 +192,16 @@ static cy_status compare(cy_function *f, watched what, double expected, double t
 
 /* ---- gradients ---- */
 
-static cy_status compare_along(cy_function *f, int k, double tolerance, cy_comparison *c) {
+/* The gradient at the base, in the outputs of slopes: computed once, as differences of values leave it there. */
+static cy_status take_gradient(cy_function *f) {
   move(f, 0);
-  CY_TRY(cy_session_run(f->slopes.session));
+  if (!f->has_gradient) CY_TRY(cy_session_run(f->slopes.session));
+  f->has_gradient = true;
+  return CY_OK;
+}
+
+static cy_status compare_along(cy_function *f, int k, double tolerance, cy_comparison *c) {
+  CY_TRY(take_gradient(f));
   double expected = dot(f->varied[k].direction, cy_session_output(f->slopes.session, k), NULL);
   return compare(f, WATCH_VALUE, expected, tolerance, c);
 }
@@ -284,8 +292,7 @@ cy_status cy_compare_tangent(cy_function *f, cy_rng *rng, cy_comparison *compari
   double slope = 0, terms = 0;
   CY_TRY(open_along(f, false, &e));
   draw_directions(f, rng);
-  move(f, 0);
-  cy_status status = cy_session_run(f->slopes.session);
+  cy_status status = take_gradient(f);
   if (status == CY_OK) status = cy_session_run(e.session);
   if (status == CY_OK) {
     for (int k = 0; k < f->n; k++) slope += dot(f->varied[k].direction, cy_session_output(f->slopes.session, k), &terms);

@@ -10,9 +10,12 @@
 
 /* ---- real samples ---- */
 
+enum { USUAL_SAMPLES = 4 };
+
 /* A few samples, spread over the data, as the network saw them in training. */
 static cy_status read_samples(cli_check *c, cy_dataset *dataset) {
-  int64_t count = cy_dataset_count(dataset), n = c->options.batch < count ? c->options.batch : count;
+  int64_t count = cy_dataset_count(dataset), n = c->options.batch ? c->options.batch : USUAL_SAMPLES;
+  if (n > count) n = count;
   cy_shape shape = {.rank = c->network.sample.rank + 1, .dim = {n}};
   int64_t *indices = cy_calloc((size_t)n + 1, sizeof *indices);
   if (!indices) return cy_no_memory();
@@ -50,7 +53,7 @@ static void find_samples(cli_check *c, const char *word) {
 /* ---- options ---- */
 
 static cy_status read_options(const cli_arguments *a, cli_check *c) {
-  int batch = 4, directions = 0, coordinates = 0, threads = 1, seed = 0;
+  int batch = 0, directions = 0, coordinates = 0, threads = 1, seed = 0;
   CY_TRY(cli_option_number(a, "--batch", 1, INT_MAX, &batch));
   CY_TRY(cli_option_number(a, "--directions", 1, INT_MAX, &directions));
   CY_TRY(cli_option_number(a, "--coordinates", 1, INT_MAX, &coordinates));

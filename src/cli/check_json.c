@@ -26,9 +26,13 @@ static json_t *row_object(const cy_check_row *row) {
 
 cy_status cli_check_print_json(const cli_check *c) {
   char shape[CLI_SHAPE_SIZE];
+  cy_check_effort effort = cy_check_report_effort(c->report);
   json_t *object = json_object(), *rows = json_array();
   json_object_set_new(object, "input", json_string(cli_shape_text(c->network.sample, shape)));
-  json_object_set_new(object, "batch", json_integer(c->options.batch));
+  json_object_set_new(object, "batch", json_integer(effort.batch));
+  json_object_set_new(object, "directions", json_integer(effort.directions));
+  json_object_set_new(object, "coordinates", json_integer(effort.coordinates));
+  json_object_set_new(object, "reduced", json_boolean(effort.reduced));
   json_object_set_new(object, "weights", json_string(c->options.weights ? "saved" : "random"));
   json_object_set_new(object, "samples", json_string(c->samples));
   for (int i = 0; i < cy_check_count(c->report); i++)

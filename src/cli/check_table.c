@@ -124,13 +124,21 @@ static void print_rest(const cy_check_report *report, const cli_terminal *termin
   }
 }
 
+static void print_effort(cy_check_effort e) {
+  printf("%lld sample%s; per tensor %d random direction%s and %d coordinate%s%s\n\n", (long long)e.batch,
+         e.batch == 1 ? "" : "s", e.directions, e.directions == 1 ? "" : "s", e.coordinates,
+         e.coordinates == 1 ? "" : "s",
+         e.reduced ? ": less than usual, as the network is large (--batch, --directions, --coordinates)" : "");
+}
+
 cy_status cli_check_print(const cli_check *c) {
   cli_terminal terminal = cli_terminal_of(STDOUT_FILENO);
   char shape[CLI_SHAPE_SIZE];
   int n = cy_check_count(c->report), failed = cy_check_failures(c->report), skipped = 0;
   for (int i = 0; i < n; i++) skipped += cy_check_at(c->report, i)->result == CY_CHECK_SKIPPED;
-  printf("input %s, %s weights, %s samples, f64\n\n", cli_shape_text(c->network.sample, shape),
+  printf("input %s, %s weights, %s samples, f64\n", cli_shape_text(c->network.sample, shape),
          c->options.weights ? "saved" : "random", c->samples);
+  print_effort(cy_check_report_effort(c->report));
   print_layers(c->report, &terminal);
   print_gradients(c->report, &terminal);
   print_rest(c->report, &terminal);

@@ -53,9 +53,9 @@ static const cli_option analyze_options[] = {
 static const cli_option check_options[] = {
     {"--input", "SHAPE", "of one input: 3x64x64 (channels, height, width)"},
     {"--loss", "NAME", "cross_entropy, mse, ... (the training's; else by the output)"},
-    {"--batch", "N", "samples to compute with (4)"},
+    {"--batch", "N", "samples to compute with (4; large networks 2)"},
     {"--directions", "N", "random directions per tensor (2; large networks 1)"},
-    {"--coordinates", "N", "single coordinates per tensor (3; large networks 1)"},
+    {"--coordinates", "N", "single coordinates per tensor (3; large networks none)"},
     {"--seed", "N", "of the random numbers (0)"},
     {"--random", NULL, "random samples even if the model's data are here"},
     {"--threads", "N", "use N threads (1)"},
@@ -202,7 +202,9 @@ static const cli_verb verbs[] = {
              "  softmax            does not change when a constant is added to all logits\n"
              "  extreme outputs    +-10000 and -inf: loss and gradient stay finite, and right\n\n"
              "Errors are relative. At kinks (relu, maxima) no difference is the derivative: such comparisons are left\n"
-             "out and counted. Exits with 1 and names the layer if a check fails.",
+             "out and counted. Exits with 1 and names the layer if a check fails.\n\n"
+             "Large networks are checked with fewer samples and directions, as the report says; what would take\n"
+             "hours, or more memory than there is, is refused before it begins.",
      .examples = "cauchy check runs/mnist-1\n"
                  "cauchy check recipes/custom-model-mnist.yaml\n"
                  "cauchy check 'conv(8, 3) -> relu -> max_pool(2) -> flatten -> dense(10)' --input 1x28x28\n"
