@@ -129,11 +129,11 @@ static cy_status check_destination(const cy_dataset *d, const cy_tensor *t, int6
   return CY_OK;
 }
 
-static void scale_u8(const uint8_t *restrict from, float *restrict to, int64_t n, float offset, float factor) {
+void cy_scale_u8(const uint8_t *restrict from, float *restrict to, int64_t n, float offset, float factor) {
   for (int64_t i = 0; i < n; i++) to[i] = ((float)from[i] - offset) * factor;
 }
 
-static void scale_f32(const float *restrict from, float *restrict to, int64_t n, float offset, float factor) {
+void cy_scale_f32(const float *restrict from, float *restrict to, int64_t n, float offset, float factor) {
   for (int64_t i = 0; i < n; i++) to[i] = (from[i] - offset) * factor;
 }
 
@@ -152,8 +152,8 @@ static void write_sample(const cy_dataset *d, int64_t index, float *to) {
   }
   for (int64_t c = 0; c < d->channels; c++) {
     int64_t at = c * d->inner;
-    if (bytes) scale_u8(bytes + at, to + at, d->inner, d->offset[c], d->factor[c]);
-    else scale_f32(floats + at, to + at, d->inner, d->offset[c], d->factor[c]);
+    if (bytes) cy_scale_u8(bytes + at, to + at, d->inner, d->offset[c], d->factor[c]);
+    else cy_scale_f32(floats + at, to + at, d->inner, d->offset[c], d->factor[c]);
   }
 }
 

@@ -58,6 +58,12 @@ cy_status cy_open_images(const char *name, const char *folder, cy_dataset_option
 cy_status cy_open_csv(const char *name, const char *path, cy_dataset_options options, cy_dataset **dataset);
 cy_status cy_open_npz(const char *name, const char *path, cy_dataset_options options, cy_dataset **dataset);
 
+/* ---- batch.c ---- */
+
+/* to = (from - offset) factor: batches hold the same bits whoever makes them. */
+void cy_scale_u8(const uint8_t *restrict from, float *restrict to, int64_t n, float offset, float factor);
+void cy_scale_f32(const float *restrict from, float *restrict to, int64_t n, float offset, float factor);
+
 /* ---- images.c ---- */
 
 /* Bringing pictures to one size; tables and room are made anew when one of another size comes. Zeroed at first. */

@@ -159,14 +159,6 @@ static view_of draw_view(const cy_loader *l, int64_t epoch, int64_t index) {
   return v;
 }
 
-static void scale_u8(const uint8_t *restrict from, float *restrict to, int64_t n, float offset, float factor) {
-  for (int64_t i = 0; i < n; i++) to[i] = ((float)from[i] - offset) * factor;
-}
-
-static void scale_f32(const float *restrict from, float *restrict to, int64_t n, float offset, float factor) {
-  for (int64_t i = 0; i < n; i++) to[i] = (from[i] - offset) * factor;
-}
-
 static void mirror(float *row, int64_t n) {
   for (int64_t i = 0, j = n - 1; i < j; i++, j--) {
     float t = row[i];
@@ -189,8 +181,8 @@ typedef struct plane {
 } plane;
 
 static void scale_run(const plane *p, int64_t from, float *to, int64_t n) {
-  if (p->u8) scale_u8(p->u8 + from, to, n, p->offset, p->factor);
-  else scale_f32(p->f32 + from, to, n, p->offset, p->factor);
+  if (p->u8) cy_scale_u8(p->u8 + from, to, n, p->offset, p->factor);
+  else cy_scale_f32(p->f32 + from, to, n, p->offset, p->factor);
 }
 
 /* Places begin..end-1 of a row that show nothing of the image. */
