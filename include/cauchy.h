@@ -15,6 +15,7 @@
 #include <cauchy/analyze.h>
 #include <cauchy/autodiff.h>
 #include <cauchy/check.h>
+#include <cauchy/curvature.h>
 #include <cauchy/data.h>
 #include <cauchy/formula.h>
 #include <cauchy/graph.h>
