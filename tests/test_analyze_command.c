@@ -362,6 +362,8 @@ static void bad_input(void **state) {
   refuse("analyze 'conv(1, 3)' --input 1x99999999999999999999x3", "63 bits");
   refuse("analyze 'conv(1, 3)' --input 9000000000000000000x9000000000000000000x3", "--input");
   refuse("analyze 'dense(1000000000) -> dense(1000000000) -> dense(1000000000)' --input 1000000000", "63 bits");
+  refuse("analyze '70 * conv(1, 3, stride=2, pad=1)' --input 1x8", "a receptive field does not fit in 63 bits");
+  assert_holds(succeed("analyze '61 * conv(1, 3, stride=2, pad=1)' --input 1x8"), " 4611686018427387903  2305843009213693952");
   refuse("analyze missing.net --input 1x5x5", "there is no such file");
   refuse("analyze 'dens(3)' --input 4", "did you mean \"dense\"");
   refuse("analyze 'conv(1, 3)' --input 1x9x9 --layer conv7", "did you mean \"conv1\"");

@@ -102,8 +102,15 @@ static void set_rate(cy_view_field *f, int64_t rate, int64_t per) {
   f->per = common ? per / common : 0;
 }
 
-/* How the phases of the result come about; false if they are too many, and a table has to do. */
-static bool phases(const cy_view_field *operand, const cy_reach *reach, int64_t extent, cy_view_field *f) {
+/* How many elements an interval holds must fit too. */
+static bool fits(cy_interval seen) {
+  int64_t size;
+  return seen.low > seen.high || (!__builtin_sub_overflow(seen.high, seen.low, &size) && size < INT64_MAX);
+}
+
+/* How the phases of the result come about; false if they are too many, and a table has to do. *in_63_bits: does the advance fit? */
+static bool phases(const cy_view_field *operand, const cy_reach *reach, int64_t extent, cy_view_field *f,
+                   bool *in_63_bits) {
   int64_t divisor = reach->divisor ? reach->divisor : 1, own = divisor / cy_common_divisor(reach->stride, divisor),
           moved, quotient;
   if (!cy_mul_i64(reach->stride, own, &moved)) return false;
@@ -111,7 +118,8 @@ static bool phases(const cy_view_field *operand, const cy_reach *reach, int64_t 
   int64_t repeat = moved ? operand->period / cy_common_divisor(operand->period, moved) : 1;
   if (!cy_mul_i64(own, repeat, &f->period) || f->period > (extent > MOST_PHASES ? extent : MOST_PHASES)) return false;
   quotient = moved * repeat / operand->period;
-  return cy_mul_i64(operand->advance, quotient, &f->advance);
+  *in_63_bits = cy_mul_i64(operand->advance, quotient, &f->advance);
+  return true;
 }
 
 static cy_status fill(const cy_view_field *operand, int64_t operand_extent, const cy_reach *reach, bool clip,
@@ -127,6 +135,7 @@ static cy_status fill(const cy_view_field *operand, int64_t operand_extent, cons
       n -= skip + drop;
     }
     if (n > 0 && !cy_field_over(operand, first, step, n, &f->at[i])) return too_large();
+    if (!fits(f->at[i])) return too_large();
   }
   return CY_OK;
 }
@@ -147,7 +156,9 @@ cy_status cy_field_compose(cy_arena *arena, const cy_view_field *operand, int64_
   }
   int64_t extent = result->dim[reach->axis], divisor = reach->divisor ? reach->divisor : 1, rate, per;
   *f = (cy_view_field){.sight = CY_SEES_WINDOW, .axis = reach->axis};
-  f->table = operand->table || clip || !phases(operand, reach, extent, f);
+  bool in_63_bits = true;
+  f->table = operand->table || clip || !phases(operand, reach, extent, f, &in_63_bits);
+  if (!in_63_bits) return too_large();
   if (f->table) {
     f->period = extent;
     f->advance = 0;
@@ -207,6 +218,7 @@ static cy_status join_windows(cy_arena *arena, const cy_view_field *a, const cy_
     cy_interval one, other;
     if (!cy_field_at(a, i, &one) || !cy_field_at(b, i, &other)) return too_large();
     f->at[i] = cy_interval_join(one, other);
+    if (!fits(f->at[i])) return too_large();
   }
   int64_t rate, per;
   if (!even && even_middle(f, &rate, &per)) set_rate(f, rate, per);
