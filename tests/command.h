@@ -86,10 +86,11 @@ static inline const char *succeed(const char *line) {
   return o->out;
 }
 
-/* Bad input: exit 2, nothing but a message with these words on stderr. */
+/* Bad input: exit 2, nothing but one line with these words on stderr. */
 static inline void refuse(const char *line, const char *words) {
   const outcome *o = run(line);
-  if (o->exit_code != 2 || strncmp(o->err, "cauchy: ", 8) != 0 || !strstr(o->err, words))
+  const char *end = strchr(o->err, '\n');
+  if (o->exit_code != 2 || strncmp(o->err, "cauchy: ", 8) != 0 || !strstr(o->err, words) || !end || end[1])
     fail_msg("cauchy %s: exit %d: %s", line, o->exit_code, o->err);
 }
 

@@ -175,15 +175,15 @@ static void layers_and_arguments_must_exist(void **state) {
 
 static void values_have_types_and_ranges(void **state) {
   (void)state;
-  check("dense(0)", "net.txt:1:7: units must be at least 1, not 0\ndense(0)\n      ^");
+  check("dense(0)", "net.txt:1:7: dense: units must be at least 1, not 0\ndense(0)\n      ^");
   check("dense(1.5)", "net.txt:1:7: units must be a whole number, not \"1.5\"\ndense(1.5)\n      ^");
   check("dense(99999999999999999999)",
         "net.txt:1:7: units must be a whole number, not \"99999999999999999999\"\n"
         "dense(99999999999999999999)\n      ^");
   check("dense(relu)", "net.txt:1:7: units must be a whole number, not \"relu\"\ndense(relu)\n      ^");
-  check("dropout(1)", "net.txt:1:9: rate must be below 1, not 1\ndropout(1)\n        ^");
+  check("dropout(1)", "net.txt:1:9: dropout: rate must be below 1, not 1\ndropout(1)\n        ^");
   check("dropout(1e999)", "net.txt:1:9: rate must be a number, not \"1e999\"\ndropout(1e999)\n        ^");
-  check("swish(0)", "net.txt:1:7: beta must be above 0, not 0\nswish(0)\n      ^");
+  check("swish(0)", "net.txt:1:7: swish: beta must be above 0, not 0\nswish(0)\n      ^");
   check("dense(3, bias=no)",
         "net.txt:1:15: bias must be true or false, not \"no\"\ndense(3, bias=no)\n              ^");
   check("parallel(relu | tanh, mode=sum)",
@@ -196,7 +196,7 @@ static void values_have_types_and_ranges(void **state) {
         "net.txt:1:15: uniform takes 2 numbers: uniform(0, 0.1)\ndense(3, init=uniform(1))\n              ^");
   check("reshape(1, 2, 3, 4, 5, 6, 7, 8)",
         "net.txt:1:30: shape has at most 7 extents\nreshape(1, 2, 3, 4, 5, 6, 7, 8)\n                             ^");
-  check("reshape(-2)", "net.txt:1:9: shape must be at least -1, not -2\nreshape(-2)\n        ^");
+  check("reshape(-2)", "net.txt:1:9: reshape: shape must be at least -1, not -2\nreshape(-2)\n        ^");
   check("0 * relu", "net.txt:1:1: a repetition must be at least 1, not 0\n0 * relu\n^");
   check("dense(1, name=\"a b\")",
         "net.txt:1:15: a layer's name has up to 63 letters, digits, _ or -\ndense(1, name=\"a b\")\n              ^");
@@ -207,8 +207,8 @@ static void values_have_types_and_ranges(void **state) {
 static void windows_are_checked(void **state) {
   (void)state;
   check("conv(3)", "net.txt:1:1: conv needs kernel: extent of the window\nconv(3)\n^");
-  check("conv(3, 0)", "net.txt:1:9: kernel must be at least 1, not 0\nconv(3, 0)\n        ^");
-  check("conv(3, 3, stride=0)", "net.txt:1:19: stride must be at least 1, not 0\nconv(3, 3, stride=0)\n                  ^");
+  check("conv(3, 0)", "net.txt:1:9: conv: kernel must be at least 1, not 0\nconv(3, 0)\n        ^");
+  check("conv(3, 3, stride=0)", "net.txt:1:19: conv: stride must be at least 1, not 0\nconv(3, 3, stride=0)\n                  ^");
   check("conv(3, (1, 2, 3, 4))",
         "net.txt:1:19: kernel has at most 3 numbers, one per spatial axis\nconv(3, (1, 2, 3, 4))\n                  ^");
   check("conv(3, 3, pad=sam)",
@@ -217,7 +217,7 @@ static void windows_are_checked(void **state) {
   check("conv(3, 3, pad=(1, same))",
         "net.txt:1:20: pad must be valid, same, half, numbers, or low:high, not \"same\"\nconv(3, 3, pad=(1, same))\n"
         "                   ^");
-  check("conv(3, 3, pad=-1)", "net.txt:1:16: pad must be at least 0, not -1\nconv(3, 3, pad=-1)\n               ^");
+  check("conv(3, 3, pad=-1)", "net.txt:1:16: conv: pad must be at least 0, not -1\nconv(3, 3, pad=-1)\n               ^");
   check("conv(3, 3, pad=1:)", "net.txt:1:18: pad must be a whole number, not ')'\nconv(3, 3, pad=1:)\n                 ^");
   check("conv(3, 3, pad=(1, 2)",
         "net.txt:1:22: expected ',' or ')', found the end of the text\nconv(3, 3, pad=(1, 2)\n                     ^");

@@ -108,7 +108,8 @@ static bool fits(cy_interval seen) {
   return seen.low > seen.high || (!__builtin_sub_overflow(seen.high, seen.low, &size) && size < INT64_MAX);
 }
 
-/* How the phases of the result come about; false if they are too many, and a table has to do. *in_63_bits: does the advance fit? */
+/* How the phases of the result come about; false if they are too many, and a table has to do. *in_63_bits: whether the
+ * advance is. */
 static bool phases(const cy_view_field *operand, const cy_reach *reach, int64_t extent, cy_view_field *f,
                    bool *in_63_bits) {
   int64_t divisor = reach->divisor ? reach->divisor : 1, own = divisor / cy_common_divisor(reach->stride, divisor),

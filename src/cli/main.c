@@ -64,6 +64,8 @@ int main(int argc, char **argv) {
   if (status == CY_OK) status = flush_output();
   else fflush(stdout);
   if (status == CY_OK) return exit_code;
-  fprintf(stderr, "cauchy: %s\n", cy_error_message());
+  const char *message = cy_error_message(); /* its first line says all; those below point at the place in a network */
+  int length = isatty(STDERR_FILENO) ? (int)strlen(message) : (int)strcspn(message, "\n");
+  fprintf(stderr, "cauchy: %.*s\n", length, message);
   return exit_code_of(status);
 }

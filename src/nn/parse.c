@@ -38,6 +38,7 @@ typedef struct parser {
   cy_arena *arena;
   size_t at, limit; /* tokens from limit on are not seen */
   const frame *frame;
+  const char *layer; /* whose arguments are read, or NULL */
   int depth, layers;
   size_t work; /* tokens skipped while writing out blocks */
   block *blocks;
@@ -160,7 +161,8 @@ static cy_status check_range(const parser *p, const cy_token *token, const cy_ar
   bool high = row->below_max ? value >= row->max : value > row->max;
   if (!low && !high) return CY_OK;
   const char *bound = low ? (row->above_min ? "above" : "at least") : row->below_max ? "below" : "at most";
-  return cy_source_fail(&p->source, token->start, "%s must be %s %.10g, not %.*s", row->name, bound,
+  return cy_source_fail(&p->source, token->start, "%s%s%s must be %s %.10g, not %.*s", p->layer ? p->layer : "",
+                        p->layer ? ": " : "", row->name, bound,
                         low ? row->min : row->max, (int)(token->length < 40 ? token->length : 40),
                         p->source.text + token->start);
 }
@@ -434,8 +436,12 @@ static cy_status parse_layer(parser *p, const cy_layer_row *row, const cy_token 
   if (++p->layers > MAX_LAYERS)
     return cy_source_fail(&p->source, token->start, "more than %d layers, with repetitions written out", MAX_LAYERS);
   if (accept(p, '(') && !accept(p, ')')) {
-    do CY_TRY(parse_argument(p, stage, &position));
-    while (accept(p, ','));
+    const char *around = p->layer;
+    do {
+      p->layer = row->name;
+      CY_TRY(parse_argument(p, stage, &position));
+    } while (accept(p, ','));
+    p->layer = around;
     CY_TRY(expect(p, ')', "',' or ')'"));
   }
   for (int i = 0; i < n; i++) {
