@@ -260,6 +260,10 @@ static void unit_of_a_layer(void **state) {
   /* A5.4: an output corner of 7x7 does not see the opposite one through four layers, but does through six. */
   assert_holds(succeed("analyze '4 * conv(1, 3, pad=1)' --input 1x7x7 --field conv4@0,0"), "height: sees 0..4 of 0..6");
   assert_holds(succeed("analyze '6 * conv(1, 3, pad=1)' --input 1x7x7 --field conv6@0,0"), "height: sees 0..6 of 0..6");
+  /* S5: the field of four layers is 9x9, measured as well. */
+  assert_holds(succeed("analyze '4 * (conv(4, 3, pad=1) -> relu)' --input 1x21x21 --field relu4@10,10 --measure"),
+               "height: sees 6..14 of 0..20; the field is 9\nwidth: sees 6..14 of 0..20; the field is 9\n"
+               "measured by derivative: the same\n");
   json_t *net =
       analyze_json("3 * (conv(4, 3, pad=1) -> relu)", "--input 2x13x13 --field conv3@6,6 --effective --measure");
   json_t *field = json_object_get(net, "field"), *effective = json_object_get(field, "effective");

@@ -215,6 +215,22 @@ static void below_nine_the_layer_and_the_minimum_are_named(void **unused) {
   refused("train digits 'model=conv(4, 3) -> relu -> flatten -> dense(10)' sizes=8,9 epochs=1", "one size only");
 }
 
+/* S3 and S7: a network of CustomModel's kind learns, with and without batch normalisation. */
+static void convolutional_networks_learn(void **unused) {
+  static const char *const norms[] = {"", "batch_norm -> "};
+  (void)unused;
+  for (int i = 0; i < 2; i++) {
+    char line[1024];
+    snprintf(line, sizeof line,
+             "train digits 'model=conv(8, 3, pad=half) -> %srelu -> max_pool(2) -> conv(16, 3, pad=half) -> %srelu -> "
+             "max_pool(2) -> flatten -> dense(32) -> relu -> dropout(0.5) -> dense(10)' epochs=12 learning_rate=0.005 "
+             "threads=1 seed=1 --out m%d --quiet", norms[i], norms[i], i);
+    succeed(line);
+    snprintf(line, sizeof line, "eval m%d --json", i);
+    assert_true(number(succeed(line), "accuracy") > 0.94);
+  }
+}
+
 /* ---- the two-corner task (coursework A5.4) ---- */
 
 static double corner_accuracy(const char *size, const char *model) {
@@ -295,6 +311,7 @@ int main(void) {
       TEST(a_longer_training_is_the_same_whether_resumed_or_not),
       TEST(a_model_is_measured_at_other_sizes),
       TEST(below_nine_the_layer_and_the_minimum_are_named),
+      TEST(convolutional_networks_learn),
       TEST(corners_are_told_exactly_where_the_field_covers_both),
       TEST(wrong_keys_are_named),
       TEST(real_photographs_are_learnt_from),

@@ -58,6 +58,20 @@ static void transposed_convolution_of_the_course(void **state) {
                     "y33    0   0   0 w11\n");
 }
 
+/* S14: average pooling, dilation and the flipped kernel in symbols. */
+static void other_operators_of_the_course(void **state) {
+  (void)state;
+  assert_holds(succeed("matrix 'avg_pool(2)' --input 1x4x4"),
+               "y00  1/4 1/4   0   0 1/4 1/4   0   0   0   0   0   0   0   0   0   0\n"
+               "y01    0   0 1/4 1/4   0   0 1/4 1/4   0   0   0   0   0   0   0   0\n"
+               "y10    0   0   0   0   0   0   0   0 1/4 1/4   0   0 1/4 1/4   0   0\n"
+               "y11    0   0   0   0   0   0   0   0   0   0 1/4 1/4   0   0 1/4 1/4\n");
+  assert_holds(succeed("matrix 'conv(1, 3, dilation=2)' --input 1x6"), "y0  w0  0 w1  0 w2  0\n"
+                                                                       "y1   0 w0  0 w1  0 w2\n");
+  assert_holds(succeed("matrix 'conv(1, 3, flipped=true)' --input 1x4"), "y0  w2 w1 w0  0\n"
+                                                                         "y1   0 w2 w1 w0\n");
+}
+
 static cy_tensor *numbers_of(const char *line) {
   char command[512];
   cy_tensor *matrix;
@@ -327,6 +341,7 @@ int main(void) {
       in_a_folder(strided_convolution_of_the_course),
       in_a_folder(transposed_convolution_of_the_course),
       in_a_folder(the_transposed_convolution_is_the_transpose),
+      in_a_folder(other_operators_of_the_course),
       in_a_folder(numbers_come_from_weights_seeds_and_files),
       in_a_folder(multiplying_equals_running),
       in_a_folder(the_matrix_commutes_with_translation),

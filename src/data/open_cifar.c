@@ -190,6 +190,7 @@ static cy_status read_names(cifar_set *set) {
 static cy_status check_length(const cifar_set *set, const cifar_file *file) {
   size_t label = (size_t)set->format->label_bytes, record = label + PIXELS, n = file->length / record;
   if (file->length && file->length % record == 0) return CY_OK;
+  if (!file->length) return cy_fail(CY_INVALID, "%s: is empty", file->path);
   return cy_fail(CY_INVALID, "%s: holds %zu bytes, which are not whole records of %zu + %d: %zu records are %zu bytes, "
                  "and %zu are left", file->path, file->length, label, PIXELS, n, n * record,
                  file->length - n * record);
