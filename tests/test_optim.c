@@ -231,7 +231,7 @@ static void each_optimiser_agrees_with_pytorch(void **unused) {
 static void every_optimiser_of_the_table_is_tested(void **unused) {
   (void)unused;
   for (int i = 0; i < cy_optimizer_count(); i++) {
-    bool found = false;
+    bool found = cy_optimizer_second_order(i); /* those are test_minimize's and test_second_order's */
     for (int k = 0; k < TRAJECTORIES; k++) {
       const char *name = trajectories[k].options.name;
       found = found || strcmp(name ? name : "adam", cy_optimizer_name(i)) == 0;
@@ -362,6 +362,16 @@ static void settings_have_names(void **unused) {
   assert_says(cy_optimizer_set(&o, "beta3", 0.5), "did you mean \"beta");
   assert_says(cy_optimizer_set(&o, "momentum", 0.5), "has no momentum");
   assert_says(cy_optimizer_set(&o, "beta2", 2), "beta2 is 2");
+  o = (cy_optimizer_options){.name = "newton-cg"};
+  OK(cy_optimizer_resolve(o, &resolved));
+  assert_true(resolved.damping == 1 && resolved.cg_iterations == 250 && resolved.curvature_samples == 0);
+  assert_string_equal(resolved.curvature, "gauss-newton");
+  assert_says(cy_optimizer_set(&o, "cg_iterations", 2.5), "must be a whole number");
+  assert_says(cy_optimizer_set(&o, "clip_norm", 1), "has no clip_norm");
+  o.curvature = "hesian";
+  assert_says(cy_optimizer_resolve(o, &resolved), "did you mean \"hessian\"?");
+  o = (cy_optimizer_options){.name = "lbfgs", .curvature = "hessian"};
+  assert_says(cy_optimizer_resolve(o, &resolved), "has no curvature (its settings are memory)");
   for (int i = 0; i < cy_optimizer_count(); i++) {
     cy_optimizer_setting_info info;
     int s = 0;

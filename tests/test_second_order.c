@@ -166,7 +166,7 @@ static void networks_of_images_are_trained(void **unused) {
     cy_trainer_options options = {.epochs = 6, .batch_size = 700, .keep_last = true,
                                   .optimizer = {.name = "newton-cg", .curvature = curvatures[i], .cg_iterations = 30}};
     cy_trainer *t =
-        trainer_of("conv(4, 3) -> batchnorm -> tanh -> maxpool(2) -> flatten -> dense(10)", digits, options);
+        trainer_of("conv(4, 3) -> batch_norm -> tanh -> max_pool(2) -> flatten -> dense(10)", digits, options);
     OK(cy_trainer_run(t));
     cy_epoch_record last = cy_trainer_history(t, 5);
     assert_true(last.loss < 0.5 * cy_trainer_history(t, 0).loss || last.loss < 0.3);
@@ -214,7 +214,7 @@ static void resuming_gives_the_same_bits(void **unused) {
       for (int64_t at = 1; at < events; at += 1 + events / 23) {
         w = (watcher){.stop_at = at};
         cy_trainer *first = trainer_of(text, iris, options), *second;
-        FAILS(cy_trainer_run(first), CY_CANCELLED, "stopped on request in epoch");
+        FAILS(cy_trainer_run(first), CY_CANCELLED, "stopped on request");
         OK(cy_trainer_save(first, path));
         cy_trainer_free(first);
         w = (watcher){0};

@@ -1,5 +1,7 @@
-/* First-order optimisers: updates as graphs inside the training step, clipping of gradients, and schedules of the
- * learning rate. Where PyTorch has an optimiser of the name, the update is PyTorch's.
+/* Optimisers: first-order updates as graphs inside the training step, clipping of gradients, and schedules of the
+ * learning rate. The second-order ones (newton, newton-cg, lbfgs) are names with settings here; they are no updates of
+ * one step but methods of minimize.h, which the trainer drives. Where PyTorch has an optimiser of the name, the update
+ * is PyTorch's.
  *
  *   TRY(cy_optimizer_apply(graph, (cy_optimizer_options){.name = "adam"},
  *                          (cy_optimizer_inputs){params, gradients, NULL, n, good}, state, updates, &n_updates));
@@ -23,14 +25,20 @@ extern "C" {
 /* A field of 0 takes the optimiser's usual value (listed with cy_optimizer_setting); a field that the optimiser does
  * not have must be 0. */
 typedef struct cy_optimizer_options {
-  const char *name; /* sgd, momentum, nesterov, rmsprop, adagrad, adam, adamw; NULL: adam */
+  const char *name; /* sgd, momentum, nesterov, rmsprop, adagrad, adam, adamw, newton, newton-cg, lbfgs; NULL: adam */
   double momentum;  /* momentum, nesterov: 0.9; rmsprop: 0 */
   double beta1;     /* adam, adamw: 0.9; decay of the first moment */
   double beta2;     /* adam, adamw: 0.999; decay of the second moment; rmsprop: 0.99 (PyTorch's alpha) */
   double epsilon;   /* rmsprop, adam, adamw: 1e-8; adagrad: 1e-10; added to the root */
   double weight_decay; /* all: 0, added to the gradient as weight_decay * parameter (L2); adamw: 0.01, decoupled */
-  double clip_norm;    /* > 0: all gradients are scaled together so that their norm is at most this */
-  double clip_value;   /* > 0: every element is first limited to -clip_value..clip_value */
+  double clip_norm;    /* > 0: all gradients are scaled together so that their norm is at most this; not second-order */
+  double clip_value;   /* > 0: every element is first limited to -clip_value..clip_value; not second-order */
+  double damping;      /* newton: 0, newton-cg: 1; initial lambda, added to the curvature */
+  double memory;       /* lbfgs: 10; pairs kept; whole */
+  double cg_iterations; /* newton-cg: 250; at most so many products each iteration; whole */
+  double curvature_samples; /* newton-cg: 0 = all of the training part; products are means over so many, drawn anew for
+                             * each iteration; whole */
+  const char *curvature; /* newton-cg: "gauss-newton" (NULL), "hessian", "fisher" (cy_curvature_name) */
 } cy_optimizer_options;
 
 CY_API int cy_optimizer_count(void);
@@ -38,12 +46,14 @@ CY_API const char *cy_optimizer_name(int i);
 CY_API const char *cy_optimizer_summary(int i); /* one sentence: the update and its source */
 /* The usual learning rate of optimiser i (that of its paper or of PyTorch). */
 CY_API double cy_optimizer_rate(int i);
+/* True of newton, newton-cg, lbfgs: their usual rate is the first step that the line search tries. */
+CY_API bool cy_optimizer_second_order(int i);
 /* Hyper-parameter number s (from 0) of optimiser i: false if it has fewer. The value must lie in low..high; the end
  * `high` itself belongs to the range only if high_allowed. */
 typedef struct cy_optimizer_setting_info {
   const char *name;
   double usual, low, high;
-  bool high_allowed;
+  bool high_allowed, whole;
 } cy_optimizer_setting_info;
 CY_API bool cy_optimizer_setting(int i, int s, cy_optimizer_setting_info *info);
 /* Sets a field of options by name ("beta1", "clip_norm"); 0 is stored as CY_EXACT_ZERO. CY_INVALID for an unknown
@@ -63,11 +73,13 @@ typedef struct cy_optimizer_inputs {
 
 /* Builds one update. state (NULL: don't) gets "step" and the slots declared with role CY_OPTIMIZER. updates has room
  * for cy_optimizer_update_count(options, n) entries; *n_updates is how many were written.
- * Errors: CY_INVALID for options out of range, shapes or dtypes that disagree, parameters that are no variables. */
+ * Errors: CY_INVALID for options out of range, shapes or dtypes that disagree, parameters that are no variables, a
+ * second-order optimiser. */
 CY_API CY_MUST_CHECK cy_status cy_optimizer_apply(cy_graph *graph, cy_optimizer_options options,
                                                   cy_optimizer_inputs inputs, cy_state *state, cy_update *updates,
                                                   int *n_updates);
-CY_API int cy_optimizer_update_count(cy_optimizer_options options, int n); /* 0 if the name is unknown */
+/* 0 if the name is unknown or second-order. */
+CY_API int cy_optimizer_update_count(cy_optimizer_options options, int n);
 
 /* ---- clipping, also on its own ---- */
 

@@ -23,6 +23,7 @@ CHOICES(switch_choice, "false", "true")
 CHOICES(fill_choice, "zero", "reflect", "edge")
 CHOICES(backend_choice, "cpu", "reference")
 
+static const char *curvature_choice(int i) { return cy_curvature_name((cy_curvature)i); }
 static const char *optimizer_choice(int i) { return i < cy_optimizer_count() ? cy_optimizer_name(i) : NULL; }
 
 #define AT(field) offsetof(cli_recipe, field)
@@ -67,7 +68,8 @@ static const cli_key keys[] = {
      "what is minimised"},
     {"optimizer", CLI_KEY_NAME, OPTION(optimizer.name), CLI_KEY_ALIAS, 0, 0, optimizer_choice, "adam",
      "short for optimizer.name"},
-    {"optimizer.name", CLI_KEY_NAME, OPTION(optimizer.name), 0, 0, 0, optimizer_choice, "adam", "the update rule"},
+    {"optimizer.name", CLI_KEY_NAME, OPTION(optimizer.name), 0, 0, 0, optimizer_choice, "adam",
+     "the update rule; newton, newton-cg and lbfgs see the whole training part in each step, one an epoch"},
     {"optimizer.momentum", CLI_KEY_NUMBER, OPTION(optimizer.momentum), EXACT | HIGH_OPEN, 0, 1, NULL, "0.9",
      "momentum, nesterov, rmsprop (0)"},
     {"optimizer.beta1", CLI_KEY_NUMBER, OPTION(optimizer.beta1), EXACT | HIGH_OPEN, 0, 1, NULL, "0.9",
@@ -78,6 +80,16 @@ static const cli_key keys[] = {
      "rmsprop, adagrad (1e-10), adam, adamw: added to the root"},
     {"optimizer.weight_decay", CLI_KEY_NUMBER, OPTION(optimizer.weight_decay), EXACT, 0, HUGE_VAL, NULL, "0",
      "all; adamw (0.01): decoupled"},
+    {"optimizer.damping", CLI_KEY_NUMBER, OPTION(optimizer.damping), EXACT, 0, HUGE_VAL, NULL, "1",
+     "newton (0), newton-cg: initial lambda, added to the curvature"},
+    {"optimizer.cg_iterations", CLI_KEY_NUMBER, OPTION(optimizer.cg_iterations), 0, 1, 1e6, NULL, "250",
+     "newton-cg: at most so many products in a step"},
+    {"optimizer.curvature_samples", CLI_KEY_NUMBER, OPTION(optimizer.curvature_samples), 0, 0, 1e15, NULL, "0: all",
+     "newton-cg: products over so many samples, drawn anew for each step"},
+    {"optimizer.curvature", CLI_KEY_NAME, OPTION(optimizer.curvature), 0, 0, 0, curvature_choice, "gauss-newton",
+     "newton-cg: the matrix of the products"},
+    {"optimizer.memory", CLI_KEY_NUMBER, OPTION(optimizer.memory), 0, 1, 10000, NULL, "10",
+     "lbfgs: steps that are remembered"},
     {"clip_norm", CLI_KEY_NUMBER, OPTION(optimizer.clip_norm), IF_SET, 0, HUGE_VAL, NULL, "0: off",
      "scales the gradient so that its norm is at most this"},
     {"clip_value", CLI_KEY_NUMBER, OPTION(optimizer.clip_value), IF_SET, 0, HUGE_VAL, NULL, "0: off",
@@ -98,7 +110,8 @@ static const cli_key keys[] = {
      "cosine: reaches its end after so many"},
     {"schedule.floor", CLI_KEY_NUMBER, OPTION(schedule.floor), IF_SET, 0, 1, NULL, "0",
      "cosine: the final share of the rate"},
-    {"batch", CLI_KEY_COUNT, OPTION(batch_size), 0, 1, 0x1p40, NULL, "32", "samples per step"},
+    {"batch", CLI_KEY_COUNT, OPTION(batch_size), 0, 1, 0x1p40, NULL, "32",
+     "samples per step; newton, newton-cg, lbfgs (256): computed at once"},
     {"epochs", CLI_KEY_COUNT, OPTION(epochs), CLI_KEY_RESUMABLE, 1, 0x1p40, NULL, "10 to 300, for about 3000 steps",
      "passes over the training part"},
     {"seed", CLI_KEY_SEED, OPTION(seed), 0, 0, 0x1p64, NULL, "0", "of initial values, split, shuffling, dropout"},

@@ -2,6 +2,7 @@
 #include "cli/recipe.h"
 
 #include <inttypes.h>
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -44,6 +45,10 @@ static void add_text(cy_text *text, const char *value, const char *indent) {
 /* The shortest decimal that reads back as value. */
 static void add_number(cy_text *text, double value) {
   char number[40];
+  if (value == floor(value) && fabs(value) < 1e15) {
+    cy_text_add(text, "%.0f", value);
+    return;
+  }
   for (int digits = 1; digits <= 17; digits++) {
     snprintf(number, sizeof number, "%.*g", digits, value);
     if (strtod(number, NULL) == value) break;

@@ -102,11 +102,18 @@ static cy_status read_model(training *t) {
   return CY_OK;
 }
 
-enum { USUAL_STEPS = 3000, FEWEST_EPOCHS = 10, MOST_EPOCHS = 300 };
+enum { USUAL_STEPS = 3000, FEWEST_EPOCHS = 10, MOST_EPOCHS = 300, USUAL_ITERATIONS = 50 };
+
+static bool is_second_order(const char *optimizer) {
+  for (int i = 0; optimizer && i < cy_optimizer_count(); i++)
+    if (strcmp(cy_optimizer_name(i), optimizer) == 0) return cy_optimizer_second_order(i);
+  return false;
+}
 
 /* Without a word about epochs: as many as make a fair number of steps, so that small tables are learnt too. */
 static void choose_epochs(training *t) {
   cy_trainer_options *o = &t->recipe.options;
+  if (o->epochs == 0 && is_second_order(o->optimizer.name)) o->epochs = USUAL_ITERATIONS;
   if (o->epochs != 0) return;
   int64_t batch = o->batch_size ? o->batch_size : 32, steps = cy_dataset_count(t->dataset) / batch + 1;
   int64_t epochs = (USUAL_STEPS + steps - 1) / steps;

@@ -16,7 +16,7 @@ static int slot_count(const cy_optimizer_row *row, const cy_optimizer_options *o
 
 int cy_optimizer_update_count(cy_optimizer_options options, int n) {
   const cy_optimizer_row *row = cy_optimizer_find(options.name);
-  return row ? n * (1 + slot_count(row, &options)) + 1 : 0;
+  return row && row->update ? n * (1 + slot_count(row, &options)) + 1 : 0;
 }
 
 static cy_status check_inputs(const cy_optimizer_inputs *in) {
@@ -100,6 +100,9 @@ cy_status cy_optimizer_apply(cy_graph *graph, cy_optimizer_options options, cy_o
   CY_TRY(check_inputs(&inputs));
   cy_dtype dtype = cy_value_dtype(inputs.parameters[0]);
   const cy_optimizer_row *row = cy_optimizer_find(options.name);
+  if (!row->update)
+    return cy_fail(CY_INVALID, "optimiser \"%s\" is second-order: no update of one step, but a method of cy_minimize "
+                   "and of the trainer", row->name);
   cy_value step = cy_variable(graph, "step", CY_I64, CY_SCALAR);
   cy_value after = cy_add_scalar(step, 1);
   build b = {.graph = graph, .row = row, .n_slots = slot_count(row, &options), .good = inputs.good, .state = state,

@@ -134,11 +134,12 @@ void cy_descent_free(cy_descent *d) {
   cy_free(d);
 }
 
-bool cy_descent_slot_shape(const cy_descent *d, int i, int64_t *rows, int64_t *columns) {
-  if (i < 0 || i >= d->method->n_slots) return false;
-  const cy_descent_slot *slot = &d->method->slots[i];
-  *rows = slot->one_row_per_pair ? d->options.memory : 1;
-  *columns = slot->columns ? slot->columns : d->n;
+bool cy_descent_slot_shape(const cy_descent_method *method, const cy_minimize_options *options, int64_t n, int i,
+                           int64_t *rows, int64_t *columns) {
+  if (i < 0 || i >= method->n_slots) return false;
+  const cy_descent_slot *slot = &method->slots[i];
+  *rows = slot->one_row_per_pair ? options->memory : 1;
+  *columns = slot->columns ? slot->columns : n;
   return true;
 }
 

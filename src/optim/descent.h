@@ -62,8 +62,9 @@ CY_MUST_CHECK cy_status cy_descent_resolve(cy_minimize_options options, cy_minim
  * options are resolved. */
 CY_MUST_CHECK cy_status cy_descent_create(cy_objective *objective, cy_minimize_options options, cy_descent **descent);
 void cy_descent_free(cy_descent *descent);
-/* Rows and columns of slot number i; false beyond the last. */
-bool cy_descent_slot_shape(const cy_descent *descent, int i, int64_t *rows, int64_t *columns);
+/* Rows and columns of slot number i, for n numbers; false beyond the last. */
+bool cy_descent_slot_shape(const cy_descent_method *method, const cy_minimize_options *options, int64_t n, int i,
+                           int64_t *rows, int64_t *columns);
 /* One step from x, whose value and gradient are there. After an error x and everything that belongs to it, the slots of
  * newton, newton-cg and lbfgs included, are as they were: the step can be tried again. */
 CY_MUST_CHECK cy_status cy_descent_step(cy_descent *descent, cy_step_end *end);

@@ -24,14 +24,14 @@ static const double bound = 1e12;
 static cy_status allocate(minimisation *m, double *x) {
   cy_descent *d = m->d;
   int64_t total = 0, rows, columns, size;
-  for (int i = 0; cy_descent_slot_shape(d, i, &rows, &columns); i++)
+  for (int i = 0; cy_descent_slot_shape(d->method, &d->options, d->n, i, &rows, &columns); i++)
     if (!cy_mul_i64(rows, columns, &size) || !cy_add_i64(total, size, &total)) return cy_no_memory();
   m->gradient = cy_calloc((size_t)d->n, sizeof(double));
   m->best.x = cy_calloc((size_t)d->n, sizeof(double));
   m->slots = cy_calloc((size_t)total, sizeof(double));
   if (!m->gradient || !m->best.x || (!m->slots && total > 0)) return cy_no_memory();
   double *at = m->slots;
-  for (int i = 0; cy_descent_slot_shape(d, i, &rows, &columns); i++) {
+  for (int i = 0; cy_descent_slot_shape(d->method, &d->options, d->n, i, &rows, &columns); i++) {
     d->slots[i] = at;
     at += rows * columns;
   }

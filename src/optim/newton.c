@@ -118,7 +118,9 @@ static cy_status newton(cy_descent *d, cy_step_end *end) {
   cy_cholesky_solve(n, factor, direction);
   for (int64_t i = 0; i < n; i++) product[i] = cy_dot_product(n, hessian + i * n, direction);
   double slope = cy_dot_product(n, d->gradient, direction);
-  CY_TRY(cy_search_backwards(d, direction, d->options.rate, &rate, &found));
+  /* What was shifted does not know its length: its step may have to be longer. */
+  if (d->damping > initial_or_adapted(d)) CY_TRY(cy_search_wolfe(d, direction, d->options.rate, &rate, &found));
+  else CY_TRY(cy_search_backwards(d, direction, d->options.rate, &rate, &found));
   *end = found ? CY_STEP_TAKEN : CY_STEP_STALLED;
   if (!found) return CY_OK;
   cy_descent_accept(d, rate);

@@ -8,7 +8,18 @@
 enum { CY_MAX_SLOTS = 2, CY_MAX_SETTINGS = 4 };
 
 /* The hyper-parameters: fields of cy_optimizer_options. */
-typedef enum cy_hyper { CY_MOMENTUM, CY_BETA1, CY_BETA2, CY_EPSILON, CY_WEIGHT_DECAY, CY_HYPER_COUNT } cy_hyper;
+typedef enum cy_hyper {
+  CY_MOMENTUM,
+  CY_BETA1,
+  CY_BETA2,
+  CY_EPSILON,
+  CY_WEIGHT_DECAY,
+  CY_DAMPING,
+  CY_MEMORY,
+  CY_CG_ITERATIONS,
+  CY_CURVATURE_SAMPLES,
+  CY_HYPER_COUNT
+} cy_hyper;
 
 /* Scalars of one update, of the parameters' dtype. */
 typedef struct cy_update_scalars {
@@ -33,7 +44,8 @@ typedef struct cy_optimizer_row {
     cy_hyper hyper;
     double usual;
   } settings[CY_MAX_SETTINGS];
-  cy_update_rule update;
+  cy_update_rule update;      /* NULL: second-order, driven by the trainer */
+  bool chooses_curvature;     /* has the setting curvature */
 } cy_optimizer_row;
 
 extern const cy_optimizer_row cy_optimizer_rows[];

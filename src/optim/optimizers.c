@@ -1,5 +1,6 @@
 /* The optimisers: one update rule and one row each. p parameter, g gradient (clipped, with L2 decay), r learning rate,
- * t the number of the update from 1. The rest (options, slots, guard, counter) is common to all and is in apply.c. */
+ * t the number of the update from 1. Second-order ones have a row, so that they have names and settings, but no rule:
+ * they are methods of descent.h. The rest (options, slots, guard, counter) is common to all and is in apply.c. */
 #include "optim/optim.h"
 
 #include <math.h>
@@ -87,5 +88,12 @@ const cy_optimizer_row cy_optimizer_rows[] = {
   {"adamw", "adam with weight decay apart from the gradient (Loshchilov, Hutter 2019)", 0.001, 2, {"m", "v"},
    .decoupled = true, .update = adam,
    .n_settings = 4, .settings = {{CY_BETA1, 0.9}, {CY_BETA2, 0.999}, {CY_EPSILON, 1e-8}, {CY_WEIGHT_DECAY, 0.01}}},
+  {"newton", "whole Hessian of at most 4096 parameters, damped where it is indefinite (Levenberg 1944)", 1,
+   .n_settings = 1, .settings = {{CY_DAMPING, 0}}},
+  {"newton-cg", "Hessian-free: curvature by products, conjugate gradients, damping (Martens 2010)", 1,
+   .n_settings = 3, .settings = {{CY_DAMPING, 1}, {CY_CG_ITERATIONS, 250}, {CY_CURVATURE_SAMPLES, 0}},
+   .chooses_curvature = true},
+  {"lbfgs", "curvature from the last few steps, strong Wolfe line search (Liu, Nocedal 1989)", 1,
+   .n_settings = 1, .settings = {{CY_MEMORY, 10}}},
 };
 const int cy_optimizer_row_count = (int)(sizeof cy_optimizer_rows / sizeof cy_optimizer_rows[0]);

@@ -92,6 +92,7 @@ static cy_status describe(const cy_trainer *t, cy_notes *notes) {
   CY_TRY(status);
   CY_TRY(cy_notes_add(notes, "loss", t->options.loss));
   CY_TRY(cy_notes_add(notes, "optimizer", t->options.optimizer.name));
+  if (t->options.optimizer.curvature) CY_TRY(cy_notes_add(notes, "curvature", t->options.optimizer.curvature));
   if (t->backend) CY_TRY(cy_notes_add(notes, "backend", t->backend));
   CY_TRY(cy_fields_write(cy_option_fields, cy_option_field_count, &t->options, "options.", notes));
   CY_TRY(cy_fields_write(cy_position_fields, cy_position_field_count, &t->at, "position.", notes));
@@ -144,6 +145,7 @@ static cy_status read_options(cy_checkpoint *c) {
   cy_trainer_options *o = &c->options;
   CY_TRY(need(c->file, "loss", &o->loss));
   CY_TRY(need(c->file, "optimizer", &o->optimizer.name));
+  o->optimizer.curvature = cy_safetensors_metadata(c->file, "curvature");
   o->backend = cy_safetensors_metadata(c->file, "backend");
   CY_TRY(cy_fields_read(cy_option_fields, cy_option_field_count, o, "options.", c->file));
   CY_TRY(cy_sizes_check(o->sizes, c->sample));

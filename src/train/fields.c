@@ -16,8 +16,10 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define ROW(type, field, kind) {#field, kind, offsetof(type, field)}
+#define ROW(type, field, kind) {#field, kind, offsetof(type, field), false}
 #define OPTION(field, kind) ROW(cy_trainer_options, field, kind)
+#define NEWER(type, field, kind) {#field, kind, offsetof(type, field), true}
+#define NEWER_OPTION(field, kind) NEWER(cy_trainer_options, field, kind)
 #define SIZE(i) OPTION(sizes[i].height, CY_FIELD_I64), OPTION(sizes[i].width, CY_FIELD_I64)
 const cy_field cy_option_fields[] = {
   OPTION(optimizer.momentum, CY_FIELD_DOUBLE),   OPTION(optimizer.beta1, CY_FIELD_DOUBLE),
@@ -27,6 +29,9 @@ const cy_field cy_option_fields[] = {
   OPTION(schedule.kind, CY_FIELD_INT),           OPTION(schedule.warmup, CY_FIELD_DOUBLE),
   OPTION(schedule.every, CY_FIELD_DOUBLE),       OPTION(schedule.factor, CY_FIELD_DOUBLE),
   OPTION(schedule.total, CY_FIELD_DOUBLE),       OPTION(schedule.floor, CY_FIELD_DOUBLE),
+  NEWER_OPTION(optimizer.damping, CY_FIELD_DOUBLE), NEWER_OPTION(optimizer.memory, CY_FIELD_DOUBLE),
+  NEWER_OPTION(optimizer.cg_iterations, CY_FIELD_DOUBLE),
+  NEWER_OPTION(optimizer.curvature_samples, CY_FIELD_DOUBLE),
   OPTION(batch_size, CY_FIELD_I64),              OPTION(epochs, CY_FIELD_I64),
   OPTION(seed, CY_FIELD_U64),                    OPTION(validation, CY_FIELD_DOUBLE),
   OPTION(test, CY_FIELD_DOUBLE),                 OPTION(scale, CY_FIELD_INT),
@@ -45,7 +50,7 @@ const cy_field cy_position_fields[] = {
   POSITION(epoch, CY_FIELD_I64),   POSITION(batch, CY_FIELD_I64),         POSITION(loss_sum, CY_FIELD_DOUBLE),
   POSITION(correct, CY_FIELD_I64), POSITION(samples, CY_FIELD_I64),       POSITION(seconds, CY_FIELD_DOUBLE),
   POSITION(best_value, CY_FIELD_DOUBLE), POSITION(best_epoch, CY_FIELD_I64), POSITION(waited, CY_FIELD_I64),
-  POSITION(best_in_place, CY_FIELD_BOOL),
+  POSITION(best_in_place, CY_FIELD_BOOL), NEWER(cy_position, converged, CY_FIELD_BOOL),
 };
 const int cy_position_field_count = (int)(sizeof cy_position_fields / sizeof cy_position_fields[0]);
 
@@ -164,6 +169,7 @@ cy_status cy_fields_write(const cy_field *fields, int n, const void *object, con
   for (int i = 0; i < n; i++) {
     snprintf(key, sizeof key, "%s%s", prefix, fields[i].name);
     field_text(&fields[i], object, value);
+    if (fields[i].newer && strcmp(value, "0") == 0) continue;
     CY_TRY(cy_notes_add(notes, key, value));
   }
   return CY_OK;
@@ -175,6 +181,7 @@ cy_status cy_fields_read(const cy_field *fields, int n, void *object, const char
     const char *end;
     snprintf(key, sizeof key, "%s%s", prefix, fields[i].name);
     const char *value = cy_safetensors_metadata(file, key);
+    if (!value && fields[i].newer) continue;
     if (!value) return cy_fail(CY_INVALID, "no \"%s\" in the file's metadata", key);
     if (!parse_field(&fields[i], object, value, &end) || *end)
       return cy_fail(CY_INVALID, "\"%s\" in the file's metadata is \"%.40s\", not a number", key, value);

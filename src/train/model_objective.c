@@ -296,6 +296,12 @@ static cy_status fill(model_function *m, const cy_state *state) {
   return choose_batch(m);
 }
 
+void cy_problem_objective_take(cy_objective *objective, const int64_t *indices) {
+  model_function *m = objective->self;
+  memcpy(m->indices, indices, (size_t)m->n * sizeof *indices);
+  for (int i = 0; i < m->n_parts; i++) m->parts[i].loaded = -1;
+}
+
 static bool has(const void *self, cy_curvature matrix) {
   (void)self, (void)matrix;
   return true;

@@ -38,6 +38,15 @@ static cy_status check(const cy_trainer_options *o) {
   return CY_OK;
 }
 
+/* What changes a loss from one look to the next has no curvature. (Dropout: see cy_second_order_check.) */
+static cy_status check_second_order(const cy_trainer_options *o) {
+  const cy_augmentation *a = &o->augment;
+  if (a->flip || a->crop > 0 || a->shift > 0)
+    return cy_fail(CY_INVALID, "optimizer \"%s\" needs the same loss each time, but augmentation draws other images in "
+                   "every epoch: train without it, or with adam", o->optimizer.name);
+  return CY_OK;
+}
+
 static double usual_rate(const char *optimizer) {
   for (int i = 0; i < cy_optimizer_count(); i++)
     if (strcmp(cy_optimizer_name(i), optimizer) == 0) return cy_optimizer_rate(i);
@@ -50,11 +59,13 @@ cy_status cy_trainer_options_resolve(cy_trainer_options options, int64_t classes
   options.loss = loss->name;
   CY_TRY(cy_optimizer_resolve(options.optimizer, &options.optimizer));
   if (options.learning_rate == 0) options.learning_rate = usual_rate(options.optimizer.name);
-  if (options.batch_size == 0) options.batch_size = 32;
+  bool second_order = cy_is_second_order(&options.optimizer);
+  if (options.batch_size == 0) options.batch_size = second_order ? 256 : 32;
   if (options.epochs == 0) options.epochs = 10;
   if (options.validation == 0 && !signbit(options.validation)) options.validation = 0.1;
   if (options.test == 0) options.test = 0.2;
   CY_TRY(check(&options));
+  if (second_order) CY_TRY(check_second_order(&options));
   if (options.watch_accuracy && classes == 0)
     return cy_fail(CY_INVALID, "watch_accuracy: there is no accuracy, for the targets are numbers, not classes");
   *resolved = options;

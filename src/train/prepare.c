@@ -126,6 +126,10 @@ static cy_status make_state(cy_trainer *t, int64_t batch) {
   CY_TRY(cy_runner_build(&t->problem, CY_RUN_TRAIN, batch, t->state, &built));
   t->parameters = cy_network_parameter_elements(built.network);
   cy_status status = cy_scaling_declare(t->state, scaling.channels);
+  if (status == CY_OK && cy_is_second_order(&t->options.optimizer)) {
+    status = cy_second_order_check(&t->options, built.network);
+    if (status == CY_OK) status = cy_second_order_declare(&t->options, t->parameters, t->state);
+  }
   if (status == CY_OK) status = cy_target_declare(&t->problem, t->state);
   if (status == CY_OK && t->split.n_validation > 0 && !t->options.keep_last)
     status = declare_held(built.network, t->state);
@@ -204,7 +208,8 @@ static cy_status prepare(cy_trainer *t, const cy_model *model, bool scale) {
   t->problem.standardised = standardises(t);
   t->at.best_value = INFINITY;
   CY_TRY(make_state(t, t->split.n_train < o->batch_size ? t->split.n_train : o->batch_size));
-  return make_runners(t);
+  CY_TRY(make_runners(t));
+  return cy_is_second_order(&o->optimizer) ? cy_second_order_create(t, &t->second_order) : CY_OK;
 }
 
 cy_status cy_trainer_prepare(const cy_model *model, cy_dataset *dataset, cy_trainer_options options, bool scale,
@@ -229,6 +234,7 @@ cy_status cy_trainer_create(const cy_model *model, cy_dataset *dataset, cy_train
 
 void cy_trainer_free(cy_trainer *t) {
   if (!t) return;
+  cy_second_order_free(t->second_order);
   cy_runners_clear(&t->train);
   cy_runners_clear(&t->evaluate);
   cy_batches_free(t->batches);

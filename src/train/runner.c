@@ -74,12 +74,30 @@ static cy_value is_finite(cy_value loss, cy_dtype dtype) {
   return cy_le(cy_abs(loss), largest);
 }
 
+/* A second-order iteration has moved the parameters before: this pass measures them, and updates running statistics. */
+static cy_status build_measuring_updates(cy_runner_graph *built, cy_value good, cy_state *declare) {
+  int n;
+  const cy_update *network = cy_network_updates(built->network, &n);
+  built->updates = cy_calloc((size_t)n + 1, sizeof *built->updates);
+  if (!built->updates) return cy_no_memory();
+  if (declare) CY_TRY(cy_state_declare(declare, "step", CY_OPTIMIZER, CY_I64, CY_SCALAR));
+  cy_value step = cy_variable(built->graph, "step", CY_I64, CY_SCALAR);
+  built->updates[built->n_updates++] = (cy_update){step, cy_select(good, cy_add_scalar(step, 1), step)};
+  for (int i = 0; i < n; i++) {
+    cy_value variable = network[i].variable;
+    built->updates[built->n_updates++] = (cy_update){variable, cy_select(good, network[i].value, variable)};
+  }
+  return cy_graph_status(built->graph);
+}
+
 /* Gradients and updates of the trained parameters. */
 static cy_status build_updates(const cy_problem *o, cy_runner_graph *built, cy_value loss, cy_state *declare) {
   int n = 0, n_network = 0, n_optimizer = 0;
   const cy_value *parameters = cy_network_parameters(built->network, &n);
   const cy_update *network = cy_network_updates(built->network, &n_network);
   if (n == 0) return cy_fail(CY_INVALID, "the model has no parameters to train");
+  if (cy_is_second_order(&o->optimizer))
+    return build_measuring_updates(built, is_finite(loss, o->dtype), declare);
   cy_value *gradients = cy_calloc((size_t)n, sizeof *gradients);
   bool *decays = cy_calloc((size_t)n, sizeof *decays);
   built->updates = cy_calloc((size_t)(cy_optimizer_update_count(o->optimizer, n) + n_network), sizeof *built->updates);
@@ -220,7 +238,7 @@ static cy_status fill(const cy_problem *o, const cy_state *state, const cy_sessi
   CY_TRY(cy_session_create_sharing(runner->program, memory, &runner->session));
   CY_TRY(cy_session_bind_state(runner->session, state));
   CY_TRY(bind_new(runner->session, "x", CY_F32, batch_of(runner->n, o->sample), &runner->x));
-  if (runner->kind == CY_RUN_TRAIN)
+  if (runner->kind == CY_RUN_TRAIN && !cy_is_second_order(&o->optimizer))
     CY_TRY(bind_new(runner->session, "learning_rate", o->dtype, CY_SCALAR, &runner->rate));
   if (runner->kind == CY_RUN_PREDICT) return CY_OK;
   if (o->classes > 0) return bind_new(runner->session, "y", CY_I64, CY_SHAPE(runner->n), &runner->y);

@@ -38,7 +38,8 @@ CY_MUST_CHECK cy_status cy_problem_build(const cy_problem *problem, bool trainin
 void cy_problem_values_clear(cy_problem_values *values);
 
 typedef enum cy_runner_kind {
-  CY_RUN_TRAIN,    /* outputs: loss with penalties, number correct; updates the state */
+  CY_RUN_TRAIN,    /* outputs: loss with penalties, number correct; updates the state: of second-order training all but
+                    * the parameters */
   CY_RUN_EVALUATE, /* outputs: loss, number correct, predicted class of each [n] */
   CY_RUN_PREDICT,  /* outputs: the answer, predicted class of each [n] (i64); no targets */
 } cy_runner_kind;
@@ -51,7 +52,7 @@ typedef struct cy_runner {
   int64_t n;
   cy_program *program;
   cy_session *session;
-  cy_tensor *x, *y, *rate; /* y NULL for prediction; rate only for training */
+  cy_tensor *x, *y, *rate; /* y NULL for prediction; rate only for first-order training */
 } cy_runner;
 
 typedef struct cy_runner_graph {
@@ -144,6 +145,7 @@ typedef struct cy_field {
   const char *name;
   cy_field_kind kind;
   size_t offset;
+  bool newer; /* than the format: a file lacks it if it is 0 */
 } cy_field;
 
 /* A growing list of key and value, all copied. */
@@ -179,9 +181,12 @@ typedef struct cy_position {
   int64_t best_epoch;    /* from 1; 0: none */
   int64_t waited;        /* epochs since */
   bool best_in_place;    /* the state's tensors are those of the best epoch, and held/... those of the last one */
+  bool converged;        /* second-order: no step lowers the loss; this epoch is the last */
 } cy_position;
 extern const cy_field cy_position_fields[];
 extern const int cy_position_field_count;
+
+typedef struct cy_second_order cy_second_order;
 
 struct cy_trainer {
   cy_model *model;
@@ -199,6 +204,7 @@ struct cy_trainer {
   cy_runners train, evaluate;
   const cy_runner *largest; /* of train: the one that needs the most memory */
   int64_t parameters;
+  cy_second_order *second_order; /* NULL: the optimiser is first-order */
   cy_position at;
   cy_epoch_record *history;
   size_t n_history, history_capacity;
@@ -212,6 +218,8 @@ struct cy_trainer {
 CY_MUST_CHECK cy_status cy_trainer_prepare(const cy_model *model, cy_dataset *dataset, cy_trainer_options options,
                                            bool scale, cy_trainer **trainer);
 CY_MUST_CHECK cy_status cy_trainer_add_record(cy_trainer *trainer, cy_epoch_record record);
+/* For second-order training, after each batch of each pass of an iteration: n samples. False: stop. */
+bool cy_trainer_report_pass(cy_trainer *trainer, int64_t n);
 void cy_trainer_log(const cy_trainer *trainer, const char *format, ...) __attribute__((format(printf, 2, 3)));
 CY_MUST_CHECK cy_status cy_copy_model(const cy_model *model, cy_model **copy);
 uint64_t cy_dataset_checksum(const cy_dataset *dataset);
@@ -241,6 +249,24 @@ CY_MUST_CHECK cy_status cy_checkpoint_fit(const cy_checkpoint *checkpoint, cy_da
  * and model must outlive the objective. */
 CY_MUST_CHECK cy_status cy_problem_objective(const cy_problem *problem, const cy_state *state, cy_dataset *dataset,
                                              cy_model_objective_options options, cy_objective **objective);
+
+/* Its samples become these, as many as it was created with. For objectives of cy_problem_objective only. */
+void cy_problem_objective_take(cy_objective *objective, const int64_t *indices);
+
+/* ---- second_order.c ---- */
+
+bool cy_is_second_order(const cy_optimizer_options *optimizer);
+/* Declares what lasts between iterations, for so many parameters. */
+CY_MUST_CHECK cy_status cy_second_order_declare(const cy_trainer_options *options, int64_t parameters, cy_state *state);
+/* The network as built for training must have a loss that does not change from time to time. */
+CY_MUST_CHECK cy_status cy_second_order_check(const cy_trainer_options *options, const cy_network *network);
+/* When the state is there. */
+CY_MUST_CHECK cy_status cy_second_order_create(cy_trainer *trainer, cy_second_order **second);
+void cy_second_order_free(cy_second_order *second);
+/* One iteration on the whole training part. After an error nothing has changed. *converged: no point is better. */
+CY_MUST_CHECK cy_status cy_second_order_step(cy_second_order *second, bool *converged);
+double cy_second_order_loss(const cy_second_order *second); /* at the parameters; NaN before the first iteration */
+size_t cy_second_order_arena_bytes(const cy_second_order *second);
 
 /* ---- diagnose.c ---- */
 

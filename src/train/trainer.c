@@ -36,7 +36,10 @@ static int64_t steps_done(const cy_trainer *t) { return *cy_tensor_i64(cy_state_
 static bool out_of_patience(const cy_trainer *t) {
   return t->options.patience > 0 && t->at.waited >= t->options.patience;
 }
-static bool nothing_left(const cy_trainer *t) { return t->at.epoch >= t->options.epochs || out_of_patience(t); }
+static bool nothing_left(const cy_trainer *t) {
+  bool converged = t->at.converged && t->at.batch == 0; /* and that epoch is closed */
+  return t->at.epoch >= t->options.epochs || out_of_patience(t) || converged;
+}
 
 cy_status cy_trainer_add_record(cy_trainer *t, cy_epoch_record record) {
   if (!cy_grow(&t->history, t->n_history, &t->history_capacity, sizeof *t->history)) return cy_no_memory();
@@ -119,6 +122,17 @@ static bool report_step(cy_trainer *t, double batch_loss) {
   return report(t, &progress);
 }
 
+/* Nothing is complete before the iteration is: step stays 0. */
+bool cy_trainer_report_pass(cy_trainer *t, int64_t n) {
+  t->samples_since_mark += n;
+  if (!t->options.on_progress) return true;
+  cy_progress progress = progress_now(t, CY_PHASE_TRAIN);
+  const cy_epoch_record *last = t->n_history ? &t->history[t->n_history - 1] : NULL;
+  progress.loss = progress.batch_loss = cy_second_order_loss(t->second_order);
+  progress.accuracy = last ? last->accuracy : (double)NAN;
+  return report(t, &progress);
+}
+
 static bool report_validation(void *owner, cy_tally tally, int64_t batch, int64_t batches) {
   cy_trainer *t = owner;
   if (!t->options.on_progress) return true;
@@ -162,7 +176,8 @@ static cy_status run_step(cy_trainer *t, const int64_t *indices, int64_t n, doub
       &t->problem, cy_sample_at(cy_dataset_sample_shape(t->dataset), t->options.sizes, step_number(t)));
   CY_TRY(cy_runners_get(&t->train, &problem, CY_RUN_TRAIN, n, t->state, &runner));
   CY_TRY(cy_loader_batch(t->loader, t->at.epoch, indices, n, runner->x, runner->y));
-  cy_tensor_set(runner->rate, 0, cy_schedule_rate(t->options.schedule, t->options.learning_rate, steps_done(t)));
+  if (runner->rate)
+    cy_tensor_set(runner->rate, 0, cy_schedule_rate(t->options.schedule, t->options.learning_rate, steps_done(t)));
   CY_TRY(cy_session_run(runner->session));
   *loss = cy_runner_loss(runner);
   if (!isfinite(*loss)) return cy_trainer_diagnose(t, runner, *loss);
@@ -212,11 +227,22 @@ static cy_status close_epoch(cy_trainer *t, cy_tally validation) {
   return CY_OK;
 }
 
+/* The parameters move before the epoch's batches, which then measure them. */
+static cy_status run_iteration(cy_trainer *t) {
+  double started = now();
+  cy_status status = cy_second_order_step(t->second_order, &t->at.converged);
+  if (status == CY_CANCELLED) return stopped(t);
+  t->at.seconds += now() - started;
+  if (t->at.converged) cy_trainer_log(t, "converged: no step lowers the loss of the training part any more");
+  return status;
+}
+
 static cy_status run_epoch(cy_trainer *t) {
   const int64_t *indices;
   int64_t n;
   double loss;
   cy_tally validation = {0};
+  if (t->second_order && t->at.batch == 0) CY_TRY(run_iteration(t));
   if (t->at.batch < cy_batches_count(t->batches)) {
     cy_batches_start(t->batches, t->at.epoch, t->at.batch);
     while ((n = cy_batches_next(t->batches, &indices)) > 0) {
@@ -290,7 +316,9 @@ size_t cy_trainer_state_bytes(const cy_trainer *t) {
   for (int i = 0; i < cy_state_count(t->state); i++) bytes += cy_tensor_bytes(cy_state_tensor(t->state, i));
   return bytes;
 }
-size_t cy_trainer_arena_bytes(const cy_trainer *t) { return cy_program_arena_bytes(t->largest->program); }
+size_t cy_trainer_arena_bytes(const cy_trainer *t) {
+  return t->second_order ? cy_second_order_arena_bytes(t->second_order) : cy_program_arena_bytes(t->largest->program);
+}
 double cy_trainer_flops(const cy_trainer *t) { return cy_program_flops(t->largest->program); }
 cy_state *cy_trainer_state(cy_trainer *t) { return t->state; }
 const cy_model *cy_trainer_model(const cy_trainer *t) { return t->model; }
