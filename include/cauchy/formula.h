@@ -40,6 +40,10 @@ CY_API void cy_formula_free(cy_formula *formula);
 CY_API int cy_formula_symbol_count(const cy_formula *formula);
 CY_API const char *cy_formula_symbol(const cy_formula *formula, int i);
 CY_API bool cy_formula_symbol_is_index(const cy_formula *formula, int i); /* a class, not a number: no gradient */
+/* Its dimensions: 0 a number, 1 a vector (or one index per row), 2 a matrix; along each axis the dimension's name, or NULL and
+ * a number. */
+CY_API int cy_formula_symbol_rank(const cy_formula *formula, int i);
+CY_API const char *cy_formula_symbol_dimension(const cy_formula *formula, int i, int axis, int64_t *extent);
 /* Statements: intermediate values by name; the last may be nameless (""). */
 CY_API int cy_formula_statement_count(const cy_formula *formula);
 CY_API const char *cy_formula_statement(const cy_formula *formula, int i);
@@ -55,6 +59,11 @@ CY_API CY_MUST_CHECK cy_status cy_formula_set_dimension(cy_formula *formula, con
  * statements have room for as many values as counted above; either may be NULL. */
 CY_API CY_MUST_CHECK cy_status cy_formula_build(const cy_formula *formula, cy_graph *graph, cy_value *symbols,
                                                 cy_value *statements);
+
+/* Whether the formula is defined where its symbols take these numbers (tensors of the shapes of a built formula, as many
+ * as symbols: f64, i64 for an index). If a part of it is no finite number: CY_INVALID, and the message names the innermost such
+ * part and why: "log(x - 3) is undefined at x = 2: the logarithm of -1". */
+CY_API CY_MUST_CHECK cy_status cy_formula_examine(const cy_formula *formula, cy_tensor *const *symbols);
 
 /* Functions of the language, for help: NULL beyond the last. */
 CY_API const char *cy_formula_function(int i, const char **summary);

@@ -34,6 +34,7 @@ typedef struct cy_plot_options {
   const char *title, *subtitle; /* NULL for none */
   const char *x_label;          /* under the lowest panel */
   int width, height;            /* nominal size in pixels; 0: 800 by 320 + 180 per panel and so on */
+  bool log_x;                   /* of line charts: every x must be positive */
 } cy_plot_options;
 
 /* Panels stand above each other and share the x axis: loss above, accuracy below. png, svg: paths, either may be
@@ -55,6 +56,27 @@ CY_API CY_MUST_CHECK cy_status cy_plot_confusion(const int64_t *counts, int clas
  * factors and stay squares. */
 CY_API CY_MUST_CHECK cy_status cy_plot_images(const cy_tensor *images, const char *const *captions, int columns,
                                               cy_plot_options options, const char *png, const char *svg);
+
+/* A function of one or two numbers, to be drawn as a curve or by its contours. */
+typedef struct cy_plot_function {
+  int variables;                                /* 1 or 2 */
+  const char *labels[2];                        /* of the axes: "x", "y" */
+  double (*value)(void *user, const double *x); /* NaN where it is undefined */
+  void *user;
+} cy_plot_function;
+
+/* Points that were visited one after the other: [n, variables], row-major. */
+typedef struct cy_plot_path {
+  const char *name; /* in the legend; NULL or "" for none */
+  const double *points;
+  int64_t n;
+  bool open; /* the last point is no end: it is not marked as one */
+} cy_plot_path;
+
+/* Paths on the function: on its curve, or over its contours. The window holds the starts and what lies about as far from the
+ * lowest point as they do; a path that leaves it is cut at the border. The function is computed some ten thousand times. */
+CY_API CY_MUST_CHECK cy_status cy_plot_paths(const cy_plot_function *function, const cy_plot_path *paths, int n_paths,
+                                             cy_plot_options options, const char *png, const char *svg);
 
 #ifdef __cplusplus
 }

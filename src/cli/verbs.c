@@ -78,6 +78,21 @@ static const cli_option matrix_options[] = {
     {"--limit", "N", "step: show N windows of each layer (32)"},
     {0},
 };
+static const cli_option minimize_options[] = {
+    {"--from", "POINT", "where to start: x=4; x=-1.2,y=1; w=1,2,3 (a vector)"},
+    {"--given", "POINT", "symbols that are held: a=2,y=1"},
+    {"--dimensions", "LIST", "of the symbols: 'W:(h,d), x:d, y:index' (else from the numbers)"},
+    {"--method", "NAMES", "gd, momentum, nesterov, adam, newton, newton-cg, lbfgs (gd); several: gd,newton; all"},
+    {"--rate", "R", "step size (0.1); of a method with a line search its first step (1), if it is alone"},
+    {"--momentum", "M", "of momentum and nesterov (0.9)"},
+    {"--damping", "L", "of newton (0) and newton-cg (1): added to the curvature"},
+    {"--iterations", "N", "at most (1000)"},
+    {"--tolerance", "T", "stop when |gradient| is at most this (1e-8)"},
+    {"--plot", "FILE", "draw the path (of three or more numbers: the values) to a .png or .svg file"},
+    {"--out", "DIR", "draw the path and the values, as .png and .svg, into this folder"},
+    {"--json", NULL, "print one JSON object with every iterate"},
+    {0},
+};
 
 static const cli_verb verbs[] = {
     {.name = "train",
@@ -213,6 +228,27 @@ static const cli_verb verbs[] = {
      .min_words = 1,
      .max_words = 1,
      .run = cli_check_verb},
+    {.name = "minimize",
+     .usage = "FORMULA --from POINT",
+     .summary = "a formula's minimum, step by step, by first and second order",
+     .help = "FORMULA is mathematics as one writes it: + - * / ^, |x|, exp log sqrt sin cos tanh sigmoid relu softplus\n"
+             "abs max min sum mean norm dot softmax and others; statements a = ...; b = ... may come before. A symbol\n"
+             "with several numbers is a vector: w=1,2,3; w[0] is its first element, w'*x or w^T*x an inner product.\n\n"
+             "Every step is shown (long courses thinned): x, f, the gradient's norm, the step's length and rate, and\n"
+             "what the method has to say. Then where it ended, and the curvature there: the rate of plain gradient\n"
+             "descent must be below 2/lambda_max. A step that diverges is explained by the curvature where it begins.\n"
+             "Derivatives are exact. Exits with 1 if a method diverges, with 2 where the formula is undefined at the\n"
+             "start.",
+     .examples = "cauchy minimize 'x^2 + 0.8*x - 0.5' --from x=4                       # step by step to -0.4\n"
+                 "cauchy minimize 'x^2 + 0.8*x - 0.5' --from x=4 --rate 1.2            # diverges, and why\n"
+                 "cauchy minimize '(1-x)^2 + 100*(y-x^2)^2' --from x=-1.2,y=1 --method newton --plot path.svg\n"
+                 "cauchy minimize '(1-x)^2 + 100*(y-x^2)^2' --from x=-1.2,y=1 --method momentum,newton,lbfgs \\\n"
+                 "       --rate 0.0005 --out rosenbrock\n"
+                 "cauchy minimize '0.5*|w|^2 + softplus(-y*(w^T*x))' --from w=1,2,3 --given x=1,0,-1,y=1 --method lbfgs",
+     .options = minimize_options,
+     .min_words = 1,
+     .max_words = 1,
+     .run = cli_minimize},
     {.name = "layers",
      .usage = "[LAYER]",
      .summary = "the layers of the architecture language",

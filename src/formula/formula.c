@@ -33,6 +33,19 @@ bool cy_formula_symbol_is_index(const cy_formula *f, int i) {
   return symbol && symbol->dims.index;
 }
 
+int cy_formula_symbol_rank(const cy_formula *f, int i) {
+  const cy_formula_name *symbol = name_at(&f->symbols, i);
+  return symbol ? symbol->dims.rank : 0;
+}
+
+const char *cy_formula_symbol_dimension(const cy_formula *f, int i, int axis, int64_t *extent) {
+  const cy_formula_name *symbol = name_at(&f->symbols, i);
+  bool there = symbol && axis >= 0 && axis < symbol->dims.rank;
+  cy_dim dim = there ? symbol->dims.dim[axis] : cy_dim_number(0);
+  if (extent) *extent = cy_dim_extent(f, dim);
+  return dim.name >= 0 ? f->dimensions[dim.name].name : NULL;
+}
+
 const char *cy_formula_statement(const cy_formula *f, int i) {
   const cy_formula_name *statement = name_at(&f->statements, i);
   return statement ? statement->name : NULL;

@@ -22,3 +22,9 @@ cy_status cy_plot_images(const cy_tensor *images, const char *const *captions, i
   (void)images, (void)captions, (void)columns, (void)options, (void)png, (void)svg;
   return no_cairo();
 }
+
+cy_status cy_plot_paths(const cy_plot_function *function, const cy_plot_path *paths, int n_paths, cy_plot_options options,
+                        const char *png, const char *svg) {
+  (void)function, (void)paths, (void)n_paths, (void)options, (void)png, (void)svg;
+  return no_cairo();
+}
