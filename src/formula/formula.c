@@ -84,7 +84,7 @@ cy_status cy_formula_set_dimension(cy_formula *f, const char *name, int64_t exte
 }
 
 const cy_expression *cy_expression_behind(const cy_formula *f, const cy_expression *e) {
-  while (e->kind == CY_EXPRESSION_STATEMENT) e = f->statements.items[e->id].expression;
+  while (e->kind == CY_EXPRESSION_STATEMENT && !f->as_written) e = f->statements.items[e->id].expression;
   return e;
 }
 

@@ -120,6 +120,7 @@ struct cy_formula {
   cy_formula_extent *dimensions;
   size_t n_dimensions, dimension_capacity;
   size_t nodes;
+  bool as_written; /* built without looking behind names: log(s) of a named softmax stays one (derivations) */
 };
 
 enum {

@@ -97,6 +97,27 @@ static cy_value expand_log_softmax(const cy_rule *r) {
   return cy_sub(z, cy_log(cy_sum(cy_exp(z), &axis, 1, true)));
 }
 
+/* The derivatives in terms of the composites' own values, so that they need no exponentials of their own (D2.7, B.I):
+ * d logsumexp = sum(softmax t), d log_softmax = t - that, d softmax = softmax (t - that). */
+static cy_value softmax_mean(cy_value softmax, cy_value tangent, int axis) {
+  return cy_sum(cy_mul(softmax, tangent), &axis, 1, true);
+}
+
+static cy_value jvp_logsumexp(const cy_rule *r) {
+  cy_value t = r->tangent[0];
+  return cy_is_value(t) ? softmax_mean(cy_softmax(r->in[0], rule_axis(r)), t, rule_axis(r)) : cy_none;
+}
+
+static cy_value jvp_softmax(const cy_rule *r) {
+  cy_value t = r->tangent[0];
+  return cy_is_value(t) ? cy_mul(r->out, cy_sub(t, softmax_mean(r->out, t, rule_axis(r)))) : cy_none;
+}
+
+static cy_value jvp_log_softmax(const cy_rule *r) {
+  cy_value t = r->tangent[0];
+  return cy_is_value(t) ? cy_sub(t, softmax_mean(cy_softmax(r->in[0], rule_axis(r)), t, rule_axis(r))) : cy_none;
+}
+
 /* Everything along the axis. */
 static void reach_along(const void *attrs, const cy_type *in, int n, const cy_type *out, int operand, cy_reach *reach) {
   cy_reach_pointwise(attrs, in, n, out, operand, reach);
@@ -113,8 +134,8 @@ static void sample_along(const cy_op *op, cy_rng *rng, cy_sample *s) {
 
 #define ALONG(op, rule)                                                                                            \
   {.name = #op, .op_class = CY_CLASS_COMPOSITE, .arity = 1, .attr_size = sizeof(cy_axis_attrs), .fields = cy_axis_fields, \
-   .scalar = -1, .infer = rule, .expand = expand_##op, .reach = reach_along,   \
-   .sample = sample_along}
+   .scalar = -1, .infer = rule, .expand = expand_##op, .jvp = jvp_##op, \
+   .reach = reach_along, .sample = sample_along}
 
 const cy_op cy_op_logsumexp = ALONG(logsumexp, infer_logsumexp);
 const cy_op cy_op_softmax = ALONG(softmax, infer_along);

@@ -1,0 +1,69 @@
+/* A derivation inside: its lines, in the order in which they are written. */
+#ifndef CY_DERIVE_DERIVATION_H
+#define CY_DERIVE_DERIVATION_H
+
+#include "derive/expression.h"
+
+#include <cauchy/derive.h>
+
+typedef enum cy_section {
+  CY_SECTION_VALUES,
+  CY_SECTION_TANGENTS,
+  CY_SECTION_GRADIENTS,
+  CY_SECTION_PRODUCTS, /* R of the gradients */
+  CY_SECTION_JACOBIANS,
+  CY_SECTIONS
+} cy_section;
+
+/* name = form (= simpler): the element at the indices. */
+typedef struct cy_line {
+  cy_section section;
+  int name;       /* JACOBIANS: the value whose derivative it is by `by` */
+  int by;
+  cy_value value; /* what was read; empty for lines of the batch's own */
+  int n, indices[CY_MAX_RANK];
+  const cy_poly *form, *simpler, *elements; /* simpler: in terms of values only; NULL if it is not */
+  const cy_expr *written, *written_simpler;
+} cy_line;
+
+struct cy_derivation {
+  cy_graph *graph;
+  bool owns_graph;
+  cy_sheet sheet;
+  cy_derive_options options; /* strings are not kept */
+  int result;       /* names */
+  int risk;         /* the mean over the batch; -1 */
+  int upstream;     /* d<result> where the result is not a scalar; -1 */
+  int batch;        /* dimension of the examples (CY_MAX_DIMENSIONS: a number); -1 */
+  int64_t batch_extent;
+  cy_line *lines;
+  int n_lines;
+  size_t lines_capacity;
+};
+
+/* names.c: names for what has none, as a textbook would. */
+void cy_name_values(cy_derivation *d);
+/* Named values that the value is made of, stopping at names; define: but not at its own. Returns how many; direct has room
+ * for sheet->n_names. */
+int cy_direct_names(const cy_derivation *d, cy_value value, bool define, int *direct);
+/* base, or base with a number, that is no name yet. */
+int cy_name_freely(cy_derivation *d, const char *base, cy_name_kind kind, cy_value value, int of);
+
+/* batch.c */
+CY_MUST_CHECK cy_status cy_batch_begin(cy_derivation *d, const char *dimension, const char *batched);
+/* The poly of one example as that of all: batched names get the examples' index. */
+const cy_poly *cy_batch_poly(cy_derivation *d, const cy_poly *poly, int example);
+bool cy_batch_is_batched(const cy_derivation *d, const cy_poly *poly);
+
+/* directions.c: R of the values; R of the gradients; the derivative of a result that is no scalar, by each symbol. */
+CY_MUST_CHECK cy_status cy_write_tangents(cy_derivation *d);
+CY_MUST_CHECK cy_status cy_write_products(cy_derivation *d);
+CY_MUST_CHECK cy_status cy_write_jacobians(cy_derivation *d);
+
+/* derivation.c, for those: a new line, its value at its indices, and what of it is written. */
+cy_line *cy_begin_line(cy_derivation *d, cy_section section, int name);
+const cy_poly *cy_line_read(cy_derivation *d, const cy_line *line, cy_value value, bool define);
+void cy_finish_line(cy_derivation *d, cy_line *line);
+int cy_ordered_values(const cy_derivation *d, int *order); /* names of values by node; -1: out of memory */
+
+#endif

@@ -1,0 +1,19 @@
+/* What the writers of documents share. */
+#ifndef CY_DERIVE_DOCUMENT_H
+#define CY_DERIVE_DOCUMENT_H
+
+#include "derive/derivation.h"
+
+cy_style cy_document_style(const cy_derivation *d, cy_language language, const cy_line *line);
+/* Left side, right side (simpler: the shorter one) of a line in its language. */
+void cy_write_left(cy_text *text, const cy_derivation *d, const cy_style *style, const cy_line *line, bool elements);
+void cy_write_right(cy_text *text, const cy_derivation *d, const cy_style *style, const cy_line *line, bool elements, bool simpler);
+/* "m x h", "scalar", "class": of a name. */
+void cy_write_shape(cy_text *text, const cy_derivation *d, int name);
+void cy_write_heading(cy_text *text, const cy_derivation *d, cy_section section);
+/* Letters of indices begin anew. */
+void cy_forget_letters(const cy_derivation *d);
+
+CY_MUST_CHECK cy_status cy_write_numpy(const cy_derivation *d, bool elements, cy_text *text);
+
+#endif

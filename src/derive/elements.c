@@ -1,0 +1,307 @@
+/* Writes index form: dW_ij = sum_k do_ki h_kj. Letters are given to indices as they are met, and none that is a name. In
+ * NumPy an index is an open grid, so that the line computes all elements at once. */
+#include "derive/style.h"
+
+#include <math.h>
+#include <string.h>
+
+static const char letters[] = "ijkpqrstuvwlabcefg";
+
+static char letter_of(const cy_style *st, int index) {
+  cy_sheet *sheet = (cy_sheet *)(uintptr_t)st->sheet; /* letters are the sheet's memory of what was written */
+  cy_index_info *info = &sheet->indices[index];
+  for (size_t at = 0; !info->letter && letters[at]; at++) {
+    bool taken = cy_sheet_find(sheet, (char[]){letters[at], 0}) >= 0;
+    for (int i = 0; i < sheet->n_indices; i++) taken = taken || sheet->indices[i].letter == letters[at];
+    if (!taken) info->letter = letters[at];
+  }
+  return info->letter ? info->letter : '?';
+}
+
+static bool is_tagged(const cy_style *st) { return st->language == CY_LANGUAGE_MATHML; }
+
+static void add_places(cy_text *text, const cy_style *st, const cy_atom *atom);
+
+static void add_place(cy_text *text, const cy_style *st, const cy_place *p) {
+  bool tag = is_tagged(st), some = false;
+  if (p->label) {
+    cy_print_name(text, st, p->label->name);
+    add_places(text, st, p->label);
+    return;
+  }
+  for (int k = 0; k < p->n; k++) {
+    int64_t f = p->factor[k];
+    if (some || f < 0) cy_text_add(text, tag ? "<mo>%c</mo>" : "%c", f < 0 ? '-' : '+');
+    f = f < 0 ? -f : f;
+    if (f != 1) cy_text_add(text, tag ? "<mn>%lld</mn>" : st->language == CY_LANGUAGE_NUMPY ? "%lld*" : "%lld", (long long)f);
+    cy_text_add(text, tag ? "<mi>%c</mi>" : "%c", letter_of(st, p->index[k]));
+    some = true;
+  }
+  if (!some || p->offset) cy_text_add(text, tag ? "<mn>%s%lld</mn>" : "%s%lld", some && p->offset > 0 ? "+" : "", (long long)p->offset);
+}
+
+static bool is_short(const cy_place *p) { return cy_place_is_index(p) || (cy_place_is_number(p) && p->offset < 10); }
+
+/* Axes of one element are not worth an index, save to NumPy. */
+static bool is_shown(const cy_style *st, const cy_atom *atom, int i) {
+  if (st->language == CY_LANGUAGE_NUMPY || atom->kind != CY_ATOM_NAME || !cy_place_is_number(&atom->place[i])) return true;
+  const cy_name *name = &st->sheet->names[atom->name];
+  return i >= name->shape.rank || name->shape.dim[i] != 1;
+}
+
+static void add_places(cy_text *text, const cy_style *st, const cy_atom *atom) {
+  static const char *const open[] = {"_", "_{", "[", ""}, *const close[] = {"", "}", "]", ""};
+  bool all_short = true;
+  int shown = 0;
+  for (int i = 0; i < atom->n_places; i++) {
+    if (!is_shown(st, atom, i)) continue;
+    all_short = all_short && is_short(&atom->place[i]);
+    shown++;
+  }
+  if (shown == 0) return;
+  bool brackets = st->language == CY_LANGUAGE_TEXT && !all_short && !(shown == 1 && atom->place[0].label && !atom->place[0].label->n_places);
+  cy_text_add(text, "%s", brackets ? "[" : open[st->language]);
+  if (is_tagged(st)) cy_text_add(text, "<mrow>");
+  for (int i = 0, k = 0; i < atom->n_places; i++) {
+    if (!is_shown(st, atom, i)) continue;
+    bool comma = st->language == CY_LANGUAGE_NUMPY || !all_short;
+    if (k++ && comma) cy_text_add(text, is_tagged(st) ? "<mo>,</mo>" : ", ");
+    add_place(text, st, &atom->place[i]);
+  }
+  if (is_tagged(st)) cy_text_add(text, "</mrow>");
+  cy_text_add(text, "%s", brackets ? "]" : close[st->language]);
+}
+
+void cy_print_element(cy_text *text, const cy_style *st, int name, const int *indices, int n) {
+  cy_atom atom = {.kind = CY_ATOM_NAME, .name = name, .n_places = n};
+  for (int i = 0; i < n; i++) atom.place[i] = cy_place_of(indices[i]);
+  if (is_tagged(st) && n) cy_text_add(text, "<msub>");
+  cy_print_name(text, st, name);
+  add_places(text, st, &atom);
+  if (is_tagged(st) && n) cy_text_add(text, "</msub>");
+}
+
+static void show_poly(cy_text *text, const cy_style *st, const cy_poly *p, bool closed);
+
+/* Outside of the array there are zeros. */
+static bool may_leave(const cy_atom *a) {
+  for (int i = 0; i < a->n_places; i++)
+    if (!a->place[i].label && a->place[i].n && !cy_place_is_index(&a->place[i])) return true;
+  return false;
+}
+
+static void show_name(cy_text *text, const cy_style *st, const cy_atom *a) {
+  bool guard = st->language == CY_LANGUAGE_NUMPY && may_leave(a);
+  if (guard) {
+    cy_text_add(text, "at(");
+    cy_print_name(text, st, a->name);
+    for (int i = 0; i < a->n_places; i++) {
+      cy_text_add(text, ", ");
+      add_place(text, st, &a->place[i]);
+    }
+    cy_text_add(text, ")");
+    return;
+  }
+  if (is_tagged(st) && a->n_places) cy_text_add(text, "<msub>");
+  cy_print_name(text, st, a->name);
+  add_places(text, st, a);
+  if (is_tagged(st) && a->n_places) cy_text_add(text, "</msub>");
+}
+
+static void show_arguments(cy_text *text, const cy_style *st, const cy_atom *a) {
+  bool tag = is_tagged(st);
+  cy_text_add(text, "%s", tag ? "<mo>(</mo>" : "(");
+  for (int i = 0; i < a->n_args; i++) {
+    if (i) cy_text_add(text, "%s", tag ? "<mo>,</mo>" : ", ");
+    show_poly(text, st, a->arg[i], false);
+  }
+  cy_text_add(text, "%s", tag ? "<mo>)</mo>" : ")");
+}
+
+static void show_relation(cy_text *text, const cy_style *st, const cy_atom *a) {
+  bool tag = is_tagged(st), numpy = st->language == CY_LANGUAGE_NUMPY;
+  cy_text_add(text, "%s", tag ? "<mo>[</mo>" : numpy ? "(" : "[");
+  if (a->kind == CY_ATOM_DELTA) {
+    add_place(text, st, &a->place[0]);
+    cy_text_add(text, "%s", tag ? "<mo>=</mo>" : numpy ? " == " : " = ");
+    add_place(text, st, &a->place[1]);
+  } else {
+    show_poly(text, st, a->arg[0], false);
+    cy_text_add(text, tag ? "<mo>%s</mo>" : " %s ", a->function->written[st->language]);
+    show_poly(text, st, a->arg[1], false);
+  }
+  cy_text_add(text, "%s", tag ? "<mo>]</mo>" : numpy ? ")" : "]");
+}
+
+static void show_atom(cy_text *text, const cy_style *st, const cy_atom *a) {
+  bool tag = is_tagged(st);
+  switch (a->kind) {
+    case CY_ATOM_NAME: show_name(text, st, a); return;
+    case CY_ATOM_GROUP: show_poly(text, st, a->arg[0], true); return;
+    case CY_ATOM_DELTA: case CY_ATOM_COMPARE: show_relation(text, st, a); return;
+    case CY_ATOM_PLACE: add_place(text, st, &a->place[0]); return;
+    case CY_ATOM_CHOICE:
+      cy_text_add(text, tag ? "<mi>where</mi>" : st->language == CY_LANGUAGE_NUMPY ? "np.where"
+                        : st->language == CY_LANGUAGE_LATEX ? "\\operatorname{where}" : "where");
+      break;
+    case CY_ATOM_CALL: case CY_ATOM_ALONG: {
+      cy_text_add(text, tag ? "<mi>%s</mi>" : "%s", a->function->written[st->language]);
+      if (a->kind == CY_ATOM_ALONG && st->language != CY_LANGUAGE_NUMPY) cy_text_add(text, tag ? "<mi>%c</mi>" : "_%c ", letter_of(st, a->dummy));
+      break;
+    }
+    case CY_ATOM_OPAQUE: {
+      const char *op = cy_node_at(st->sheet->graph, a->node)->op->name;
+      cy_text_add(text, tag ? "<mi>%s</mi>" : st->language == CY_LANGUAGE_LATEX ? "\\operatorname{%s}" : "%s", op);
+      break;
+    }
+  }
+  show_arguments(text, st, a);
+  if (a->kind == CY_ATOM_OPAQUE || (a->kind == CY_ATOM_ALONG && a->n_places)) add_places(text, st, a);
+}
+
+/* What the power of an atom is written as: roots and whole powers. */
+static void show_factor(cy_text *text, const cy_style *st, const cy_atom *a, double power) {
+  const cy_marks *m = &cy_language_marks[st->language];
+  if (power == 0.5) {
+    cy_text_add(text, "%s", m->root);
+    if (a->kind == CY_ATOM_GROUP) show_poly(text, st, a->arg[0], false);
+    else show_atom(text, st, a);
+    cy_text_add(text, "%s", m->root_end);
+    return;
+  }
+  if (power != 1 && is_tagged(st)) cy_text_add(text, "<msup><mrow>");
+  show_atom(text, st, a);
+  if (power == 1) return;
+  cy_text_add(text, is_tagged(st) ? "</mrow><mn>%.12g</mn></msup>" : st->language == CY_LANGUAGE_LATEX ? "^{%.12g}"
+              : st->language == CY_LANGUAGE_NUMPY ? "**%.12g" : "^%.12g", power);
+}
+
+static void add_dimensions(cy_text *text, const cy_style *st, const cy_term *t, int sign, const char *mark, bool *some) {
+  for (int i = 0; i < CY_MAX_DIMENSIONS; i++)
+    for (int k = 0; k < sign * t->dimension[i]; k++) {
+      cy_text_add(text, "%s", *some ? mark : "");
+      cy_text_add(text, st->language == CY_LANGUAGE_NUMPY ? "n_%s" : is_tagged(st) ? "<mi>%s</mi>" : "%s", st->sheet->dimensions[i].text);
+      *some = true;
+    }
+}
+
+static void show_sums(cy_text *text, const cy_style *st, const cy_term *t) {
+  if (t->n_bound == 0) return;
+  if (st->language == CY_LANGUAGE_NUMPY) {
+    cy_text_add(text, "(");
+    return;
+  }
+  cy_text_add(text, st->language == CY_LANGUAGE_LATEX ? "\\sum_{" : is_tagged(st) ? "<munder><mo>&#x2211;</mo><mrow>" : "sum_");
+  for (int i = 0; i < t->n_bound; i++) cy_text_add(text, is_tagged(st) ? "<mi>%c</mi>" : "%c", letter_of(st, t->bound[i]));
+  cy_text_add(text, st->language == CY_LANGUAGE_LATEX ? "} " : is_tagged(st) ? "</mrow></munder>" : " ");
+}
+
+/* NumPy: which grid axis an index has. */
+static int grid_axis(const cy_style *st, int index) {
+  int axis = 0;
+  for (int i = 0; i < index; i++) axis += st->sheet->indices[i].letter != 0;
+  return axis;
+}
+
+static void end_sums(cy_text *text, const cy_style *st, const cy_term *t) {
+  if (t->n_bound == 0 || st->language != CY_LANGUAGE_NUMPY) return;
+  cy_text_add(text, ").sum(axis=(");
+  for (int i = 0; i < t->n_bound; i++) cy_text_add(text, "%d,", grid_axis(st, t->bound[i]));
+  cy_text_add(text, "), keepdims=True)");
+}
+
+static void show_term(cy_text *text, const cy_style *st, const cy_term *t) {
+  const cy_marks *m = &cy_language_marks[st->language];
+  cy_text over = {0}, under = {0};
+  double number = fabs(t->number), top = number, bottom = 1;
+  for (int d = 2; d <= 64 && number != nearbyint(number); d++)
+    if (fabs(number * d - nearbyint(number * d)) < 1e-12 && fabs(number * 1000 - nearbyint(number * 1000)) > 1e-9) {
+      top = nearbyint(number * d);
+      bottom = d;
+      break;
+    }
+  if (number == 0.5) top = 1, bottom = 2;
+  bool some = false, below = false;
+  int above = 0, below_count = bottom != 1;
+  for (int i = 0; i < t->n; i++) above += t->factor[i].power > 0;
+  for (int i = 0; i < CY_MAX_DIMENSIONS; i++) {
+    above += t->dimension[i] > 0;
+    if (t->dimension[i] < 0) below_count -= t->dimension[i];
+  }
+  if (top != 1 || above == 0) cy_print_number(&over, top, st->language), some = true;
+  if (bottom != 1) cy_print_number(&under, bottom, st->language), below = true;
+  add_dimensions(&over, st, t, 1, m->times, &some);
+  add_dimensions(&under, st, t, -1, m->times, &below);
+  for (int i = 0; i < t->n; i++) {
+    bool up = t->factor[i].power > 0;
+    bool *has = up ? &some : &below;
+    below_count += !up;
+    cy_text_add(up ? &over : &under, "%s", *has ? m->times : "");
+    show_factor(up ? &over : &under, st, t->factor[i].atom, fabs(t->factor[i].power));
+    *has = true;
+  }
+  show_sums(text, st, t);
+  const char *o = over.data ? over.data : "", *u = under.data ? under.data : "";
+  if (!below) cy_text_add(text, "%s", o);
+  else if (m->fraction) cy_text_add(text, is_tagged(st) ? "%s<mrow>%s</mrow><mrow>%s</mrow></mfrac>" : "%s%s}{%s}", m->fraction, o, u);
+  else cy_text_add(text, below_count > 1 ? "%s / (%s)" : "%s / %s", o, u);
+  end_sums(text, st, t);
+  cy_text_clear(&over);
+  cy_text_clear(&under);
+}
+
+static void show_poly(cy_text *text, const cy_style *st, const cy_poly *p, bool closed) {
+  const cy_marks *m = &cy_language_marks[st->language];
+  cy_text_add(text, "%s", closed ? m->open : "");
+  for (int i = 0; i < p->n; i++) {
+    bool minus = p->term[i].number < 0;
+    cy_text_add(text, "%s", i ? minus ? m->minus : m->plus : minus ? m->negative : "");
+    show_term(text, st, &p->term[i]);
+  }
+  if (p->n == 0) cy_print_number(text, 0, st->language);
+  cy_text_add(text, "%s", closed ? m->close : "");
+}
+
+static void letter_atom(const cy_style *st, const cy_atom *a);
+
+/* NumPy: letters of all indices first, so that their grids are known. */
+static void letter_poly(const cy_style *st, const cy_poly *p) {
+  for (int i = 0; i < p->n; i++) {
+    for (int k = 0; k < p->term[i].n_bound; k++) letter_of(st, p->term[i].bound[k]);
+    for (int k = 0; k < p->term[i].n; k++) letter_atom(st, p->term[i].factor[k].atom);
+  }
+}
+
+static void letter_atom(const cy_style *st, const cy_atom *a) {
+  for (int i = 0; i < a->n_args; i++) letter_poly(st, a->arg[i]);
+  for (int i = 0; i < a->n_places; i++) {
+    if (a->place[i].label) letter_atom(st, a->place[i].label);
+    for (int k = 0; !a->place[i].label && k < a->place[i].n; k++) letter_of(st, a->place[i].index[k]);
+  }
+}
+
+/* grid(lambda i, j, u, v: ..., (extents), free axes) */
+static void show_grid(cy_text *text, const cy_style *st, const cy_poly *poly) {
+  cy_text names = {0}, extents = {0};
+  const cy_sheet *sheet = st->sheet;
+  for (int i = 0; i < st->n_indices; i++) letter_of(st, st->indices[i]);
+  letter_poly(st, poly);
+  for (int i = 0; i < sheet->n_indices; i++) {
+    if (!sheet->indices[i].letter) continue;
+    cy_text_add(&names, names.length ? ", %c" : "%c", sheet->indices[i].letter);
+    char extent[2 * CY_NAME_SIZE];
+    cy_text_add(&extents, "%s,", cy_numpy_extent(sheet, sheet->indices[i].extent, extent));
+  }
+  cy_text_add(text, "grid(lambda %s: ", names.data ? names.data : "");
+  show_poly(text, st, poly, false);
+  cy_text_add(text, ", (%s), (", extents.data ? extents.data : "");
+  for (int i = 0; i < st->n_indices; i++) cy_text_add(text, "%d,", grid_axis(st, st->indices[i]));
+  cy_text_add(text, "))");
+  cy_text_clear(&names);
+  cy_text_clear(&extents);
+}
+
+void cy_print_poly(cy_text *text, const cy_style *st, const cy_poly *poly) {
+  if (st->language == CY_LANGUAGE_NUMPY) show_grid(text, st, poly);
+  else show_poly(text, st, poly, false);
+}

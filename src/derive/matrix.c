@@ -1,0 +1,451 @@
+/* From index form to matrix form. A product of factors is a network: indices are its joints, and a sum runs over every joint
+ * that is bound. Parts that hang together only at the result's indices multiply element by element; a bound joint between
+ * two matrices is a matrix product. Sets of factors are bit masks. */
+#include "derive/expression.h"
+
+#include <math.h>
+#include <string.h>
+
+typedef uint32_t factors; /* of one term */
+
+static cy_expr *new_expr(cy_sheet *s, cy_expr_kind kind, int rank) {
+  cy_expr *e = cy_arena_alloc(s->arena, sizeof *e);
+  if (!e) return s->failed = true, NULL;
+  e->kind = kind;
+  e->rank = rank;
+  e->number = 1;
+  e->name = -1;
+  return e;
+}
+
+/* Appends; an absent part makes the whole absent. */
+static cy_expr *with_part(cy_sheet *s, cy_expr *e, const cy_expr *part, double power) {
+  if (!e || !part) return NULL;
+  const cy_expr **parts = cy_arena_alloc(s->arena, (size_t)(e->n + 1) * sizeof(*parts));
+  double *powers = cy_arena_alloc(s->arena, (size_t)(e->n + 1) * sizeof(*powers));
+  if (!parts || !powers) return s->failed = true, NULL;
+  for (int i = 0; i < e->n; i++) parts[i] = e->part[i], powers[i] = e->power[i];
+  parts[e->n] = part;
+  powers[e->n++] = power;
+  e->part = parts;
+  e->power = powers;
+  return e;
+}
+
+static cy_expr *unary(cy_sheet *s, cy_expr_kind kind, int rank, const cy_expr *part) {
+  return part ? with_part(s, new_expr(s, kind, rank), part, 1) : NULL;
+}
+
+static cy_expr *ones(cy_sheet *s, int index) {
+  cy_expr *e = new_expr(s, CY_EXPR_ONES, 1);
+  if (e) e->extent = s->indices[index].extent;
+  return e;
+}
+
+static const cy_expr *transposed(cy_sheet *s, const cy_expr *e) {
+  if (e && e->kind == CY_EXPR_TRANSPOSE) return e->part[0];
+  return unary(s, CY_EXPR_TRANSPOSE, 2, e);
+}
+
+/* a b with chains made flat. */
+static const cy_expr *product(cy_sheet *s, const cy_expr *a, const cy_expr *b) {
+  if (!a || !b) return NULL;
+  cy_expr *chain = new_expr(s, CY_EXPR_MATMUL, b->rank);
+  const cy_expr *side[2] = {a, b};
+  for (int k = 0; k < 2; k++)
+    if (side[k]->kind == CY_EXPR_MATMUL)
+      for (int i = 0; i < side[k]->n; i++) chain = with_part(s, chain, side[k]->part[i], 1);
+    else chain = with_part(s, chain, side[k], 1);
+  return chain;
+}
+
+static const cy_expr *raised(cy_sheet *s, const cy_expr *e, double power) {
+  if (!e || power == 1) return e;
+  cy_expr *p = unary(s, CY_EXPR_POWER, e->rank, e);
+  if (p) p->number = power;
+  return p;
+}
+
+/* ---- atoms ---- */
+
+/* AT: the base value at the atom's places. */
+static const cy_expr *at_places(cy_sheet *s, const cy_expr *base, const cy_atom *atom, int rank) {
+  cy_expr *e = unary(s, CY_EXPR_AT, rank, base);
+  if (e) e->atom = atom;
+  return e;
+}
+
+static const cy_expr *name_expr(cy_sheet *s, const cy_atom *a, int row, int column) {
+  int seen[2] = {-1, -1}, n = 0;
+  bool picks = false;
+  for (int i = 0; i < a->n_places; i++) {
+    const cy_place *p = &a->place[i];
+    bool single = cy_place_is_number(p) && i < s->names[a->name].shape.rank && s->names[a->name].shape.dim[i] == 1;
+    if (cy_place_is_index(p)) {
+      if (n == 2 || (n == 1 && seen[0] == p->index[0])) return NULL;
+      seen[n++] = p->index[0];
+    } else if (p->label || cy_place_is_number(p)) picks = picks || p->label || cy_place_is_number(p);
+    else return NULL;
+    if (p->label && column >= 0 && cy_atom_has(p->label, column)) return NULL;
+    (void)single;
+  }
+  cy_expr *e = new_expr(s, CY_EXPR_NAME, a->n_places > 2 ? 2 : a->n_places);
+  if (!e) return NULL;
+  e->name = a->name;
+  if (picks) return n == 2 && seen[0] != row ? transposed(s, at_places(s, e, a, 2)) : at_places(s, e, a, (row >= 0) + (column >= 0));
+  e->rank = n;
+  return n == 2 && seen[0] != row ? transposed(s, e) : e;
+}
+
+static const cy_expr *delta_expr(cy_sheet *s, const cy_atom *a, int row, int column) {
+  cy_place p = a->place[0], q = a->place[1];
+  if (!cy_place_is_index(&p)) p = a->place[1], q = a->place[0];
+  if (!cy_place_is_index(&p)) return NULL;
+  int index = p.index[0];
+  if (cy_place_is_index(&q)) {
+    cy_expr *e = column >= 0 ? new_expr(s, CY_EXPR_IDENTITY, 2) : NULL;
+    if (e) e->extent = s->indices[index].extent;
+    return e;
+  }
+  if (!q.label && !cy_place_is_number(&q)) return NULL;
+  cy_expr *e = new_expr(s, CY_EXPR_ONEHOT, column >= 0 ? 2 : 1);
+  if (!e) return NULL;
+  e->extent = s->indices[index].extent;
+  e->atom = q.label;
+  e->number = (double)q.offset;
+  return column >= 0 && index == row ? transposed(s, e) : e;
+}
+
+static cy_expr *call_expr(cy_sheet *s, const cy_atom *a, int rank) {
+  cy_expr *e = new_expr(s, CY_EXPR_CALL, rank);
+  if (e) e->function = a->function;
+  return e;
+}
+
+static const cy_expr *along_expr(cy_sheet *s, const cy_atom *a, int row, int column) {
+  const cy_place *p = &a->place[0];
+  int other = row, rank = (row >= 0) + (column >= 0);
+  bool turn = false;
+  if (a->n_places && cy_place_is_index(p)) {
+    other = p->index[0] == row ? column : row;
+    turn = p->index[0] == row && column >= 0;
+  } else if (column >= 0) return NULL;
+  const cy_expr *arg = other >= 0 && cy_poly_has(a->arg[0], other) ? cy_expr_of(s, a->arg[0], other, a->dummy)
+                                                                    : cy_expr_of(s, a->arg[0], a->dummy, -1);
+  cy_expr *e = with_part(s, call_expr(s, a, a->n_places ? (arg ? arg->rank : 1) : rank), arg, 1);
+  if (!e) return NULL;
+  if (a->n_places && !cy_place_is_index(p)) return at_places(s, e, a, rank);
+  return turn ? transposed(s, e) : e;
+}
+
+static const cy_expr *opaque_expr(cy_sheet *s, const cy_atom *a, int row, int column) {
+  int want[2] = {row, column}, n = (row >= 0) + (column >= 0);
+  if (a->n_places != n) return NULL;
+  for (int i = 0; i < n; i++)
+    if (!cy_place_is_index(&a->place[i]) || a->place[i].index[0] != want[i]) return NULL;
+  cy_expr *e = call_expr(s, a, n);
+  if (e) e->op = cy_node_at(s->graph, a->node)->op->name;
+  for (int i = 0; i < a->n_args; i++) {
+    cy_expr *whole = new_expr(s, CY_EXPR_NAME, 2);
+    if (whole) whole->name = a->arg[i]->n && a->arg[i]->term[0].n ? a->arg[i]->term[0].factor[0].atom->name : 0;
+    e = with_part(s, e, whole, 1);
+  }
+  return e;
+}
+
+static const cy_expr *elementwise_expr(cy_sheet *s, cy_expr_kind kind, const cy_atom *a, int row, int column) {
+  cy_expr *e = call_expr(s, a, (row >= 0) + (column >= 0));
+  if (e) e->kind = kind;
+  for (int i = 0; i < a->n_args; i++) e = with_part(s, e, cy_expr_of(s, a->arg[i], row, column), 1);
+  return e;
+}
+
+static const cy_expr *atom_expr(cy_sheet *s, const cy_atom *a, int row, int column) {
+  switch (a->kind) {
+    case CY_ATOM_NAME: return name_expr(s, a, row, column);
+    case CY_ATOM_DELTA: return delta_expr(s, a, row, column);
+    case CY_ATOM_GROUP: return cy_expr_of(s, a->arg[0], row, column);
+    case CY_ATOM_CALL: return elementwise_expr(s, CY_EXPR_CALL, a, row, column);
+    case CY_ATOM_COMPARE: return elementwise_expr(s, CY_EXPR_COMPARE, a, row, column);
+    case CY_ATOM_CHOICE: return elementwise_expr(s, CY_EXPR_CHOICE, a, row, column);
+    case CY_ATOM_ALONG: return along_expr(s, a, row, column);
+    case CY_ATOM_OPAQUE: return opaque_expr(s, a, row, column);
+    case CY_ATOM_PLACE: return NULL;
+  }
+  return NULL;
+}
+
+/* ---- networks of factors ---- */
+
+typedef struct network {
+  cy_sheet *sheet;
+  const cy_term *term;
+} network;
+
+static factors with_index(const network *w, factors set, int index) {
+  factors found = 0;
+  for (int i = 0; index >= 0 && i < w->term->n; i++)
+    if (set >> i & 1 && cy_atom_has(w->term->factor[i].atom, index)) found |= 1u << i;
+  return found;
+}
+
+static bool is_joint(const network *w, int k, int row, int column) {
+  return w->term->bound[k] != row && w->term->bound[k] != column;
+}
+
+/* The factors of set that hang together with the lowest one by bound joints. */
+static factors component(const network *w, factors set, int row, int column) {
+  factors together = set & -set, before;
+  do {
+    before = together;
+    for (int k = 0; k < w->term->n_bound; k++)
+      if (is_joint(w, k, row, column)) {
+        factors at = with_index(w, set, w->term->bound[k]);
+        if (at & together) together |= at;
+      }
+  } while (together != before);
+  return together;
+}
+
+static const cy_expr *part(const network *w, factors set, int row, int column);
+
+static const cy_expr *hadamard(cy_sheet *s, const cy_expr *a, const cy_expr *b) {
+  if (!a || !b) return NULL;
+  cy_expr *e = new_expr(s, CY_EXPR_HADAMARD, a->rank);
+  const cy_expr *side[2] = {a, b};
+  for (int k = 0; k < 2; k++)
+    if (side[k]->kind == CY_EXPR_HADAMARD)
+      for (int i = 0; i < side[k]->n; i++) e = with_part(s, e, side[k]->part[i], side[k]->power[i]);
+    else if (side[k]->kind == CY_EXPR_POWER && side[k]->number < 0) e = with_part(s, e, side[k]->part[0], side[k]->number);
+    else e = with_part(s, e, side[k], 1);
+  return e;
+}
+
+/* One factor, to its power. */
+static const cy_expr *single(const network *w, factors set, int row, int column) {
+  if (set & (set - 1)) return NULL;
+  const cy_factor *f = &w->term->factor[__builtin_ctz(set)];
+  return raised(w->sheet, atom_expr(w->sheet, f->atom, row, column), f->power);
+}
+
+static bool has_joint(const network *w, factors set, int row, int column) {
+  for (int k = 0; k < w->term->n_bound; k++)
+    if (is_joint(w, k, row, column) && with_index(w, set, w->term->bound[k])) return true;
+  return false;
+}
+
+/* The sum of a vector's elements. */
+static const cy_expr *total(cy_sheet *s, const cy_expr *v, int64_t extent) {
+  if (!v) return NULL;
+  if (v->kind == CY_EXPR_HADAMARD && v->n == 2 && v->power[0] == 1 && v->power[1] == 1)
+    return with_part(s, unary(s, CY_EXPR_INNER, 0, v->part[0]), v->part[1], 1);
+  if (v->kind == CY_EXPR_POWER && v->number == 2)
+    return with_part(s, unary(s, CY_EXPR_INNER, 0, v->part[0]), v->part[0], 1);
+  if (v->kind == CY_EXPR_MATMUL && v->n == 2 && v->part[1]->kind == CY_EXPR_ONES) {
+    extent *= v->part[1]->extent;
+    v = v->part[0];
+  }
+  cy_expr *e = unary(s, CY_EXPR_SUM, 0, v);
+  if (e) e->extent = extent;
+  return e;
+}
+
+static const cy_expr *scalar_part(const network *w, factors set) {
+  if (!has_joint(w, set, -1, -1)) return single(w, set, -1, -1);
+  for (int k = 0; k < w->term->n_bound; k++) {
+    int index = w->term->bound[k];
+    if (!with_index(w, set, index)) continue;
+    const cy_expr *e = total(w->sheet, part(w, set, index, -1), w->sheet->indices[index].extent);
+    if (e) return e;
+  }
+  return NULL;
+}
+
+static const cy_expr *vector_part(const network *w, factors set, int row) {
+  cy_sheet *s = w->sheet;
+  if (!has_joint(w, set, row, -1)) return single(w, set, row, -1);
+  factors at_row = with_index(w, set, row);
+  for (int k = 0; k < w->term->n_bound; k++) {
+    int joint = w->term->bound[k];
+    factors matrix = at_row & with_index(w, set, joint), rest = set & ~matrix;
+    if (joint == row || !matrix) continue;
+    const cy_expr *e;
+    if (rest & at_row) /* row sums of two matrices' product, element by element */
+      e = product(s, hadamard(s, part(w, matrix, row, joint), part(w, rest, row, joint)), ones(s, joint));
+    else e = product(s, part(w, matrix, row, joint), rest ? part(w, rest, joint, -1) : ones(s, joint));
+    if (e) return e;
+  }
+  return NULL;
+}
+
+static const cy_expr *matrix_part(const network *w, factors set, int row, int column) {
+  if (!has_joint(w, set, row, column)) return single(w, set, row, column);
+  factors at_row = with_index(w, set, row);
+  for (int k = 0; k < w->term->n_bound; k++) {
+    int joint = w->term->bound[k];
+    factors left = at_row & with_index(w, set, joint), rest = set & ~left;
+    if (joint == row || joint == column || !left || left != at_row || with_index(w, left, column)) continue;
+    if (!with_index(w, rest, column) || !with_index(w, rest, joint)) continue;
+    const cy_expr *e = product(w->sheet, part(w, left, row, joint), part(w, rest, joint, column));
+    if (e) return e;
+  }
+  return NULL;
+}
+
+/* What the factors come to, by what they touch. */
+typedef struct parts {
+  cy_expr *scalars; /* a TIMES that collects them */
+  const cy_expr *rows, *columns, *both;
+  bool failed;
+} parts;
+
+static void join(cy_sheet *s, const cy_expr **whole, const cy_expr *e, bool *failed) {
+  *failed = *failed || !e;
+  if (e) *whole = *whole ? hadamard(s, *whole, e) : e;
+}
+
+static void add_scalar(cy_sheet *s, parts *p, const cy_expr *e) {
+  if (e && e->kind == CY_EXPR_POWER) p->scalars = with_part(s, p->scalars, e->part[0], e->number);
+  else p->scalars = with_part(s, p->scalars, e, 1);
+  p->failed = p->failed || !p->scalars;
+}
+
+static parts split(const network *w, factors set, int row, int column) {
+  cy_sheet *s = w->sheet;
+  parts p = {.scalars = new_expr(s, CY_EXPR_TIMES, (row >= 0) + (column >= 0))};
+  p.failed = !p.scalars;
+  while (set && !p.failed) {
+    factors one = component(w, set, row, column);
+    bool r = with_index(w, one, row) != 0, c = with_index(w, one, column) != 0;
+    if (r && c) join(s, &p.both, matrix_part(w, one, row, column), &p.failed);
+    else if (r) join(s, &p.rows, vector_part(w, one, row), &p.failed);
+    else if (c) join(s, &p.columns, vector_part(w, one, column), &p.failed);
+    else add_scalar(s, &p, scalar_part(w, one));
+    set &= ~one;
+  }
+  return p;
+}
+
+static const cy_expr *diagonal(cy_sheet *s, const cy_expr *v) { return unary(s, CY_EXPR_DIAGONAL, 2, v); }
+
+static const cy_expr *matrix_body(cy_sheet *s, const parts *p, int row, int column) {
+  const cy_expr *u = p->rows, *v = p->columns, *m = p->both;
+  if (!m && !u && !v) return NULL;
+  if (!m) return with_part(s, unary(s, CY_EXPR_OUTER, 2, u ? u : ones(s, row)), v ? v : ones(s, column), 1);
+  if (m->kind == CY_EXPR_IDENTITY && (u || v)) return diagonal(s, u && v ? hadamard(s, u, v) : u ? u : v);
+  if (u) m = product(s, diagonal(s, u), m);
+  return v ? product(s, m, diagonal(s, v)) : m;
+}
+
+static bool is_plain(const cy_expr *times) {
+  for (int i = 0; i < CY_MAX_DIMENSIONS; i++)
+    if (times->dimension[i]) return false;
+  return times->number == 1 && times->n == 0;
+}
+
+/* TIMES around a body, or less if that says the same. */
+static const cy_expr *finish(cy_sheet *s, cy_expr *times, const cy_expr *body) {
+  if (!times) return NULL;
+  if (body && is_plain(times)) return body;
+  times->body = body;
+  times->rank = body ? body->rank : 0;
+  bool bare = !body && times->n == 1 && times->power[0] == 1;
+  if (bare) {
+    const cy_expr *only = times->part[0];
+    times->n = 0;
+    if (is_plain(times)) return only;
+    times->n = 1;
+  }
+  (void)s;
+  return times;
+}
+
+static const cy_expr *part(const network *w, factors set, int row, int column) {
+  parts p = split(w, set, row, column);
+  if (p.failed) return NULL;
+  const cy_expr *body = column >= 0 ? matrix_body(w->sheet, &p, row, column) : p.rows;
+  return row >= 0 && !body ? NULL : finish(w->sheet, p.scalars, body);
+}
+
+/* sum(x) / n is a mean. */
+static void find_mean(cy_sheet *s, cy_expr *times) {
+  for (int i = 0; i < times->n; i++) {
+    const cy_expr *sum = times->part[i];
+    if (sum->kind != CY_EXPR_SUM || times->power[i] != 1) continue;
+    for (int k = 0; k < s->n_dimensions; k++)
+      if (s->dimensions[k].extent == sum->extent && times->dimension[k] < 0) {
+        times->dimension[k]++;
+        goto found;
+      }
+    double whole = times->number * (double)sum->extent;
+    if (sum->extent > 1 && times->number != nearbyint(times->number) && fabs(whole - nearbyint(whole)) < 1e-12) {
+      times->number = nearbyint(whole);
+      goto found;
+    }
+    continue;
+  found:;
+    cy_expr *mean = unary(s, CY_EXPR_MEAN, 0, sum->part[0]);
+    if (!mean) return;
+    mean->extent = sum->extent;
+    times->part[i] = mean;
+    return;
+  }
+}
+
+static const cy_expr *term_expr(cy_sheet *s, const cy_term *t, int row, int column) {
+  network w = {s, t};
+  if (t->n > 30) return NULL;
+  factors all = t->n ? (factors)(1u << t->n) - 1 : 0;
+  parts p = split(&w, all, row, column);
+  if (p.failed) return NULL;
+  const cy_expr *body = column >= 0 ? matrix_body(s, &p, row, column) : p.rows;
+  if (column >= 0 && !body && (p.rows || p.columns || p.both)) return NULL;
+  p.scalars->number = t->number;
+  memcpy(p.scalars->dimension, t->dimension, sizeof t->dimension);
+  find_mean(s, p.scalars);
+  return finish(s, p.scalars, body);
+}
+
+const cy_expr *cy_expr_of(cy_sheet *s, const cy_poly *poly, int row, int column) {
+  int rank = (row >= 0) + (column >= 0);
+  if (poly->n == 1) return term_expr(s, &poly->term[0], row, column);
+  cy_expr *sum = new_expr(s, CY_EXPR_ADD, rank);
+  for (int i = 0; i < poly->n; i++) {
+    cy_term t = poly->term[i];
+    bool minus = t.number < 0;
+    t.number = fabs(t.number);
+    sum = with_part(s, sum, term_expr(s, &t, row, column), minus ? -1 : 1);
+  }
+  if (sum && poly->n == 0) {
+    sum->kind = CY_EXPR_TIMES;
+    sum->number = 0;
+    sum->rank = 0;
+  }
+  return sum;
+}
+
+/* An operation on whole values, whatever their axes. */
+static const cy_expr *whole_call(cy_sheet *s, const cy_poly *poly, const int *indices, int n) {
+  if (poly->n != 1 || poly->term[0].n != 1 || poly->term[0].n_bound || poly->term[0].number != 1) return NULL;
+  const cy_atom *a = poly->term[0].factor[0].atom;
+  if (a->kind != CY_ATOM_OPAQUE || a->n_places != n) return NULL;
+  for (int i = 0; i < n; i++)
+    if (!cy_place_is_index(&a->place[i]) || a->place[i].index[0] != indices[i]) return NULL;
+  cy_expr *e = call_expr(s, a, n);
+  if (e) e->op = cy_node_at(s->graph, a->node)->op->name;
+  for (int i = 0; i < a->n_args; i++) {
+    cy_expr *whole = new_expr(s, CY_EXPR_NAME, 2);
+    if (whole) whole->name = a->arg[i]->n && a->arg[i]->term[0].n ? a->arg[i]->term[0].factor[0].atom->name : 0;
+    e = with_part(s, e, whole, 1);
+  }
+  return e;
+}
+
+const cy_expr *cy_expr_of_all(cy_sheet *s, const cy_poly *poly, const int *indices, int n) {
+  const cy_expr *e = whole_call(s, poly, indices, n);
+  if (!e && n <= 2) e = cy_expr_of(s, poly, n > 0 ? indices[0] : -1, n > 1 ? indices[1] : -1);
+  if (e) return e;
+  cy_expr *indexed = new_expr(s, CY_EXPR_INDEXED, n);
+  if (indexed) indexed->poly = poly;
+  return indexed;
+}
