@@ -2,12 +2,14 @@
  * images inside wider ones, bias and relu, packed weights, and the same bits for every number of threads. */
 #include "harness.h"
 
-#include "backend/cpu/winograd.h"
+#include "backend/cpu/convolution.h"
 #include "ops/convolution_bias.h"
 
 #include <stdlib.h>
 
-enum { X, W, Y, BIAS, ARGUMENTS };
+enum { X = CY_X, W = CY_W, Y = CY_Y, BIAS = CY_CONVOLUTION_OPERANDS, ARGUMENTS };
+
+static const cy_convolution_method *const winograd = &cy_convolution_winograd;
 
 typedef struct form {
   cy_convolution_problem problem;
@@ -73,9 +75,7 @@ static void form_free(form *f) {
   for (int i = 0; i < ARGUMENTS; i++) free(f->view[i].data);
 }
 
-static int result_of(const form *f) {
-  return f->problem.role == CY_CONVOLUTION_Y ? Y : f->problem.role == CY_CONVOLUTION_X ? X : W;
-}
+static int result_of(const form *f) { return cy_convolution_result(f->problem.role); }
 
 /* The result by the reference kernel, in memory like the result's. */
 static cy_view expected(const form *f) {
@@ -96,23 +96,23 @@ static cy_view expected(const form *f) {
 
 /* Runs into the result's memory. */
 static void run(const form *f, int threads, bool packed) {
-  cy_winograd *w;
-  assert_ok(cy_winograd_create(&f->problem, threads, &w));
+  void *w;
+  assert_ok(winograd->create(&f->problem, threads, &w));
   assert_non_null(w);
   cy_convolution_operands o = {.x = f->view[X].data, .w = f->view[W].data, .y = f->view[Y].data,
                                .bias = f->problem.bias ? f->view[BIAS].data : NULL};
-  void *scratch = cy_alloc_aligned(cy_winograd_scratch(w)), *weights = NULL;
+  void *scratch = cy_alloc_aligned(winograd->scratch(w)), *weights = NULL;
   assert_non_null(scratch);
   if (packed) {
-    assert_non_null(weights = cy_alloc_aligned(cy_winograd_packed_bytes(w)));
-    cy_winograd_pack(w, o.w, weights);
+    assert_non_null(weights = cy_alloc_aligned(winograd->packed_bytes(w)));
+    assert_ok(winograd->pack(w, NULL, o.w, weights, scratch));
     o.w = weights;
     o.packed = true;
   }
-  cy_winograd_run(w, o, scratch);
+  assert_ok(winograd->run(w, NULL, o, scratch));
   cy_free(weights);
   cy_free(scratch);
-  cy_winograd_free(w);
+  winograd->free(w);
 }
 
 /* Everywhere, what lies between the result's channels included: nothing else may be written. */
@@ -178,7 +178,7 @@ static void refuses_what_it_cannot_do(void **state) {
   (void)state;
   cy_rng rng = cy_rng_make(1, 10);
   form f = form_make(&rng, CY_CONVOLUTION_Y);
-  cy_winograd *w;
+  void *w;
   cy_convolution_problem strided = f.problem, thin = f.problem, rows = f.problem, f64 = f.problem;
   strided.stride[1] = 2;
   thin.channels = 24;
@@ -186,7 +186,7 @@ static void refuses_what_it_cannot_do(void **state) {
   f64.dtype = CY_F64;
   const cy_convolution_problem *refused[] = {&strided, &thin, &rows, &f64};
   for (size_t i = 0; i < sizeof refused / sizeof *refused; i++) {
-    assert_ok(cy_winograd_create(refused[i], 1, &w));
+    assert_ok(winograd->create(refused[i], 1, &w));
     assert_null(w);
   }
   form_free(&f);
@@ -194,13 +194,13 @@ static void refuses_what_it_cannot_do(void **state) {
 
 int main(void) {
   form probe;
-  cy_winograd *w;
+  void *w;
   cy_rng rng = cy_rng_make(0, 1);
   probe = form_make(&rng, CY_CONVOLUTION_Y);
-  if (cy_winograd_create(&probe.problem, 1, &w) != CY_OK) return 1;
+  if (winograd->create(&probe.problem, 1, &w) != CY_OK) return 1;
   form_free(&probe);
   if (!w) return 77; /* no processor for it: skipped */
-  cy_winograd_free(w);
+  winograd->free(w);
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(agrees_with_the_reference),
       cmocka_unit_test(threads_do_not_change_bits),

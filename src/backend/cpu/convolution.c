@@ -4,19 +4,33 @@
  * library's format once, and kept by the session. */
 #include "backend/cpu/convolution.h"
 
-#include "backend/cpu/convolution_columns.h"
 #include "backend/cpu/cpu.h"
-#include "backend/cpu/dnnl_convolution.h"
-#include "backend/cpu/winograd.h"
+#include "backend/cpu/workspace.h"
+#include "base/memory.h"
 #include "ops/convolution_bias.h"
+
+#include <cauchy_config.h>
 
 #include <stdio.h>
 #include <string.h>
 
-enum { X, W, Y, ARGUMENTS, BIAS = 2 /* among operands */ };
+enum { BIAS = 2 /* among operands */ };
 enum { RELU_SMALL = 1 << 15 }; /* elements that one thread does alone */
 
-/* An operand that is copied before the library sees it. */
+/* What is tried, in this order; the last takes everything. */
+static const struct {
+  const cy_convolution_method *method;
+  bool copies; /* f32: with its operands copied to where they are dense */
+} tries[] = {
+    {&cy_convolution_winograd, false},
+#if CY_HAVE_ONEDNN
+    {&cy_convolution_onednn, false},
+    {&cy_convolution_onednn, true},
+#endif
+    {&cy_convolution_columns, false},
+};
+
+/* An operand that is copied before the method sees it. */
 typedef struct copied {
   bool is;
   cy_view from, to;
@@ -25,74 +39,68 @@ typedef struct copied {
 
 typedef struct plan {
   cy_convolution_problem problem;
-  cy_winograd *winograd; /* one of the three is there */
-  cy_dnnl_convolution *library;
-  cy_columns *columns;
-  copied copy[ARGUMENTS], bias;
-  cy_view y;     /* relu: the result */
+  const cy_convolution_method *method;
+  void *own; /* the method's plan */
+  copied copy[CY_CONVOLUTION_OPERANDS], bias;
+  cy_view y; /* relu: the result */
   bool y_is_dense;
   size_t copies; /* bytes of the workspace's first part */
   int threads;
-  bool keeps_w;  /* w is still: kept packed */
-  char name[112];
+  bool keeps_w; /* w is still: kept packed */
+  char name[128];
 } plan;
 
 typedef struct instance {
-  cy_dnnl_convolution_instance *library;
-  void *columns;
+  const cy_convolution_method *method;
+  void *own;    /* the method's; may be NULL */
   void *packed; /* NULL: w is not kept; valid once prepared */
   bool prepared;
 } instance;
 
 /* ---- planning ---- */
 
-static int result_of(cy_convolution_role role) {
-  return role == CY_CONVOLUTION_Y ? Y : role == CY_CONVOLUTION_X ? X : W;
-}
-
 /* The instruction's layouts by argument, and which operand each is (-1: the result). */
-static void find_arguments(const cy_instruction *instruction, const cy_view *layout[ARGUMENTS],
-                           int operand[ARGUMENTS]) {
+static void find_arguments(const cy_instruction *instruction, const cy_view *layout[CY_CONVOLUTION_OPERANDS],
+                           int operand[CY_CONVOLUTION_OPERANDS]) {
   const cy_window_attrs *a = instruction->attrs;
-  const int result = result_of((cy_convolution_role)a->role);
-  for (int i = 0, k = 0; i < ARGUMENTS; i++) {
+  const int result = cy_convolution_result((cy_convolution_role)a->role);
+  for (int i = 0, k = 0; i < CY_CONVOLUTION_OPERANDS; i++) {
     operand[i] = i == result ? -1 : k++;
     layout[i] = i == result ? &instruction->out[0].layout : &instruction->in[operand[i]].layout;
   }
 }
 
-static cy_convolution_problem problem_of(const cy_window_attrs *a, const cy_view *const layout[ARGUMENTS]) {
-  cy_convolution_problem p = {.dtype = layout[W]->dtype,
+static cy_convolution_problem problem_of(const cy_window_attrs *a,
+                                         const cy_view *const layout[CY_CONVOLUTION_OPERANDS]) {
+  cy_convolution_problem p = {.dtype = layout[CY_W]->dtype,
                               .role = (cy_convolution_role)a->role,
                               .space = (int)a->size.n,
-                              .batch = layout[X]->shape.dim[0],
+                              .batch = layout[CY_X]->shape.dim[0],
                               .groups = a->groups,
-                              .channels = layout[X]->shape.dim[1],
-                              .filters = layout[Y]->shape.dim[1]};
+                              .channels = layout[CY_X]->shape.dim[1],
+                              .filters = layout[CY_Y]->shape.dim[1]};
   for (int i = 0; i < p.space; i++) {
-    p.size[i] = a->size.at[i], p.extent[i] = layout[Y]->shape.dim[i + 2], p.kernel[i] = a->kernel.at[i];
+    p.size[i] = a->size.at[i], p.extent[i] = layout[CY_Y]->shape.dim[i + 2], p.kernel[i] = a->kernel.at[i];
     p.stride[i] = a->stride.at[i], p.dilation[i] = a->dilation.at[i];
     p.low[i] = a->low.at[i], p.high[i] = a->high.at[i];
   }
   for (int i = 0; i < 2 + p.space; i++) {
-    p.x_stride[i] = layout[X]->stride[i];
-    p.w_stride[i] = layout[W]->stride[i];
-    p.y_stride[i] = layout[Y]->stride[i];
+    p.x_stride[i] = layout[CY_X]->stride[i];
+    p.w_stride[i] = layout[CY_W]->stride[i];
+    p.y_stride[i] = layout[CY_Y]->stride[i];
   }
   return p;
 }
 
-static size_t aligned(size_t bytes) { return (bytes + 63) / 64 * 64; }
-
 /* Has every operand copied to a dense array: images with channels innermost, weights row by row. */
-static void copy_operands(plan *p, const cy_view *const layout[ARGUMENTS]) {
-  int64_t *const stride[ARGUMENTS] = {p->problem.x_stride, p->problem.w_stride, p->problem.y_stride};
-  for (int i = 0; i < ARGUMENTS; i++) {
-    if (i == result_of(p->problem.role)) continue;
+static void copy_operands(plan *p, const cy_view *const layout[CY_CONVOLUTION_OPERANDS]) {
+  int64_t *const stride[CY_CONVOLUTION_OPERANDS] = {p->problem.x_stride, p->problem.w_stride, p->problem.y_stride};
+  for (int i = 0; i < CY_CONVOLUTION_OPERANDS; i++) {
+    if (i == cy_convolution_result(p->problem.role)) continue;
     copied *c = &p->copy[i];
     *c = (copied){.is = true, .from = *layout[i], .to = *layout[i], .offset = p->copies};
     cy_row_major(c->to.shape, c->to.stride);
-    if (i != W) {
+    if (i != CY_W) {
       const int64_t channels = c->to.shape.dim[1];
       int64_t dense = channels;
       c->to.stride[1] = 1;
@@ -103,35 +111,28 @@ static void copy_operands(plan *p, const cy_view *const layout[ARGUMENTS]) {
       }
     }
     memcpy(stride[i], c->to.stride, (size_t)c->to.shape.rank * sizeof *stride[i]);
-    p->copies += aligned((size_t)cy_count(c->to.shape) * cy_dtype_size(c->to.dtype));
+    p->copies += cy_aligned((size_t)cy_count(c->to.shape) * cy_dtype_size(c->to.dtype));
   }
 }
 
-/* Winograd's method or the library for the problem as it is, or with its operands copied; columns for the problem as it
- * is. */
-static cy_status choose(plan *p, const cy_view *const layout[ARGUMENTS], int threads) {
-  CY_TRY(cy_winograd_create(&p->problem, threads, &p->winograd));
-  if (p->winograd) return CY_OK;
-  CY_TRY(cy_dnnl_convolution_create(&p->problem, threads, &p->library));
-  if (p->library) return CY_OK;
+static cy_status choose(plan *p, const cy_view *const layout[CY_CONVOLUTION_OPERANDS], int threads) {
   const cy_convolution_problem as_is = p->problem;
-  if (p->problem.dtype == CY_F32) {
-    copy_operands(p, layout);
-    CY_TRY(cy_dnnl_convolution_create(&p->problem, threads, &p->library));
-    if (p->library) return CY_OK;
+  for (size_t i = 0; i < sizeof tries / sizeof *tries && !p->own; i++) {
+    if (tries[i].copies && p->problem.dtype != CY_F32) continue;
+    memset(p->copy, 0, sizeof p->copy);
+    p->copies = 0;
+    p->problem = as_is;
+    if (tries[i].copies) copy_operands(p, layout);
+    p->method = tries[i].method;
+    CY_TRY(p->method->create(&p->problem, threads, &p->own));
   }
-  memset(p->copy, 0, sizeof p->copy);
-  p->copies = 0;
-  p->problem = as_is;
-  return cy_columns_create(&p->problem, threads, &p->columns);
+  return CY_OK;
 }
 
 static void destroy(void *plan_) {
   plan *p = plan_;
   if (!p) return;
-  cy_winograd_free(p->winograd);
-  cy_dnnl_convolution_free(p->library);
-  cy_columns_free(p->columns);
+  if (p->own) p->method->free(p->own);
   cy_free(p);
 }
 
@@ -150,35 +151,21 @@ static void copy_bias(plan *p, const cy_view *layout) {
   if (layout->shape.dim[0] == 1 || layout->stride[0] == 1) return;
   p->bias = (copied){.is = true, .from = *layout, .to = *layout, .offset = p->copies};
   p->bias.to.stride[0] = 1;
-  p->copies += aligned((size_t)layout->shape.dim[0] * cy_dtype_size(layout->dtype));
+  p->copies += cy_aligned((size_t)layout->shape.dim[0] * cy_dtype_size(layout->dtype));
 }
 
 /* Bytes of the weights in the method's own form; 0: it has none. */
-static size_t packed_bytes(const plan *p) {
-  return p->winograd  ? cy_winograd_packed_bytes(p->winograd)
-         : p->library ? cy_dnnl_convolution_packed_bytes(p->library)
-                      : 0;
-}
-
-static void name_plan(plan *p) {
-  const char *once = p->keeps_w ? " once" : "";
-  if (p->winograd)
-    snprintf(p->name, sizeof p->name, "%s%s", cy_winograd_name(p->winograd), p->keeps_w ? ", packs w once" : "");
-  else if (p->library)
-    snprintf(p->name, sizeof p->name, "onednn %s%s", cy_dnnl_convolution_name(p->library), once);
-  else
-    snprintf(p->name, sizeof p->name, "columns");
-}
+static size_t packed_bytes(const plan *p) { return p->method->packed_bytes ? p->method->packed_bytes(p->own) : 0; }
 
 static cy_status create_with(const cy_instruction *instruction, bool bias, bool relu, int threads, void **out) {
-  const cy_view *layout[ARGUMENTS];
-  int operand[ARGUMENTS];
+  const cy_view *layout[CY_CONVOLUTION_OPERANDS];
+  int operand[CY_CONVOLUTION_OPERANDS];
   *out = NULL;
   plan *p = cy_calloc(1, sizeof *p);
   if (!p) return cy_no_memory();
   find_arguments(instruction, layout, operand);
   p->problem = problem_of(instruction->attrs, layout);
-  p->problem.still = operand[W] >= 0 && instruction->still >> operand[W] & 1;
+  p->problem.still = operand[CY_W] >= 0 && instruction->still >> operand[CY_W] & 1;
   p->problem.bias = bias;
   p->problem.relu = relu;
   const cy_status status = choose(p, layout, threads);
@@ -187,11 +174,11 @@ static cy_status create_with(const cy_instruction *instruction, bool bias, bool 
     return status;
   }
   p->threads = threads;
-  p->y = *layout[Y];
+  p->y = *layout[CY_Y];
   p->y_is_dense = is_dense(&p->y);
   if (bias) copy_bias(p, &instruction->in[BIAS].layout);
   p->keeps_w = p->problem.still && packed_bytes(p) > 0;
-  name_plan(p);
+  snprintf(p->name, sizeof p->name, "%s%s", p->method->name(p->own), p->keeps_w ? p->method->packs : "");
   *out = p;
   return CY_OK;
 }
@@ -206,10 +193,7 @@ static cy_status create_bias(const cy_instruction *instruction, int threads, voi
 
 static size_t scratch(const void *plan_) {
   const plan *p = plan_;
-  const size_t own = p->winograd  ? cy_winograd_scratch(p->winograd)
-                     : p->library ? cy_dnnl_convolution_scratch(p->library)
-                                  : cy_columns_scratch(p->columns);
-  return p->copies + own;
+  return p->copies + p->method->scratch(p->own);
 }
 
 static size_t kept(const void *plan_) { return ((const plan *)plan_)->keeps_w ? packed_bytes(plan_) : 0; }
@@ -221,8 +205,7 @@ static const char *describe(const void *plan_) { return ((const plan *)plan_)->n
 static void free_instance(void *instance_) {
   instance *n = instance_;
   if (!n) return;
-  cy_dnnl_convolution_instance_free(n->library);
-  cy_columns_instance_free(n->columns);
+  if (n->own) n->method->free_instance(n->own);
   cy_free(n->packed);
   cy_free(n);
 }
@@ -232,9 +215,8 @@ static cy_status create_instance(const void *plan_, void **out) {
   *out = NULL;
   instance *n = cy_calloc(1, sizeof *n);
   if (!n) return cy_no_memory();
-  cy_status status = CY_OK;
-  if (p->library) status = cy_dnnl_convolution_instance_create(p->library, &n->library);
-  if (p->columns) status = cy_columns_instance_create(p->columns, &n->columns);
+  n->method = p->method;
+  cy_status status = p->method->instance ? p->method->instance(p->own, &n->own) : CY_OK;
   if (status == CY_OK && p->keeps_w) {
     n->packed = cy_alloc_aligned(packed_bytes(p));
     if (!n->packed) status = cy_no_memory();
@@ -248,9 +230,11 @@ static cy_status create_instance(const void *plan_, void **out) {
 }
 
 static cy_convolution_operands arguments(const plan *p, void *const *in, void *result) {
-  void *at[ARGUMENTS];
-  for (int i = 0, k = 0; i < ARGUMENTS; i++) at[i] = i == result_of(p->problem.role) ? result : in[k++];
-  return (cy_convolution_operands){.x = at[X], .w = at[W], .y = at[Y], .bias = p->problem.bias ? in[BIAS] : NULL};
+  void *at[CY_CONVOLUTION_OPERANDS];
+  for (int i = 0, k = 0; i < CY_CONVOLUTION_OPERANDS; i++)
+    at[i] = i == cy_convolution_result(p->problem.role) ? result : in[k++];
+  return (cy_convolution_operands){
+      .x = at[CY_X], .w = at[CY_W], .y = at[CY_Y], .bias = p->problem.bias ? in[BIAS] : NULL};
 }
 
 static void *copied_to(const copied *c, void *data, char *workspace) {
@@ -266,13 +250,8 @@ static void prepare(const void *plan_, void *instance_, void *const *in, void *w
   const plan *p = plan_;
   instance *n = instance_;
   if (!p->keeps_w) return;
-  const void *w = copied_to(&p->copy[W], arguments(p, in, NULL).w, workspace);
-  n->prepared = true;
-  if (p->winograd)
-    cy_winograd_pack(p->winograd, w, n->packed);
-  else
-    n->prepared =
-        cy_dnnl_convolution_pack(p->library, n->library, w, n->packed, (char *)workspace + p->copies) == CY_OK;
+  const void *w = copied_to(&p->copy[CY_W], arguments(p, in, NULL).w, workspace);
+  n->prepared = p->method->pack(p->own, n->own, w, n->packed, (char *)workspace + p->copies) == CY_OK;
 }
 
 /* oneDNN can do this too, but makes NaN zero: a network that has diverged would look well. */
@@ -294,37 +273,35 @@ static void relu(const plan *p, void *y) {
   }
 }
 
-/* The methods that have their own form of the weights. */
-static cy_status run_packed(const plan *p, const instance *n, cy_convolution_operands o, char *workspace) {
-  if (n->prepared) {
-    o.w = n->packed;
-    o.packed = true;
-  } else {
-    o.w = copied_to(&p->copy[W], o.w, workspace);
-  }
-  o.x = copied_to(&p->copy[X], o.x, workspace);
-  o.y = copied_to(&p->copy[Y], o.y, workspace);
-  if (p->winograd) {
-    cy_winograd_run(p->winograd, o, (char *)workspace + p->copies);
-    return CY_OK;
-  }
-  return cy_dnnl_convolution_run(p->library, n->library, o, workspace + p->copies);
-}
-
 static cy_status run(const void *plan_, void *instance_, void *const *in, void *const *out, void *workspace) {
   const plan *p = plan_;
   const instance *n = instance_;
   cy_convolution_operands o = arguments(p, in, out[0]);
+  o.packed = n->prepared;
+  o.w = n->prepared ? n->packed : copied_to(&p->copy[CY_W], o.w, workspace);
+  o.x = copied_to(&p->copy[CY_X], o.x, workspace);
+  o.y = copied_to(&p->copy[CY_Y], o.y, workspace);
   o.bias = copied_to(&p->bias, o.bias, workspace);
-  CY_TRY(p->columns ? cy_columns_run(p->columns, n->columns, o, (char *)workspace + p->copies)
-                    : run_packed(p, n, o, workspace));
-  if (p->problem.relu && !p->winograd) relu(p, out[0]);
+  CY_TRY(p->method->run(p->own, n->own, o, (char *)workspace + p->copies));
+  if (p->problem.relu && !p->method->relu) relu(p, out[0]);
   return CY_OK;
 }
 
-const cy_kernel cy_cpu_convolution = {.create = create, .destroy = destroy, .scratch = scratch,
-                                      .instance = create_instance, .free_instance = free_instance, .kept = kept,
-                                      .prepare = prepare, .run = run, .describe = describe};
-const cy_kernel cy_cpu_convolution_bias = {.create = create_bias, .destroy = destroy, .scratch = scratch,
-                                           .instance = create_instance, .free_instance = free_instance,
-                                           .kept = kept, .prepare = prepare, .run = run, .describe = describe};
+const cy_kernel cy_cpu_convolution = {.create = create,
+                                      .destroy = destroy,
+                                      .scratch = scratch,
+                                      .instance = create_instance,
+                                      .free_instance = free_instance,
+                                      .kept = kept,
+                                      .prepare = prepare,
+                                      .run = run,
+                                      .describe = describe};
+const cy_kernel cy_cpu_convolution_bias = {.create = create_bias,
+                                           .destroy = destroy,
+                                           .scratch = scratch,
+                                           .instance = create_instance,
+                                           .free_instance = free_instance,
+                                           .kept = kept,
+                                           .prepare = prepare,
+                                           .run = run,
+                                           .describe = describe};

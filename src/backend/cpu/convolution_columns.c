@@ -1,11 +1,13 @@
-/* The windows of all images, in the order image, space, are the rows of a matrix; a row holds its window's elements,
- * tap by tap, channels innermost. With W as [filter, tap, channel] the three roles are, for each group,
+/* Convolutions as products of matrices, for f64 and wherever no other method has something to offer: any strides,
+ * anything empty. The windows of all images, in the order image, space, are the rows of a matrix; a row holds its
+ * window's elements, tap by tap, channels innermost. With W as [filter, tap, channel] the three roles are, for each group,
  *   Y = rows W',   rows = Y W (and every row is added back to where its window lies),   W = Y' rows,
  * done for a bounded number of rows at a time. Every element of a result is summed in one order, whatever the threads.
  */
-#include "backend/cpu/convolution_columns.h"
+#include "backend/cpu/convolution.h"
 
 #include "backend/cpu/gemm.h"
+#include "backend/cpu/workspace.h"
 #include "base/error.h"
 #include "base/memory.h"
 
@@ -14,7 +16,7 @@
 enum { ROWS_BYTES = 1 << 20, LEAST_ROWS = 64, SMALL = 1 << 14 };
 enum { WHOLE, REST, PIECES };
 
-struct cy_columns {
+typedef struct columns {
   cy_convolution_problem p;
   int threads;
   int64_t channels, filters;          /* of a group */
@@ -25,13 +27,11 @@ struct cy_columns {
   int64_t y_step, y_channel;          /* of the matrix Y */
   cy_gemm *gemm[PIECES];
   size_t w_offset, y_offset, gemm_offset, scratch; /* in the workspace: rows, W, Y, the product's own */
-};
+} columns;
 
 typedef struct place {
   int64_t n, at[CY_MAX_SPACE];
 } place;
-
-static size_t aligned(size_t bytes) { return (bytes + 63) / 64 * 64; }
 
 /* ---- planning ---- */
 
@@ -49,7 +49,7 @@ static bool join(const cy_convolution_problem *p, int64_t *step) {
   return true;
 }
 
-static cy_gemm_problem product(const cy_columns *c, int64_t rows) {
+static cy_gemm_problem product(const columns *c, int64_t rows) {
   const int64_t width = c->width, filters = c->filters;
   switch (c->p.role) {
     case CY_CONVOLUTION_Y:
@@ -67,7 +67,7 @@ static cy_gemm_problem product(const cy_columns *c, int64_t rows) {
                            .c_stride = {0, width, 1}};
 }
 
-static cy_status make_taps(cy_columns *c) {
+static cy_status make_taps(columns *c) {
   const cy_convolution_problem *p = &c->p;
   c->tap = cy_calloc((size_t)c->n_taps, sizeof *c->tap);
   if (!c->tap) return cy_no_memory();
@@ -77,7 +77,7 @@ static cy_status make_taps(cy_columns *c) {
   return CY_OK;
 }
 
-static cy_status plan(cy_columns *c) {
+static cy_status plan(columns *c) {
   const cy_convolution_problem *p = &c->p;
   const size_t size = cy_dtype_size(p->dtype);
   c->channels = p->channels / p->groups;
@@ -92,9 +92,9 @@ static cy_status plan(cy_columns *c) {
   c->y_channel = p->y_stride[1];
   if (c->packs_y) c->y_step = c->filters, c->y_channel = 1;
   CY_TRY(make_taps(c));
-  c->w_offset = aligned((size_t)(c->rows * c->width) * size);
-  c->y_offset = c->w_offset + aligned((size_t)(p->groups * c->filters * c->width) * size);
-  c->gemm_offset = c->y_offset + (c->packs_y ? aligned((size_t)(c->rows * c->filters) * size) : 0);
+  c->w_offset = cy_aligned((size_t)(c->rows * c->width) * size);
+  c->y_offset = c->w_offset + cy_aligned((size_t)(p->groups * c->filters * c->width) * size);
+  c->gemm_offset = c->y_offset + (c->packs_y ? cy_aligned((size_t)(c->rows * c->filters) * size) : 0);
   c->scratch = c->gemm_offset;
   for (int i = 0; i < PIECES; i++) {
     const int64_t rows = i == WHOLE ? c->rows : c->rows ? c->windows % c->rows : 0;
@@ -107,51 +107,58 @@ static cy_status plan(cy_columns *c) {
   return CY_OK;
 }
 
-cy_status cy_columns_create(const cy_convolution_problem *problem, int threads, cy_columns **columns) {
-  *columns = NULL;
-  cy_columns *c = cy_calloc(1, sizeof *c);
-  if (!c) return cy_no_memory();
-  c->p = *problem;
-  c->threads = threads < 1 ? 1 : threads;
-  const cy_status status = plan(c);
-  if (status == CY_OK) *columns = c;
-  else cy_columns_free(c);
-  return status;
-}
-
-void cy_columns_free(cy_columns *c) {
+static void destroy(void *plan_) {
+  columns *c = plan_;
   if (!c) return;
   for (int i = 0; i < PIECES; i++) cy_gemm_free(c->gemm[i]);
   cy_free(c->tap);
   cy_free(c);
 }
 
-size_t cy_columns_scratch(const cy_columns *c) { return c->scratch; }
+static cy_status create(const cy_convolution_problem *problem, int threads, void **out) {
+  *out = NULL;
+  columns *c = cy_calloc(1, sizeof *c);
+  if (!c) return cy_no_memory();
+  c->p = *problem;
+  c->threads = threads < 1 ? 1 : threads;
+  const cy_status status = plan(c);
+  if (status == CY_OK) *out = c;
+  else destroy(c);
+  return status;
+}
+
+static const char *name(const void *plan_) {
+  (void)plan_;
+  return "columns";
+}
+
+static size_t scratch_bytes(const void *plan_) { return ((const columns *)plan_)->scratch; }
 
 typedef struct instance {
   void *gemm[PIECES];
 } instance;
 
-cy_status cy_columns_instance_create(const cy_columns *c, void **out) {
+static void free_instance(void *instance_) {
+  instance *n = instance_;
+  if (!n) return;
+  for (int i = 0; i < PIECES; i++)
+    if (n->gemm[i]) cy_gemm_instance_free(n->gemm[i]);
+  cy_free(n);
+}
+
+static cy_status create_instance(const void *plan_, void **out) {
+  const columns *c = plan_;
   *out = NULL;
   instance *n = cy_calloc(1, sizeof *n);
   if (!n) return cy_no_memory();
   for (int i = 0; i < PIECES; i++) {
     const cy_status status = c->gemm[i] ? cy_gemm_instance_create(c->gemm[i], &n->gemm[i]) : CY_OK;
     if (status == CY_OK) continue;
-    cy_columns_instance_free(n);
+    free_instance(n);
     return status;
   }
   *out = n;
   return CY_OK;
-}
-
-void cy_columns_instance_free(void *p) {
-  instance *n = p;
-  if (!n) return;
-  for (int i = 0; i < PIECES; i++)
-    if (n->gemm[i]) cy_gemm_instance_free(n->gemm[i]);
-  cy_free(n);
 }
 
 /* ---- moving elements ---- */
@@ -191,7 +198,7 @@ static int64_t offset_of(const place *p, const int64_t *stride, int space) {
 }
 
 /* W to or from its rows by tap and channel. */
-static void move_weights(const cy_columns *c, char *w, char *rows, bool back) {
+static void move_weights(const columns *c, char *w, char *rows, bool back) {
   const size_t size = cy_dtype_size(c->p.dtype);
   const int64_t *stride = c->p.w_stride;
   for (int64_t o = 0; o < c->p.filters; o++)
@@ -206,7 +213,7 @@ static void move_weights(const cy_columns *c, char *w, char *rows, bool back) {
 }
 
 /* Rows first ... first + n of the matrix of windows. */
-static void gather_rows(const cy_columns *c, const char *x, char *rows, int64_t first, int64_t n) {
+static void gather_rows(const columns *c, const char *x, char *rows, int64_t first, int64_t n) {
   const cy_convolution_problem *p = &c->p;
   const size_t size = cy_dtype_size(p->dtype), bytes = (size_t)c->channels * size;
 #pragma omp parallel for num_threads(c->threads) schedule(static) if (c->threads > 1 && n * c->width > SMALL)
@@ -228,7 +235,7 @@ static void gather_rows(const cy_columns *c, const char *x, char *rows, int64_t 
 }
 
 /* The row of the window whose tap t lies at x's element; -1 if there is none. */
-static int64_t row_at(const cy_columns *c, const place *element, int64_t t) {
+static int64_t row_at(const columns *c, const place *element, int64_t t) {
   const cy_convolution_problem *p = &c->p;
   int64_t row = element->n;
   for (int i = 0; i < p->space; i++) {
@@ -240,7 +247,7 @@ static int64_t row_at(const cy_columns *c, const place *element, int64_t t) {
 }
 
 /* Adds these rows to x: every element of x collects its own, so that threads never meet. */
-static void add_rows(const cy_columns *c, char *x, const char *rows, int64_t first, int64_t n) {
+static void add_rows(const columns *c, char *x, const char *rows, int64_t first, int64_t n) {
   const cy_convolution_problem *p = &c->p;
   const size_t size = cy_dtype_size(p->dtype);
   int64_t image = 1, per_image = 1;
@@ -259,7 +266,7 @@ static void add_rows(const cy_columns *c, char *x, const char *rows, int64_t fir
 }
 
 /* The group's part of y's rows, to or from a matrix. */
-static void move_y(const cy_columns *c, char *y, char *matrix, int64_t first, int64_t n, bool back) {
+static void move_y(const columns *c, char *y, char *matrix, int64_t first, int64_t n, bool back) {
   const size_t size = cy_dtype_size(c->p.dtype);
   const int64_t *stride = c->p.y_stride;
 #pragma omp parallel for num_threads(c->threads) schedule(static) if (c->threads > 1 && n * c->filters > SMALL)
@@ -274,7 +281,7 @@ static void move_y(const cy_columns *c, char *y, char *matrix, int64_t first, in
 
 /* ---- what may follow ---- */
 
-static void clear_x(const cy_columns *c, void *x) {
+static void clear_x(const columns *c, void *x) {
   cy_view view = {
       .data = x, .dtype = c->p.dtype, .shape = {.rank = 2 + c->p.space, .dim = {c->p.batch, c->p.channels}}};
   memcpy(view.shape.dim + 2, c->p.size, sizeof c->p.size);
@@ -282,7 +289,7 @@ static void clear_x(const cy_columns *c, void *x) {
   cy_view_clear(&view);
 }
 
-static void add_bias(const cy_columns *c, void *y, const void *bias) {
+static void add_bias(const columns *c, void *y, const void *bias) {
   const cy_convolution_problem *p = &c->p;
 #pragma omp parallel for num_threads(c->threads) schedule(static) if (c->threads > 1 && c->windows * p->filters > SMALL)
   for (int64_t r = 0; r < c->windows; r++) {
@@ -295,7 +302,7 @@ static void add_bias(const cy_columns *c, void *y, const void *bias) {
   }
 }
 
-static void sum_bias(const cy_columns *c, const void *y, void *bias) {
+static void sum_bias(const columns *c, const void *y, void *bias) {
   const cy_convolution_problem *p = &c->p;
 #pragma omp parallel for num_threads(c->threads) schedule(static) if (c->threads > 1 && c->windows * p->filters > SMALL)
   for (int64_t o = 0; o < p->filters; o++) {
@@ -315,7 +322,7 @@ typedef struct group {
   char *x, *y, *w; /* w: its rows */
 } group;
 
-static cy_status run_piece(const cy_columns *c, const instance *with, group g, int64_t first, int64_t n,
+static cy_status run_piece(const columns *c, const instance *with, group g, int64_t first, int64_t n,
                            char *scratch) {
   const int piece = n == c->rows ? WHOLE : REST;
   char *rows = scratch, *y = scratch + c->y_offset, *library = scratch + c->gemm_offset;
@@ -338,7 +345,8 @@ static cy_status run_piece(const cy_columns *c, const instance *with, group g, i
   return CY_OK;
 }
 
-cy_status cy_columns_run(const cy_columns *c, void *with, cy_convolution_operands operands, void *scratch) {
+static cy_status run(const void *plan_, void *with, cy_convolution_operands operands, void *scratch) {
+  const columns *c = plan_;
   const cy_convolution_problem *p = &c->p;
   const int64_t size = (int64_t)cy_dtype_size(p->dtype);
   char *w = (char *)scratch + c->w_offset;
@@ -357,3 +365,7 @@ cy_status cy_columns_run(const cy_columns *c, void *with, cy_convolution_operand
   if (p->role == CY_CONVOLUTION_W && p->bias) sum_bias(c, operands.y, operands.bias);
   return CY_OK;
 }
+
+const cy_convolution_method cy_convolution_columns = {.create = create, .free = destroy, .name = name,
+                                                      .scratch = scratch_bytes, .instance = create_instance,
+                                                      .free_instance = free_instance, .run = run};

@@ -1,6 +1,3 @@
-#include <cauchy_config.h>
-
-#if CY_HAVE_ONEDNN
 #include "backend/cpu/dnnl_common.h"
 
 #if defined(_OPENMP)
@@ -89,6 +86,3 @@ cy_status cy_dnnl_status(dnnl_status_t status, const char *what) {
   return status == dnnl_out_of_memory ? cy_no_memory()
                                       : cy_fail(CY_UNSUPPORTED, "%s: oneDNN failed (status %d)", what, (int)status);
 }
-#else
-typedef int cy_without_onednn; /* an empty file is not C */
-#endif

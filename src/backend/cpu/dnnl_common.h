@@ -1,6 +1,6 @@
 /* What the adapters of oneDNN share: its two versions made one, threads, scratchpads, reorders. 2.x describes memory by
  * a struct and operations by a descriptor; 3.x made both opaque: here a cy_dnnl_desc is what one owns and a cy_dnnl_md
- * what one passes on. Included only where CY_HAVE_ONEDNN. */
+ * what one passes on. Only in builds with the library. */
 #ifndef CY_BACKEND_CPU_DNNL_COMMON_H
 #define CY_BACKEND_CPU_DNNL_COMMON_H
 

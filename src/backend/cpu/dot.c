@@ -2,6 +2,7 @@
  * stride per group. An operand whose axes cannot be joined is first packed into the workspace. */
 #include "backend/cpu/cpu.h"
 #include "backend/cpu/gemm.h"
+#include "backend/cpu/workspace.h"
 #include "ops/dot.h"
 
 #include <string.h>
@@ -55,7 +56,7 @@ static void arrange(const cy_view *operand, const cy_list *batch, const cy_list 
   for (int g = 0, first = 0; g < GROUPS; first += count[g++])
     if (!join(&s->window, first, count[g], &s->extent[g], &s->stride[g])) s->packs = true;
   if (!s->packs) return;
-  s->bytes = ((size_t)cy_count(s->window.shape) * cy_dtype_size(operand->dtype) + 63) / 64 * 64;
+  s->bytes = cy_aligned((size_t)cy_count(s->window.shape) * cy_dtype_size(operand->dtype));
   s->stride[CONTRACT] = 1;
   s->stride[FREE] = s->extent[CONTRACT];
   s->stride[BATCH] = s->extent[FREE] * s->extent[CONTRACT];

@@ -1,4 +1,5 @@
 #include "backend/cpu/gemm_panels.h"
+#include "backend/cpu/workspace.h"
 
 #include <string.h>
 
@@ -88,7 +89,7 @@ static void choose_blocks(cy_panels *p) {
   p->pack |= large;
   if (p->pack) p->part_scratch = (size_t)(p->k_block * panel_columns * size);
   if (p->pack_rows) p->part_scratch += (size_t)(p->row_block * p->k_block * size);
-  p->part_scratch = (p->part_scratch + 63) / 64 * 64;
+  p->part_scratch = cy_aligned(p->part_scratch);
 }
 
 /* A fork costs 1 to 2 microseconds, so each thread should have several times that to do. Whole batches first, then

@@ -5,6 +5,7 @@
 #include "backend/cpu/cpu.h"
 #include "backend/cpu/pool_kernel.h"
 #include "backend/cpu/processor.h"
+#include "backend/cpu/workspace.h"
 #include "ops/window.h"
 
 #include <string.h>
@@ -170,7 +171,7 @@ static cy_status create(const cy_instruction *instruction, int threads, void **o
 }
 
 /* Lists of places, for every thread. */
-static size_t list_bytes(const plan *p) { return ((size_t)p->most * PLACE_BYTES + 63) / 64 * 64; }
+static size_t list_bytes(const plan *p) { return cy_aligned((size_t)p->most * PLACE_BYTES); }
 
 static size_t scratch(const void *plan_) {
   const plan *p = plan_;

@@ -1,5 +1,5 @@
-/* Which of the instruction sets that kernels are compiled for this processor runs: the flags of meson.build, asked at run
- * time. Each family of kernels indexes its table by the answer. */
+/* Which of the instruction sets that kernels are compiled for this processor runs: the flags of meson.build, asked at
+ * run time. Each family of kernels indexes its table by the answer. */
 #ifndef CY_BACKEND_CPU_PROCESSOR_H
 #define CY_BACKEND_CPU_PROCESSOR_H
 

@@ -1,6 +1,7 @@
 /* Places in scratch for the values of a planned group: when each is first and last needed, which may share memory, and
  * which outputs may be written in place without overwriting an input that is still to be read. */
 #include "backend/cpu/tile_planner.h"
+#include "backend/cpu/workspace.h"
 
 /* ---- lifetimes ---- */
 
@@ -75,7 +76,7 @@ enum { STAGGER = 5 * 64 };
 static bool take_bytes(size_t *total, size_t bytes, size_t *offset) {
   if (bytes > SIZE_MAX / 4 - *total) return false;
   *offset = *total;
-  *total += (bytes + 63) / 64 * 64 + (bytes >= 2048 ? STAGGER : 0);
+  *total += cy_aligned(bytes) + (bytes >= 2048 ? STAGGER : 0);
   return true;
 }
 

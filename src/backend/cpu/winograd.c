@@ -1,7 +1,10 @@
-/* Winograd's convolution. Roles y and x are one algorithm (x is y's with the kernel turned round and its sides exchanged): the
- * weights are transformed, then every thread takes blocks of tiles that fit its second-level cache: patches to points, 36
- * products of matrices, points to pixels. Role w is their transpose: 36 products that sum over all tiles. */
-#include "backend/cpu/winograd.h"
+/* Convolutions of stride 1 by Winograd's methods F(4x4, 3x3) and F(2x2, 5x5): a quarter and about a third of the
+ * multiplications, for a rounding error several times that of the direct sum. What is not finite spreads further than
+ * in the direct sum: to the tiles that it is seen from, as NaN. Roles y and x are one algorithm (x is y's with the
+ * kernel turned round and its sides exchanged): the weights are transformed, then every thread takes blocks of tiles
+ * that fit its second-level cache: patches to points, 36 products of matrices, points to pixels. Role w is their
+ * transpose: 36 products that sum over all tiles. */
+#include "backend/cpu/convolution.h"
 
 #include "backend/cpu/gemm_kernel.h"
 #include "backend/cpu/processor.h"
@@ -19,24 +22,24 @@ typedef struct side {
   int64_t extent[2], stride[4], channels;
 } side;
 
-struct cy_winograd {
+typedef struct winograd {
   const cy_winograd_kernels *kernels;
   const cy_gemm_kernels *products;
   cy_winograd_method method;
-  int64_t kernel, tile;      /* extents */
+  int64_t kernel, tile; /* extents */
   cy_convolution_role role;
   bool relu;
   int threads;
-  side from, to;             /* patches are read from `from`; tiles of `to` are written, or, role w, read */
-  int64_t before[2];         /* padding before the first patch: low, or, role x, kernel - 1 - low */
+  side from, to;     /* patches are read from `from`; tiles of `to` are written, or, role w, read */
+  int64_t before[2]; /* padding before the first patch: low, or, role x, kernel - 1 - low */
   int64_t batch, tiles[2], all_tiles;
   int64_t lane, sum, row, column, first; /* strides of the weights along `to`'s and `from`'s channels and the kernel */
-  int64_t block;             /* tiles that go together */
-};
+  int64_t block;                         /* tiles that go together */
+} winograd;
 
 /* ---- whether and how ---- */
 
-static bool choose_kernels(cy_winograd *w) {
+static bool choose_kernels(winograd *w) {
 #if defined(__x86_64__)
   const cy_vectors vectors = cy_processor_vectors();
   w->kernels = vectors == CY_VECTORS_AVX512 ? &cy_winograd_kernels_avx512 : &cy_winograd_kernels_avx2;
@@ -51,16 +54,20 @@ static bool choose_kernels(cy_winograd *w) {
 static bool applies(const cy_convolution_problem *p) {
   if (p->dtype != CY_F32 || p->space != 2 || p->groups != 1 || p->batch < 1) return false;
   for (int i = 0; i < 2; i++)
-    if (p->kernel[i] != p->kernel[0] || p->stride[i] != 1 || p->dilation[i] != 1 || p->size[i] < 1 || p->extent[i] < 1) return false;
-  return (p->kernel[0] == 3 || p->kernel[0] == 5) && p->x_stride[1] == 1 && p->y_stride[1] == 1 && !(p->role == CY_CONVOLUTION_W && p->bias);
+    if (p->kernel[i] != p->kernel[0] || p->stride[i] != 1 || p->dilation[i] != 1 || p->size[i] < 1 || p->extent[i] < 1)
+      return false;
+  return (p->kernel[0] == 3 || p->kernel[0] == 5) && p->x_stride[1] == 1 && p->y_stride[1] == 1 &&
+         !(p->role == CY_CONVOLUTION_W && p->bias);
 }
 
 /* Does the method pay? Not where tiles overlap the image's border too much (less so in role x, where oneDNN skips the
- * padding: 64 images of 3x3, 128 -> 256 channels, took it 0.6 of our time), nor where the weights' transform, or reading four
- * times as many transformed weights, would cost more than it saves. */
-static bool pays(const cy_winograd *w, bool still) {
-  const double useful = (double)(w->to.extent[0] * w->to.extent[1]) / (double)(w->tile * w->tile * w->tiles[0] * w->tiles[1]);
-  return w->from.channels >= 32 && w->to.channels >= 32 && useful >= (w->role == CY_CONVOLUTION_X ? 0.6 : 0.5) && w->all_tiles >= (still ? 4 : 16);
+ * padding: 64 images of 3x3, 128 -> 256 channels, took it 0.6 of our time), nor where the weights' transform, or
+ * reading four times as many transformed weights, would cost more than it saves. */
+static bool pays(const winograd *w, bool still) {
+  const double useful =
+      (double)(w->to.extent[0] * w->to.extent[1]) / (double)(w->tile * w->tile * w->tiles[0] * w->tiles[1]);
+  return w->from.channels >= 32 && w->to.channels >= 32 && useful >= (w->role == CY_CONVOLUTION_X ? 0.6 : 0.5) &&
+         w->all_tiles >= (still ? 4 : 16);
 }
 
 static int64_t min64(int64_t a, int64_t b) { return a < b ? a : b; }
@@ -73,7 +80,7 @@ static side side_of(const int64_t *extent, const int64_t *stride, int64_t channe
   return s;
 }
 
-static void arrange(cy_winograd *w, const cy_convolution_problem *p) {
+static void arrange(winograd *w, const cy_convolution_problem *p) {
   const side x = side_of(p->size, p->x_stride, p->channels), y = side_of(p->extent, p->y_stride, p->filters);
   const bool back = p->role == CY_CONVOLUTION_X;
   w->role = p->role;
@@ -96,9 +103,9 @@ static void arrange(cy_winograd *w, const cy_convolution_problem *p) {
   w->first = back ? (w->kernel - 1) * (p->w_stride[2] + p->w_stride[3]) : 0; /* turned round */
 }
 
-/* Blocks of whole rows of product tiles that fit the cache, as many for each thread; larger ones where the weights come from
- * farther away, since every block reads them all. */
-static void choose_block(cy_winograd *w) {
+/* Blocks of whole rows of product tiles that fit the cache, as many for each thread; larger ones where the weights come
+ * from farther away, since every block reads them all. */
+static void choose_block(winograd *w) {
   const int64_t bytes = POINTS * (w->from.channels + w->to.channels) * (int64_t)sizeof(float);
   const int64_t rows = w->products->rows[1];
   const int64_t weights = POINTS * w->from.channels * w->to.channels * (int64_t)sizeof(float);
@@ -112,43 +119,49 @@ static void choose_block(cy_winograd *w) {
   w->block = ceil_div(w->all_tiles, blocks);
 }
 
-cy_status cy_winograd_create(const cy_convolution_problem *problem, int threads, cy_winograd **winograd) {
-  *winograd = NULL;
+/* Takes f32 images with channels innermost, as many as fill vectors. */
+static cy_status create(const cy_convolution_problem *problem, int threads, void **plan) {
+  *plan = NULL;
   if (!applies(problem)) return CY_OK;
-  cy_winograd w = {.threads = threads};
+  winograd w = {.threads = threads};
   arrange(&w, problem);
-  const bool vectors = choose_kernels(&w) && w.from.channels % w.kernels->lanes == 0 && w.to.channels % w.kernels->lanes == 0;
+  const bool vectors =
+      choose_kernels(&w) && w.from.channels % w.kernels->lanes == 0 && w.to.channels % w.kernels->lanes == 0;
   if (!vectors || !pays(&w, problem->still)) return CY_OK;
   choose_block(&w);
-  *winograd = cy_calloc(1, sizeof **winograd);
-  if (!*winograd) return cy_no_memory();
-  **winograd = w;
+  winograd *kept = *plan = cy_calloc(1, sizeof *kept);
+  if (!kept) return cy_no_memory();
+  *kept = w;
   return CY_OK;
 }
 
-void cy_winograd_free(cy_winograd *winograd) { cy_free(winograd); }
+static const char *name(const void *plan) { return ((const winograd *)plan)->kernels->name; }
 
-const char *cy_winograd_name(const cy_winograd *w) { return w->kernels->name; }
+/* Between the matrices of two points of the weights: not a power of two, so that the points of one weight do not all
+ * fall into one set of the caches. */
+static int64_t weights_step(const winograd *w) {
+  return w->from.channels * w->to.channels + 64 / (int64_t)sizeof(float);
+}
 
-/* Between the matrices of two points of the weights: not a power of two, so that the points of one weight do not all fall into
- * one set of the caches. */
-static int64_t weights_step(const cy_winograd *w) { return w->from.channels * w->to.channels + 64 / (int64_t)sizeof(float); }
+static size_t weights_bytes(const winograd *w) { return (size_t)weights_step(w) * POINTS * sizeof(float); }
 
-static size_t weights_bytes(const cy_winograd *w) { return (size_t)weights_step(w) * POINTS * sizeof(float); }
-
-static size_t block_bytes(const cy_winograd *w) {
+static size_t block_bytes(const winograd *w) {
   return (size_t)w->block * (size_t)(w->from.channels + w->to.channels) * POINTS * sizeof(float);
 }
 
-size_t cy_winograd_packed_bytes(const cy_winograd *w) { return w->role == CY_CONVOLUTION_W ? 0 : weights_bytes(w); }
+static size_t packed_bytes(const void *plan) {
+  const winograd *w = plan;
+  return w->role == CY_CONVOLUTION_W ? 0 : weights_bytes(w);
+}
 
-size_t cy_winograd_scratch(const cy_winograd *w) {
+static size_t scratch_bytes(const void *plan) {
+  const winograd *w = plan;
   return weights_bytes(w) + block_bytes(w) * (size_t)(w->role == CY_CONVOLUTION_W ? 1 : w->threads);
 }
 
 /* ---- panels: columns of a matrix, a few vectors wide, that lie together ---- */
 
-static int64_t panel_width(const cy_winograd *w, int64_t first, int64_t columns) {
+static int64_t panel_width(const winograd *w, int64_t first, int64_t columns) {
   return min64(2 * w->kernels->lanes, columns - first);
 }
 
@@ -162,16 +175,24 @@ typedef struct product {
   bool add;
 } product;
 
-static void multiply(const cy_winograd *w, const product *m) {
+static void multiply(const winograd *w, const product *m) {
   for (int64_t j = 0; j < m->columns; j += panel_width(w, j, m->columns)) {
     const int64_t width = panel_width(w, j, m->columns);
     const int wide = width > w->kernels->lanes;
     const int64_t tiles = ceil_div(m->rows, w->products->rows[wide]);
     for (int64_t t = 0, i = 0; t < tiles; t++) {
       const int64_t end = m->rows * (t + 1) / tiles;
-      const cy_tile tile = {.k = m->k, .a = m->a + i * m->a_row, .a_row = m->a_row, .a_step = m->a_step,
-                            .b = m->b + j * m->k, .b_step = width, .c = m->c + i * m->columns + j, .c_row = m->columns,
-                            .last = w->kernels->lanes, .add = m->add, .scale = 1};
+      const cy_tile tile = {.k = m->k,
+                            .a = m->a + i * m->a_row,
+                            .a_row = m->a_row,
+                            .a_step = m->a_step,
+                            .b = m->b + j * m->k,
+                            .b_step = width,
+                            .c = m->c + i * m->columns + j,
+                            .c_row = m->columns,
+                            .last = w->kernels->lanes,
+                            .add = m->add,
+                            .scale = 1};
       w->products->tile[wide][end - i - 1](&tile);
       i = end;
     }
@@ -186,7 +207,7 @@ static void clip(int64_t start, int64_t extent, int64_t reach, int *first, int *
   *end = (int)max64(min64(extent - start, reach), *first);
 }
 
-static cy_winograd_patch patch_at(const cy_winograd *w, const side *s, const float *image, int64_t tile, bool of_to) {
+static cy_winograd_patch patch_at(const winograd *w, const side *s, const float *image, int64_t tile, bool of_to) {
   const int64_t n = tile / (w->tiles[0] * w->tiles[1]), in_image = tile % (w->tiles[0] * w->tiles[1]);
   const int64_t y = in_image / w->tiles[1] * w->tile - (of_to ? 0 : w->before[0]);
   const int64_t x = in_image % w->tiles[1] * w->tile - (of_to ? 0 : w->before[1]);
@@ -199,20 +220,25 @@ static cy_winograd_patch patch_at(const cy_winograd *w, const side *s, const flo
 
 /* ---- roles y and x ---- */
 
-void cy_winograd_pack(const cy_winograd *w, const void *weights, void *packed) {
+static void transform_weights(const winograd *w, const void *weights, void *packed) {
   const int64_t lanes = w->kernels->lanes, step = weights_step(w);
 #pragma omp parallel for num_threads(w->threads) schedule(static)
   for (int64_t vector = 0; vector < w->to.channels / lanes; vector++) {
-    const int64_t n = vector * lanes, panel = n / (2 * lanes) * (2 * lanes), width = panel_width(w, panel, w->to.channels);
+    const int64_t n = vector * lanes, panel = n / (2 * lanes) * (2 * lanes),
+                  width = panel_width(w, panel, w->to.channels);
     for (int64_t k = 0; k < w->from.channels; k++)
-      w->kernels->weights[w->method](&(cy_winograd_weights){
-          .plain = (float *)(uintptr_t)weights + w->first + n * w->lane + k * w->sum, .lane = w->lane, .row = w->row,
-          .column = w->column, .transformed = (float *)packed + panel * w->from.channels + k * width + (n - panel), .step = step});
+      w->kernels->weights[w->method](
+          &(cy_winograd_weights){.plain = (float *)(uintptr_t)weights + w->first + n * w->lane + k * w->sum,
+                                 .lane = w->lane,
+                                 .row = w->row,
+                                 .column = w->column,
+                                 .transformed = (float *)packed + panel * w->from.channels + k * width + (n - panel),
+                                 .step = step});
   }
 }
 
-static void run_block(const cy_winograd *w, int64_t first, int64_t end, const cy_convolution_operands *o, const float *weights,
-                      float *points) {
+static void run_block(const winograd *w, int64_t first, int64_t end, const cy_convolution_operands *o,
+                      const float *weights, float *points) {
   const bool back = w->role == CY_CONVOLUTION_X;
   const float *from = back ? o->y : o->x;
   float *to = back ? o->x : o->y;
@@ -225,9 +251,14 @@ static void run_block(const cy_winograd *w, int64_t first, int64_t end, const cy
     w->kernels->input(&p);
   }
   for (int64_t i = 0; i < POINTS; i++)
-    multiply(w, &(product){.rows = rows, .columns = w->to.channels, .k = w->from.channels,
-                           .a = points + i * rows * w->from.channels, .a_row = w->from.channels, .a_step = 1,
-                           .b = weights + i * weights_step(w), .c = results + i * rows * w->to.channels});
+    multiply(w, &(product){.rows = rows,
+                           .columns = w->to.channels,
+                           .k = w->from.channels,
+                           .a = points + i * rows * w->from.channels,
+                           .a_row = w->from.channels,
+                           .a_step = 1,
+                           .b = weights + i * weights_step(w),
+                           .c = results + i * rows * w->to.channels});
   for (int64_t t = first; t < end; t++) {
     cy_winograd_patch p = patch_at(w, &w->to, to, t, true);
     p.transformed = results + (t - first) * w->to.channels;
@@ -238,12 +269,12 @@ static void run_block(const cy_winograd *w, int64_t first, int64_t end, const cy
   }
 }
 
-static void run_image(const cy_winograd *w, const cy_convolution_operands *o, char *scratch) {
+static void run_image(const winograd *w, const cy_convolution_operands *o, char *scratch) {
   const size_t packed = weights_bytes(w), part = block_bytes(w);
   const int64_t blocks = ceil_div(w->all_tiles, w->block);
   const float *weights = o->w;
   if (!o->packed) {
-    cy_winograd_pack(w, o->w, scratch);
+    transform_weights(w, o->w, scratch);
     weights = (const float *)(const void *)scratch;
   }
 #pragma omp parallel for num_threads(w->threads) schedule(static)
@@ -256,7 +287,8 @@ static void run_image(const cy_winograd *w, const cy_convolution_operands *o, ch
 /* ---- role w ---- */
 
 /* The points of a tile of `to`, in panels of `rows` tiles. */
-static void transform_cotangent(const cy_winograd *w, const float *to, int64_t tile, int64_t place, int64_t rows, float *points) {
+static void transform_cotangent(const winograd *w, const float *to, int64_t tile, int64_t place, int64_t rows,
+                                float *points) {
   cy_winograd_patch p = patch_at(w, &w->to, to, tile, true);
   p.step = rows * w->to.channels;
   for (int64_t j = 0; j < w->to.channels; j += p.channels, p.image += p.channels) {
@@ -267,8 +299,8 @@ static void transform_cotangent(const cy_winograd *w, const float *to, int64_t t
 }
 
 /* Points of a block of tiles, then their products added up point by point. */
-static void run_gradient_block(const cy_winograd *w, int64_t first, int64_t end, const cy_convolution_operands *o, float *sums,
-                               float *points) {
+static void run_gradient_block(const winograd *w, int64_t first, int64_t end, const cy_convolution_operands *o,
+                               float *sums, float *points) {
   const int64_t rows = end - first;
   float *cotangents = points + POINTS * rows * w->from.channels;
 #pragma omp parallel num_threads(w->threads)
@@ -283,14 +315,19 @@ static void run_gradient_block(const cy_winograd *w, int64_t first, int64_t end,
     }
 #pragma omp for schedule(static)
     for (int64_t i = 0; i < POINTS; i++)
-      multiply(w, &(product){.rows = w->from.channels, .columns = w->to.channels, .k = rows,
-                             .a = points + i * rows * w->from.channels, .a_row = 1, .a_step = w->from.channels,
+      multiply(w, &(product){.rows = w->from.channels,
+                             .columns = w->to.channels,
+                             .k = rows,
+                             .a = points + i * rows * w->from.channels,
+                             .a_row = 1,
+                             .a_step = w->from.channels,
                              .b = cotangents + i * rows * w->to.channels,
-                             .c = sums + i * weights_step(w), .add = first > 0});
+                             .c = sums + i * weights_step(w),
+                             .add = first > 0});
   }
 }
 
-static void run_gradient(const cy_winograd *w, const cy_convolution_operands *o, char *scratch) {
+static void run_gradient(const winograd *w, const cy_convolution_operands *o, char *scratch) {
   const int64_t lanes = w->kernels->lanes, step = weights_step(w);
   float *sums = (float *)(void *)scratch, *points = sums + POINTS * step;
   for (int64_t t = 0; t < w->all_tiles; t += w->block)
@@ -298,13 +335,37 @@ static void run_gradient(const cy_winograd *w, const cy_convolution_operands *o,
 #pragma omp parallel for num_threads(w->threads) schedule(static)
   for (int64_t c = 0; c < w->from.channels; c++)
     for (int64_t n = 0; n < w->to.channels; n += lanes)
-      w->kernels->gradient[w->method](&(cy_winograd_weights){.plain = (float *)o->w + n * w->lane + c * w->sum, .lane = w->lane, .row = w->row,
-                                                  .column = w->column, .transformed = sums + c * w->to.channels + n, .step = step});
+      w->kernels->gradient[w->method](&(cy_winograd_weights){.plain = (float *)o->w + n * w->lane + c * w->sum,
+                                                             .lane = w->lane,
+                                                             .row = w->row,
+                                                             .column = w->column,
+                                                             .transformed = sums + c * w->to.channels + n,
+                                                             .step = step});
 }
 
-void cy_winograd_run(const cy_winograd *w, cy_convolution_operands o, void *scratch) {
-  if (w->role == CY_CONVOLUTION_W)
-    run_gradient(w, &o, scratch);
-  else
-    run_image(w, &o, scratch);
+/* ---- the method ---- */
+
+static cy_status pack(const void *plan, void *instance, const void *w, void *packed, void *scratch) {
+  (void)instance, (void)scratch;
+  transform_weights(plan, w, packed);
+  return CY_OK;
 }
+
+/* Allocates nothing. The same bits for every number of threads. */
+static cy_status run(const void *plan, void *instance, cy_convolution_operands o, void *scratch) {
+  const winograd *w = plan;
+  (void)instance;
+  if (w->role == CY_CONVOLUTION_W) run_gradient(w, &o, scratch);
+  else run_image(w, &o, scratch);
+  return CY_OK;
+}
+
+const cy_convolution_method cy_convolution_winograd = {.create = create,
+                                                       .free = cy_free,
+                                                       .name = name,
+                                                       .scratch = scratch_bytes,
+                                                       .run = run,
+                                                       .packed_bytes = packed_bytes,
+                                                       .pack = pack,
+                                                       .packs = ", packs w once",
+                                                       .relu = true};

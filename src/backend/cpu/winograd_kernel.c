@@ -1,6 +1,7 @@
-/* Winograd's transforms in vectors of channels, for one instruction set: the build compiles this file with CY_KERNEL_SET (the
- * table's suffix) and CY_LANES (floats per vector). Each transform is a 1-D one applied to the columns, then to the rows; the
- * matrices are those of Lavin and Gray (2016) for the points 0, 1, -1, 2, -2 and infinity. */
+/* Winograd's transforms in vectors of channels, for one instruction set: the build compiles this file with
+ * CY_KERNEL_SET (the table's suffix) and CY_LANES (floats per vector). Each transform is a 1-D one applied to the
+ * columns, then to the rows; the matrices are those of Lavin and Gray (2016) for the points 0, 1, -1, 2, -2 and
+ * infinity. */
 #include "backend/cpu/winograd_kernel.h"
 
 enum { PATCH = CY_WINOGRAD_PATCH };
@@ -86,7 +87,8 @@ INLINE void cotangent_line_2_5(const vec y[2], vec out[PATCH]) {
 
 INLINE void weights_line_2_5(const vec g[5], vec out[PATCH]) {
   const vec even = (g[0] + g[2] + g[4]) * (-1.0f / 6), odd = (g[1] + g[3]) * (1.0f / 6);
-  const vec even2 = g[0] * (1.0f / 24) + g[2] * (1.0f / 6) + g[4] * (2.0f / 3), odd2 = g[1] * (1.0f / 12) + g[3] * (1.0f / 3);
+  const vec even2 = g[0] * (1.0f / 24) + g[2] * (1.0f / 6) + g[4] * (2.0f / 3);
+  const vec odd2 = g[1] * (1.0f / 12) + g[3] * (1.0f / 3);
   out[0] = g[0] * 0.25f;
   out[1] = even - odd;
   out[2] = even + odd;
@@ -96,7 +98,8 @@ INLINE void weights_line_2_5(const vec g[5], vec out[PATCH]) {
 }
 
 INLINE void gradient_line_2_5(const vec u[PATCH], vec out[5]) {
-  const vec sum = (u[1] + u[2]) * (1.0f / 6), difference = (u[2] - u[1]) * (1.0f / 6), sum2 = u[3] + u[4], difference2 = u[3] - u[4];
+  const vec sum = (u[1] + u[2]) * (1.0f / 6), difference = (u[2] - u[1]) * (1.0f / 6);
+  const vec sum2 = u[3] + u[4], difference2 = u[3] - u[4];
   out[0] = u[0] * 0.25f - sum + sum2 * (1.0f / 24);
   out[1] = difference + difference2 * (1.0f / 12);
   out[2] = sum2 * (1.0f / 6) - sum;
@@ -133,7 +136,8 @@ TRANSFORMS(2_5, 2, 5)
 
 #define READ_PIXELS(p, extent, c, pixels)                                                                        \
   UNROLL for (int i = 0; i < (extent); i++) UNROLL for (int j = 0; j < (extent); j++) {                          \
-    const bool exists = whole || (i >= (p)->first_row && i < (p)->end_row && j >= (p)->first_column && j < (p)->end_column); \
+    const bool exists =                                                                                          \
+        whole || (i >= (p)->first_row && i < (p)->end_row && j >= (p)->first_column && j < (p)->end_column);     \
     pixels[i][j] = exists ? load((p)->image + i * (p)->row + j * (p)->column + (c)) : (vec){0};                  \
   }
 
