@@ -34,8 +34,8 @@ const char *cy_dim_text(const cy_formula *f, cy_dim dim, char buffer[CY_DIMS_TEX
 
 const char *cy_dims_text(const cy_formula *f, cy_dims dims, char buffer[CY_DIMS_TEXT]) {
   char a[CY_DIMS_TEXT], b[CY_DIMS_TEXT];
-  cy_dim_text(f, dims.dim[0], a);
-  cy_dim_text(f, dims.dim[1], b);
+  if (dims.rank > 0) cy_dim_text(f, dims.dim[0], a);
+  if (dims.rank > 1) cy_dim_text(f, dims.dim[1], b);
   if (dims.rank == 0) snprintf(buffer, CY_DIMS_TEXT, dims.index ? "an index" : "a number");
   else if (dims.rank == 2) snprintf(buffer, CY_DIMS_TEXT, "(%.60s, %.60s)", a, b);
   else snprintf(buffer, CY_DIMS_TEXT, "%s(%s%.60s)", dims.index ? "indices " : "", dims.row ? "1, " : "", a);

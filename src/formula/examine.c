@@ -97,6 +97,7 @@ static int64_t first_bad(const cy_tensor *t) {
 /* The number of operand k that belongs to element i of the whole; NaN if that is not simply one. */
 static double operand_at(const examination *x, const cy_expression *e, int k, int64_t i) {
   const cy_tensor *t = k < e->n ? numbers_of(x, e->operand[k]) : NULL, *whole = numbers_of(x, e);
+  if (k < e->n && e->operand[k]->kind == CY_EXPRESSION_NUMBER) return e->operand[k]->number; /* built as part of the whole */
   if (!t) return NAN;
   if (cy_tensor_count(t) == 1) return cy_tensor_at(t, 0);
   return cy_tensor_count(t) == cy_tensor_count(whole) ? cy_tensor_at(t, i) : NAN;
