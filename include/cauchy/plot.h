@@ -35,6 +35,7 @@ typedef struct cy_plot_options {
   const char *x_label;          /* under the lowest panel */
   int width, height;            /* nominal size in pixels; 0: 800 by 320 + 180 per panel and so on */
   bool log_x;                   /* of line charts: every x must be positive */
+  bool no_ends;                 /* of line charts: without the last value of each curve beside its end */
 } cy_plot_options;
 
 /* Panels stand above each other and share the x axis: loss above, accuracy below. png, svg: paths, either may be

@@ -62,6 +62,28 @@ static const cli_option check_options[] = {
     {"--json", NULL, "print one JSON object"},
     {0},
 };
+static const cli_option hessian_options[] = {
+    {"--input", "SHAPE", "of one input: 3x64x64 (channels, height, width)"},
+    {"--data", "DATA", "a data set, as for train (the model's own; random samples for a description)"},
+    {"--samples", "N", "mean loss over N of the training samples, evenly spread (1000; random ones 256)"},
+    {"--matrix", "NAME", "hessian, gauss-newton or fisher (empirical)"},
+    {"--loss", "NAME", "cross_entropy, mse, ... (the training's; else by the targets)"},
+    {"--training", NULL, "batch normalisation by each batch's statistics, dropout with fixed random numbers"},
+    {"--eigenvalues", "K", "at each end of the spectrum (3)"},
+    {"--density", NULL, "the spectral density, by stochastic Lanczos quadrature"},
+    {"--trace", NULL, "the trace by parameter tensor too"},
+    {"--differences", NULL, "products by differences of gradients against the exact one, by r"},
+    {"--direction", "FILE", "differences: along this vector (NPY) instead of a random one"},
+    {"--full", "FILE", "form the whole matrix and write it (NPY, f64)"},
+    {"--probes", "N", "random vectors (trace 30, density 10)"},
+    {"--batch", "N", "samples at once (as fit into 1 GiB; at most 256)"},
+    {"--dtype", "TYPE", "f32 or f64 (f32; differences always f64)"},
+    {"--seed", "N", "of the random numbers (0)"},
+    {"--threads", "N", "use N threads (all cores)"},
+    {"--json", NULL, "print one JSON object"},
+    {"--out", "DIR", "pictures of the density and the differences, PNG and SVG"},
+    {0},
+};
 static const cli_option matrix_options[] = {
     {"--input", "SHAPE", "of one input: 1x8x8 (channels, then space)"},
     {"--layer", "NAME", "only this layer of the network"},
@@ -249,6 +271,25 @@ static const cli_verb verbs[] = {
      .min_words = 1,
      .max_words = 1,
      .run = cli_minimize},
+    {.name = "hessian",
+     .usage = "MODEL [--data DATA]",
+     .summary = "curvature of a loss: extreme eigenvalues, trace, density, step bounds, exact products",
+     .help = "MODEL is a run folder or a .safetensors file, whose own training data are found again; or a recipe, or a\n"
+             "network in words or in a file (with --input, or with --data), at random weights. The matrix of second\n"
+             "derivatives of the mean loss by all parameters is never formed, save with --full: its products with\n"
+             "vectors are exact (Pearlmutter's R-operator) and cost about two gradients.\n\n"
+             "Eigenvalues come from Lanczos's method with a bound of each one's error; 1 / lambda and 2 / lambda of the\n"
+             "largest bound the steps of gradient descent. The trace is Hutchinson's estimate with its standard error.\n"
+             "--differences compares (g(w + r v) - g(w)) / r with the exact product: its error falls with r until\n"
+             "round-off makes it rise.",
+     .examples = "cauchy hessian runs/digits-1 --density --out curvature\n"
+                 "cauchy hessian 'dense(512) -> relu -> dense(512) -> relu -> dense(10)' --input 32\n"
+                 "cauchy hessian runs/mnist-1 --matrix gauss-newton --eigenvalues 10 --samples 5000\n"
+                 "cauchy hessian 'dense(8) -> tanh -> dense(3)' --data iris --differences --full h.npy --dtype f64",
+     .options = hessian_options,
+     .min_words = 1,
+     .max_words = 1,
+     .run = cli_hessian_verb},
     {.name = "layers",
      .usage = "[LAYER]",
      .summary = "the layers of the architecture language",

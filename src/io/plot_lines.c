@@ -90,8 +90,9 @@ static void find_ranges(const cy_plot_panel *p, range *x, range *y) {
 
 static void set_x_axis(chart *c, range r) {
   cy_axis *x = &c->x;
-  *x = (cy_axis){.low = r.low, .high = r.high};
-  if (!(r.low <= r.high)) x->low = 0, x->high = 1;
+  *x = (cy_axis){.low = r.low, .high = r.high, .log = c->options.log_x};
+  if (!(r.low <= r.high)) x->low = x->log ? 0.1 : 0, x->high = 1;
+  if (x->low == x->high && x->log) x->low /= 2, x->high *= 2;
   if (x->low == x->high) x->low -= 0.5, x->high += 0.5;
   cy_axis_ticks(x, (int)(c->width / 90), r.whole);
 }
@@ -172,9 +173,9 @@ static int64_t last_shown(const cy_plot_panel *p, const cy_plot_series *s) {
   return i;
 }
 
-static double widest_end(cairo_t *ruler, const panel *p) {
+static double widest_end(const chart *c, cairo_t *ruler, const panel *p) {
   double widest = 0;
-  if (p->from->n_series > MAX_ENDS) return 0;
+  if (c->options.no_ends || p->from->n_series > MAX_ENDS) return 0;
   for (int s = 0; s < p->from->n_series; s++) {
     char text[CY_TICK_TEXT];
     int64_t last = last_shown(p->from, &p->from->series[s]);
@@ -207,7 +208,7 @@ static void lay_out(chart *c, cairo_t *ruler, const cy_plot_panel *panels) {
     c->panels[p].top = top + p * (usable / c->n_panels + PANEL_GAP);
     set_y_axis(&c->panels[p], y[p]);
     margin = fmax(margin, widest_tick(ruler, &c->panels[p].y));
-    right = fmax(right, widest_end(ruler, &c->panels[p]));
+    right = fmax(right, widest_end(c, ruler, &c->panels[p]));
   }
   c->left = 16 + 20 + margin + 8;
   c->width = c->options.width - c->left - right - 24;
@@ -254,7 +255,7 @@ static void draw_frame(cairo_t *cr, const chart *c, const panel *p, bool lowest)
   }
   for (int i = 0; i < c->x.n_ticks; i++) {
     double x = px(c, c->x.tick[i].value);
-    cy_ink(cr, CY_INK_GRID);
+    cy_ink(cr, c->x.tick[i].label[0] ? CY_INK_GRID : 0xf5f5f5);
     cy_line(cr, x, p->top, x, bottom);
     cy_ink(cr, CY_INK_SOFT);
     if (lowest) cy_text_at(cr, x, bottom + 18, 0.5, c->x.tick[i].label);
@@ -347,7 +348,7 @@ static void draw_ends(cairo_t *cr, const chart *c, const panel *p) {
     int series;
   } ends[MAX_ENDS];
   int n = 0;
-  if (p->from->n_series > MAX_ENDS) return;
+  if (c->options.no_ends || p->from->n_series > MAX_ENDS) return;
   for (int s = 0; s < p->from->n_series; s++) {
     int64_t last = last_shown(p->from, &p->from->series[s]);
     if (last < 0) continue;
@@ -395,6 +396,12 @@ static void draw_chart(cairo_t *cr, const void *what) {
   }
 }
 
+static cy_status check_log_x(const cy_plot_series *s) {
+  for (int64_t i = 0; i < s->n; i++)
+    if (x_of(s, i) <= 0) return cy_fail(CY_INVALID, "plot: x = %g has no place on a logarithmic axis", x_of(s, i));
+  return CY_OK;
+}
+
 static cy_status check_panels(const cy_plot_panel *panels, int n_panels, cy_plot_options options) {
   if (n_panels < 1 || n_panels > MAX_PANELS)
     return cy_fail(CY_INVALID, "plot: %d panels; a chart has 1 to %d", n_panels, MAX_PANELS);
@@ -402,6 +409,8 @@ static cy_status check_panels(const cy_plot_panel *panels, int n_panels, cy_plot
     for (int s = 0; s < panels[p].n_series; s++)
       if (panels[p].series[s].n < 0 || (panels[p].series[s].n > 0 && !panels[p].series[s].y))
         return cy_fail(CY_INVALID, "plot: curve %d of panel %d has no values", s + 1, p + 1);
+  for (int p = 0; options.log_x && p < n_panels; p++)
+    for (int s = 0; s < panels[p].n_series; s++) CY_TRY(check_log_x(&panels[p].series[s]));
   int least = 160 + 80 * n_panels;
   if ((options.width && options.width < 240) || (options.height && options.height < least))
     return cy_fail(CY_INVALID, "plot: %d x %d pixels leave no room; %d panels need at least 240 x %d", options.width,

@@ -5,6 +5,7 @@
 #include "base/error.h"
 #include "base/memory.h"
 
+#include <float.h>
 #include <math.h>
 
 enum { USUAL_STEPS = 300, FIRST_LOOK = 8 };
@@ -71,10 +72,12 @@ static cy_status report(const cy_krylov *k, const ritz *r, int64_t count, cy_eig
   found->largest = cy_calloc((size_t)count, sizeof *found->largest);
   found->smallest = cy_calloc((size_t)count, sizeof *found->smallest);
   if (!found->largest || !found->smallest) return cy_no_memory();
+  /* The eigenvalues of T are themselves known to a few units in the last place of the largest. */
+  double last_place = 4 * DBL_EPSILON * fmax(fabs(r->values[0]), fabs(r->values[k->steps - 1]));
   for (int64_t i = 0; i < count; i++) {
     int64_t last = k->steps - 1 - i;
-    found->smallest[i] = (cy_eigenvalue){r->values[i], residual(k, r, i) + rounding(k, r, i)};
-    found->largest[i] = (cy_eigenvalue){r->values[last], residual(k, r, last) + rounding(k, r, last)};
+    found->smallest[i] = (cy_eigenvalue){r->values[i], residual(k, r, i) + rounding(k, r, i) + last_place};
+    found->largest[i] = (cy_eigenvalue){r->values[last], residual(k, r, last) + rounding(k, r, last) + last_place};
   }
   found->n_largest = found->n_smallest = (int)count;
   found->steps = k->steps;
