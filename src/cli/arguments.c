@@ -49,6 +49,10 @@ static cy_status read_option(const cli_verb *verb, int argc, const char *const *
 
 bool cli_looks_like_option(const char *word) { return word[0] == '-' && word[1] != 0; }
 
+static bool is_option(const cli_verb *verb, const char *word) {
+  return cli_looks_like_option(word) && (!verb->formula || word[1] == '-');
+}
+
 cy_status cli_arguments_parse(const cli_verb *verb, int argc, const char *const *argv, cli_arguments *a) {
   *a = (cli_arguments){.verb = verb};
   a->words = cy_calloc((size_t)argc + 1, sizeof *a->words);
@@ -56,7 +60,7 @@ cy_status cli_arguments_parse(const cli_verb *verb, int argc, const char *const 
   bool options = true;
   for (int i = 0; i < argc; i++) {
     if (options && strcmp(argv[i], "--") == 0) options = false;
-    else if (options && cli_looks_like_option(argv[i])) CY_TRY(read_option(verb, argc, argv, &i, a));
+    else if (options && is_option(verb, argv[i])) CY_TRY(read_option(verb, argc, argv, &i, a));
     else a->words[a->n_words++] = argv[i];
   }
   if (a->n_words < verb->min_words)

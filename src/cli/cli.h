@@ -37,6 +37,7 @@ struct cli_verb {
   const char *examples;     /* lines "command   # what for" */
   const cli_option *options; /* ends with a NULL name; NULL: none */
   int min_words, max_words;  /* max_words < 0: any number */
+  bool formula;              /* words are formulas: -x^2 is none of the options, which begin with -- */
   cy_status (*run)(cli_arguments *arguments);
 };
 

@@ -3,6 +3,7 @@
 #include "cli/minimize.h"
 
 #include <inttypes.h>
+#include <math.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -247,7 +248,9 @@ const char *cli_component_name(const cli_function *f, int64_t i, char buffer[CLI
 
 char *cli_point_text(const cli_function *f, const double *x) {
   enum { SHOWN = 6 };
+  double largest = 0;
   cy_text out = {0};
+  for (int64_t i = 0; i < f->n; i++) largest = fmax(largest, fabs(x[i]));
   for (size_t i = 0; i < f->from.n; i++) {
     int64_t n = f->from.items[i].n;
     bool list = cy_formula_symbol_rank(f->formula, f->order[i]) > 0;
@@ -255,7 +258,7 @@ char *cli_point_text(const cli_function *f, const double *x) {
     for (int64_t k = 0; k < n; k++) {
       bool left_out = n > SHOWN && k >= SHOWN - 2 && k < n - 1;
       if (left_out && k == SHOWN - 2) cy_text_add(&out, ", ...");
-      if (!left_out) cy_text_add(&out, "%s%.6g", k ? ", " : "", x[k] == 0 ? 0 : x[k]);
+      if (!left_out) cy_text_add(&out, "%s%.6g", k ? ", " : "", fabs(x[k]) <= 1e-14 * largest ? 0 : x[k]); /* rounding */
     }
     if (list) cy_text_add(&out, ")");
     x += n;

@@ -270,6 +270,7 @@ static const cli_verb verbs[] = {
      .options = minimize_options,
      .min_words = 1,
      .max_words = 1,
+     .formula = true,
      .run = cli_minimize},
     {.name = "hessian",
      .usage = "MODEL [--data DATA]",
