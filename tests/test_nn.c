@@ -10,7 +10,8 @@ static void layers_match_differences(void **state) {
       "dense(3)", "dense(4, bias=false, init=orthogonal, l1=0.1, l2=0.3)", "relu", "leaky_relu(0.2)", "prelu",
       "prelu(shared=true)", "swish", "swish(1.7, trainable=true)", "sigmoid", "tanh", "softplus", "elu(1.3)", "gelu",
       "gelu(tanh)", "softmax", "log_softmax", "dead_zone(0.7, 0.4, 1.5, -0.3)", "dropout(0.4)", "layer_norm",
-      "batch_norm", "batch_norm(affine=false)", "flatten", "reshape(2, -1)", "identity",
+      "batch_norm", "batch_norm(affine=false)", "flatten", "reshape(2, -1)", "identity", "mixture",
+      "dense(3) -> mixture(logit, init=normal(0, 1))",
       "residual(dense(6) -> tanh)", "residual(dense(2), shortcut=dense(2, bias=false))",
       "parallel(dense(2) | tanh | identity)", "parallel(sigmoid | tanh | identity, mode=multiply)",
       "dense(5) -> batch_norm -> relu -> dropout(0.2) -> 2 * (dense(5) -> tanh) -> dense(2)"};

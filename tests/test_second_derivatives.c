@@ -34,6 +34,8 @@ static const example examples[] = {
     {"dense(4) -> log_softmax", {2, {3, 4}}},
     {"dead_zone(1, 0.3, 0.5, -0.2)", {2, {3, 4}}},
     {"dense(6) -> dropout(0.5) -> tanh -> dense(2)", {2, {3, 4}}},
+    {"dense(3) -> mixture(init=normal(0, 1))", {2, {3, 4}}},
+    {"mixture(logit)", {2, {3, 4}}},
     {"layer_norm", {2, {3, 4}}},
     {"layer_norm", {4, {2, 2, 3, 2}}},
     {"batch_norm", {2, {5, 4}}},

@@ -3,9 +3,11 @@
 
     tools/embed_table.py digits digits.csv.gz > src/data/embedded/digits.c
     tools/embed_table.py iris iris.csv > src/data/embedded/iris.c
+    tools/embed_table.py breast_cancer breast_cancer.csv > src/data/embedded/breast_cancer.c
+    tools/embed_table.py wine wine_data.csv > src/data/embedded/wine.c
 
-digits: 64 pixels 0..16 and a label per line, no header; iris: scikit-learn's iris.csv, whose first line is a summary.
-Both come from the UCI machine learning repository (CC BY 4.0), in the form that scikit-learn ships.
+digits: 64 pixels 0..16 and a label per line, no header; the others: scikit-learn's files, whose first line is a summary.
+They come from the UCI machine learning repository (CC BY 4.0), in the form that scikit-learn ships.
 """
 import csv
 import gzip
@@ -51,11 +53,43 @@ def iris(rows):
     print("};")
 
 
+def measurements(rows, name, about, source, count, features):
+    """Numbers as the file has them, and the label: an array of float."""
+    assert rows[0][:2] == [str(count), str(features)] and len(rows) == count + 1
+    capitals = name.upper()
+    print(HEADER.format(about=about, source=source) +
+          "const float cy_%s_rows[CY_%s_ROWS][CY_%s_FEATURES + 1] = {" % (name, capitals, capitals))
+    for row in rows[1:]:
+        assert len(row) == features + 1 and all(float(v) >= 0 for v in row)
+        line, lines = "    {", []
+        for i, value in enumerate(row):
+            cell = (value if "." in value else value + ".0") + "F" if i < features else str(int(value)) + "},"
+            cell += "" if i == features else ","
+            if len(line) + len(cell) > 118:
+                lines.append(line)
+                line = "    "
+            line += ("" if line.endswith(("{", "    ")) else " ") + cell
+        print("\n".join(lines + [line]))
+    print("};")
+
+
+def breast_cancer(rows):
+    measurements(rows, "breast_cancer", "Breast cancer Wisconsin (diagnostic): 30 measurements of the nuclei of cells, and "
+                 "0 malignant, 1 benign.",
+                 "W. H. Wolberg, W. N. Street, O. L. Mangasarian 1995, UCI machine learning repository,\n"
+                 " * doi:10.24432/C5DW2B.", 569, 30)
+
+
+def wine(rows):
+    measurements(rows, "wine", "Wine: 13 measurements of wines from one region of Italy, and the cultivar 0 to 2.",
+                 "M. Forina and others 1991, UCI machine learning repository, doi:10.24432/C5PC7J.", 178, 13)
+
+
 def main():
     name, path = sys.argv[1:]
     opener = gzip.open if path.endswith(".gz") else open
     with opener(path, "rt", newline="") as f:
-        {"digits": digits, "iris": iris}[name](list(csv.reader(f)))
+        {"digits": digits, "iris": iris, "breast_cancer": breast_cancer, "wine": wine}[name](list(csv.reader(f)))
 
 
 main()

@@ -51,7 +51,8 @@ typedef struct cy_load_progress {
 typedef struct cy_dataset_options {
   const char *directory; /* the data directory; NULL: cy_data_directory */
   const char *target;    /* CSV: the target column (name, number from 0, or "-1"); NULL: a column named label, target,
-                          * class, species or y, else the last one. CIFAR-100: "fine" (NULL) or "coarse" */
+                          * class, species or y, else the last one. CIFAR-100: "fine" (NULL) or "coarse". "input" (if
+                          * no column has this name): each sample is its own target, as for an autoencoder */
   cy_task task;          /* CSV and NPZ */
   cy_image_options images; /* of data sets of u8 images */
   bool (*progress)(const cy_load_progress *progress, void *user); /* called after each picture; false: CY_CANCELLED */
@@ -59,7 +60,7 @@ typedef struct cy_dataset_options {
 } cy_dataset_options;
 
 /* spec is one of
- *   a name:    "digits", "iris" (embedded), "mnist", "fashion-mnist", ... (cy_data_list), in the data directory
+ *   a name:    "digits", "iris", "wine" (embedded), "mnist", "fashion-mnist", ... (cy_data_list), in the data directory
  *   a folder:  with IDX files of MNIST's names (train-images-idx3-ubyte[.gz], ...; the t10k pair is optional), or with
  *              CIFAR's binary files (data_batch_1.bin[.gz], ..., test_batch.bin[.gz], batches.meta.txt; of CIFAR-100
  *              train.bin, test.bin, fine_label_names.txt), or with the archive of them as published; or
@@ -97,7 +98,9 @@ CY_API const char *cy_dataset_target_name(const cy_dataset *dataset);           
 /* The class of sample i; -1 for regression or out of range. */
 CY_API int64_t cy_dataset_label(const cy_dataset *dataset, int64_t i);
 CY_API const cy_tensor *cy_dataset_inputs(const cy_dataset *dataset);  /* raw, [N, ...] u8 or f32 */
-CY_API const cy_tensor *cy_dataset_targets(const cy_dataset *dataset); /* i32 [N], or f32 [N, ...] */
+CY_API const cy_tensor *cy_dataset_targets(const cy_dataset *dataset); /* i32 [N], or f32 [N, ...]; or the inputs */
+/* Each sample is its own target: as it is scaled, never augmented. Then there are no classes. */
+CY_API bool cy_dataset_reconstructs(const cy_dataset *dataset);
 
 /* What its images were read with, as far as it changed them: to read others alike. */
 CY_API cy_image_options cy_dataset_image_options(const cy_dataset *dataset);

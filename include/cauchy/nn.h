@@ -171,6 +171,18 @@ CY_API cy_value cy_layer_norm(cy_network *network, cy_value x, cy_norm_options o
  * Variables scale, shift; buffers running_mean, running_var. */
 CY_API cy_value cy_batch_norm(cy_network *network, cy_value x, cy_norm_options options);
 
+typedef struct cy_mixture_options {
+  const char *name;
+  bool logit;            /* one output, the logit log p - log (1 - p), for cy_binary_cross_entropy; otherwise two, log (1 - p)
+                          * and log p: classes 0 and 1, for cy_cross_entropy (their softmax is themselves) */
+  cy_initializer mixing; /* default zeros: equal shares */
+} cy_mixture_options;
+/* Mixture of K logistic regressions (coursework A2): from z [N, K], one pre-activation w_k x + b_k per component, the
+ * probability p = sum_k pi_k sigmoid(z_k) of class 1, by its logarithms: finite, with finite gradients, for z of +-1e4. The
+ * shares pi are the softmax of the parameter mixing [K]: positive, of sum 1. Component k is responsible for the example
+ * (x, y) with the share softmax_k(log pi_k + log sigmoid(y ? z_k : -z_k)). */
+CY_API cy_value cy_mixture(cy_network *network, cy_value z, cy_mixture_options options);
+
 /* ---- layers on images: x is [N, C, space...] with 1 to 3 spatial axes ----
  * Arrays per spatial axis: give one entry per axis of x, or only entry 0 (the others 0), which then holds for all axes. */
 typedef enum cy_padding_kind {

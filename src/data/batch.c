@@ -178,8 +178,10 @@ static cy_status write_targets(const cy_dataset *d, const int64_t *indices, int6
     write_labels(d, indices, n, y);
     return CY_OK;
   }
-  const float *from = d->targets->view.data;
   float *to = y->view.data;
+  for (int64_t k = 0; k < n && !d->targets; k++) write_sample(d, indices[k], to + k * d->target_size);
+  if (!d->targets) return CY_OK;
+  const float *from = d->targets->view.data;
   for (int64_t k = 0; k < n; k++)
     memcpy(to + k * d->target_size, from + indices[k] * d->target_size, (size_t)d->target_size * sizeof *to);
   return CY_OK;

@@ -121,6 +121,25 @@ static cy_status fill(cy_dataset *d, const cy_dataset_parts *p) {
   return cy_dataset_scale(d, CY_SCALE_UNIT, NULL, 0);
 }
 
+static void free_names(char **names, int64_t n) {
+  for (int64_t i = 0; names && i < n; i++) cy_free(names[i]);
+  cy_free(names);
+}
+
+cy_status cy_dataset_reconstruct(cy_dataset *d) {
+  char *name = cy_strdup("input");
+  if (!name) return cy_no_memory();
+  free_names(d->class_names, d->classes);
+  cy_tensor_free(d->targets);
+  cy_free(d->target_name);
+  d->class_names = NULL;
+  d->classes = 0;
+  d->targets = NULL;
+  d->target_size = d->sample_size;
+  d->target_name = name;
+  return CY_OK;
+}
+
 cy_status cy_dataset_build(cy_dataset_parts parts, cy_dataset **dataset) {
   cy_dataset *d = cy_calloc(1, sizeof *d);
   *dataset = NULL;
@@ -156,11 +175,6 @@ cy_status cy_dataset_from_tensors(const char *name, const cy_tensor *inputs, con
   return status;
 }
 
-static void free_names(char **names, int64_t n) {
-  for (int64_t i = 0; names && i < n; i++) cy_free(names[i]);
-  cy_free(names);
-}
-
 void cy_dataset_free(cy_dataset *d) {
   if (!d) return;
   free_names(d->class_names, d->classes);
@@ -189,7 +203,7 @@ int64_t cy_dataset_count(const cy_dataset *d) { return d->count; }
 int64_t cy_dataset_test_count(const cy_dataset *d) { return d->test_count; }
 cy_shape cy_dataset_sample_shape(const cy_dataset *d) { return without_first(d->inputs->view.shape); }
 cy_shape cy_dataset_target_shape(const cy_dataset *d) {
-  return d->classes ? CY_SCALAR : without_first(d->targets->view.shape);
+  return d->classes ? CY_SCALAR : without_first(cy_dataset_targets(d)->view.shape);
 }
 int64_t cy_dataset_classes(const cy_dataset *d) { return d->classes; }
 const char *cy_dataset_class_name(const cy_dataset *d, int64_t c) {
@@ -204,7 +218,8 @@ int64_t cy_dataset_label(const cy_dataset *d, int64_t i) {
 }
 cy_image_options cy_dataset_image_options(const cy_dataset *d) { return d->images; }
 const cy_tensor *cy_dataset_inputs(const cy_dataset *d) { return d->inputs; }
-const cy_tensor *cy_dataset_targets(const cy_dataset *d) { return d->targets; }
+const cy_tensor *cy_dataset_targets(const cy_dataset *d) { return d->targets ? d->targets : d->inputs; }
+bool cy_dataset_reconstructs(const cy_dataset *d) { return !d->targets; }
 
 /* ---- helpers of the readers ---- */
 

@@ -12,7 +12,7 @@
 struct cy_dataset {
   char *name, *origin;
   cy_tensor *inputs;  /* [N, ...] u8 or f32 */
-  cy_tensor *targets; /* i32 [N], or f32 [N, ...] when classes is 0 */
+  cy_tensor *targets; /* i32 [N], or f32 [N, ...] when classes is 0; NULL if the inputs are the targets */
   int64_t count, test_count;
   int64_t sample_size, target_size; /* elements of one */
   int64_t classes;
@@ -41,9 +41,12 @@ typedef struct cy_dataset_parts {
 } cy_dataset_parts;
 
 cy_status cy_dataset_build(cy_dataset_parts parts, cy_dataset **dataset);
+/* Its samples become their own targets; labels or numbers that were read as such are let go. */
+cy_status cy_dataset_reconstruct(cy_dataset *dataset);
 
 /* Readers; each returns a built data set. */
 cy_status cy_open_embedded(const char *name, cy_dataset **dataset); /* *dataset NULL: no such name */
+cy_status cy_open_xor(cy_dataset **dataset);
 /* "corners", "corners-7", "corners-7x9" */
 bool cy_corners_is_name(const char *name);
 cy_status cy_open_corners(const char *name, cy_dataset **dataset);

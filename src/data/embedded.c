@@ -60,9 +60,52 @@ static cy_status open_iris(cy_dataset **dataset) {
   return cy_dataset_build(parts, dataset);
 }
 
+/* A table whose rows are features and the class. */
+static cy_status open_measurements(cy_dataset_parts parts, const float *table, int rows, int features,
+                                   cy_dataset **dataset) {
+  CY_TRY(cy_tensor_create(CY_F32, CY_SHAPE(rows, features), &parts.inputs));
+  cy_status status = cy_tensor_create(CY_I32, CY_SHAPE(rows), &parts.targets);
+  if (status != CY_OK) {
+    cy_tensor_free(parts.inputs);
+    return status;
+  }
+  for (int i = 0; i < rows; i++, table += features + 1) {
+    memcpy(cy_tensor_f32(parts.inputs) + (ptrdiff_t)i * features, table, (size_t)features * sizeof *table);
+    cy_tensor_i32(parts.targets)[i] = (int32_t)table[features];
+  }
+  return cy_dataset_build(parts, dataset);
+}
+
+static cy_status open_breast_cancer(cy_dataset **dataset) {
+  static const char *const diagnoses[] = {"malignant", "benign"};
+  static const char *const features[] = {
+      "mean radius", "mean texture", "mean perimeter", "mean area", "mean smoothness", "mean compactness",
+      "mean concavity", "mean concave points", "mean symmetry", "mean fractal dimension", "radius error",
+      "texture error", "perimeter error", "area error", "smoothness error", "compactness error", "concavity error",
+      "concave points error", "symmetry error", "fractal dimension error", "worst radius", "worst texture",
+      "worst perimeter", "worst area", "worst smoothness", "worst compactness", "worst concavity",
+      "worst concave points", "worst symmetry", "worst fractal dimension"};
+  cy_dataset_parts parts = {.name = "breast-cancer", .origin = "embedded", .classes = 2, .class_names = diagnoses,
+                            .feature_names = features, .target_name = "diagnosis"};
+  return open_measurements(parts, cy_breast_cancer_rows[0], CY_BREAST_CANCER_ROWS, CY_BREAST_CANCER_FEATURES, dataset);
+}
+
+static cy_status open_wine(cy_dataset **dataset) {
+  static const char *const cultivars[] = {"cultivar 1", "cultivar 2", "cultivar 3"};
+  static const char *const features[] = {
+      "alcohol", "malic acid", "ash", "alcalinity of ash", "magnesium", "total phenols", "flavanoids",
+      "nonflavanoid phenols", "proanthocyanins", "color intensity", "hue", "OD280/OD315 of diluted wines", "proline"};
+  cy_dataset_parts parts = {.name = "wine", .origin = "embedded", .classes = 3, .class_names = cultivars,
+                            .feature_names = features, .target_name = "cultivar"};
+  return open_measurements(parts, cy_wine_rows[0], CY_WINE_ROWS, CY_WINE_FEATURES, dataset);
+}
+
 cy_status cy_open_embedded(const char *name, cy_dataset **dataset) {
   *dataset = NULL;
   if (strcmp(name, "digits") == 0) return open_digits(dataset);
   if (strcmp(name, "iris") == 0) return open_iris(dataset);
+  if (strcmp(name, "breast-cancer") == 0) return open_breast_cancer(dataset);
+  if (strcmp(name, "wine") == 0) return open_wine(dataset);
+  if (strcmp(name, "xor") == 0) return cy_open_xor(dataset);
   return CY_OK;
 }

@@ -130,6 +130,7 @@ cy_status cy_dataset_prepare(cy_dataset *d, cy_image_options o) {
   cy_tensor_free(d->inputs);
   d->inputs = prepared;
   d->sample_size = prepared->count / d->count;
+  if (!d->targets) d->target_size = d->sample_size;
   d->images = o;
   return cy_dataset_scale(d, CY_SCALE_UNIT, NULL, 0);
 }

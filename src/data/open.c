@@ -106,6 +106,15 @@ static cy_status prepare(cy_dataset *d, cy_image_options o) {
   return done ? CY_OK : cy_dataset_prepare(d, o);
 }
 
+/* "input" is a column's name first. */
+static cy_status open_to_reconstruct(const char *spec, cy_dataset_options options, cy_dataset **dataset) {
+  if (is_csv(spec) && open_any(spec, options, dataset) == CY_OK) return CY_OK;
+  options.target = NULL;
+  options.task = CY_TASK_DETECT;
+  CY_TRY(open_any(spec, options, dataset));
+  return cy_dataset_reconstruct(*dataset);
+}
+
 cy_status cy_dataset_open(const char *spec, cy_dataset_options options, cy_dataset **dataset) {
   cy_image_size size = options.images.size;
   *dataset = NULL;
@@ -113,8 +122,9 @@ cy_status cy_dataset_open(const char *spec, cy_dataset_options options, cy_datas
       size.height > CY_IMAGE_MAX_PIXELS || size.width > CY_IMAGE_MAX_PIXELS / (size.height ? size.height : 1))
     return cy_fail(CY_INVALID, "%s: images cannot be resized to %lldx%lld", spec, (long long)size.height,
                    (long long)size.width);
-  CY_TRY(open_any(spec, options, dataset));
-  cy_status status = prepare(*dataset, options.images);
+  bool reconstruct = options.target && strcmp(options.target, "input") == 0;
+  cy_status status = reconstruct ? open_to_reconstruct(spec, options, dataset) : open_any(spec, options, dataset);
+  if (status == CY_OK) status = prepare(*dataset, options.images);
   if (status == CY_OK) return CY_OK;
   cy_dataset_free(*dataset);
   *dataset = NULL;

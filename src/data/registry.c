@@ -64,6 +64,23 @@ static const cy_data_set sets[] = {
      .description = "150 flowers, 4 measurements in cm, 3 classes; no fixed test part",
      .source = "R. A. Fisher 1936, UCI machine learning repository, doi:10.24432/C56C76",
      .licence = "CC BY 4.0"},
+    {.name = "breast-cancer",
+     .title = "malignant or benign, from cells under a microscope, embedded",
+     .description = "569 samples, 30 measurements of cell nuclei, 2 classes; no fixed test part",
+     .source = "W. H. Wolberg, W. N. Street, O. L. Mangasarian 1995, UCI machine learning repository, "
+               "doi:10.24432/C5DW2B",
+     .licence = "CC BY 4.0"},
+    {.name = "wine",
+     .title = "three cultivars of grapes, from the wine, embedded",
+     .description = "178 wines, 13 chemical measurements, 3 classes; no fixed test part",
+     .source = "M. Forina and others 1991, UCI machine learning repository, doi:10.24432/C5PC7J",
+     .licence = "CC BY 4.0"},
+    {.name = "xor",
+     .title = "two classes that no line separates, points of a plane, generated",
+     .description = "1024 training and 512 test points from four round clouds at (+-1, +-1) of deviation 0.4, 2 classes: "
+                    "whether both coordinates of the cloud have the same sign",
+     .source = "made by Cauchy; after M. Minsky, S. Papert 1969, Perceptrons",
+     .licence = "CC0"},
     {.name = "corners",
      .title = "two equal corners? images of any size, generated",
      .description = "corners-7, corners-9x11, ...: 2048 training and 512 test images of noise, 2 classes: whether the "

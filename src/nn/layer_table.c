@@ -161,6 +161,19 @@ static cy_value build_batch_norm(cy_network *network, cy_value x, const cy_stage
                                                      .momentum = a[NORM_MOMENTUM].real});
 }
 
+/* ---- mixture ---- */
+
+static const char *const mixture_outputs[] = {"classes", "logit", NULL};
+static const cy_argument_row mixture_arguments[] = {
+    {.name = "output", .type = CY_ARGUMENT_CHOICE, .fallback = "classes", .choices = mixture_outputs,
+     .about = "log p(0), log p(1), for cross_entropy; or their difference, for binary_cross_entropy"},
+    {.name = "init", .type = CY_ARGUMENT_INITIALIZER, .fallback = "zeros", .about = "of the mixing parameter"},
+    {.name = NULL}};
+static cy_value build_mixture(cy_network *network, cy_value x, const cy_stage *stage) {
+  return cy_mixture(network, x, (cy_mixture_options){.name = stage->name, .logit = stage->arguments[0].choice == 1,
+                                                     .mixing = stage->arguments[1].initializer});
+}
+
 /* ---- shapes and branches ---- */
 
 static cy_value build_flatten(cy_network *network, cy_value x, const cy_stage *stage) {
@@ -266,6 +279,8 @@ const cy_layer_row cy_layer_rows[] = {
      layer_norm_arguments},
     {"batch_norm", "each channel to mean 0 and variance 1 over the batch, then scale and shift", CY_LAYER_SELF,
      build_batch_norm, batch_norm_arguments},
+    {"mixture", "p(1) = sum pi_k sigmoid(x_k), pi = softmax of a trained parameter: dense(K) -> mixture", CY_LAYER_SELF,
+     build_mixture, mixture_arguments},
     {"flatten", "all axes but the batch become one", CY_LAYER_PLAIN, build_flatten, no_arguments},
     {"reshape", "gives every example another shape", CY_LAYER_PLAIN, build_reshape, reshape_arguments},
 #define CY_IMAGE_LAYER(name, scope, about) {#name, about, scope, cy_build_##name, cy_##name##_arguments},
