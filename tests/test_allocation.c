@@ -242,12 +242,62 @@ static void any_allocation_of_frozen_images_may_fail(void **unused) {
   fail_each_allocation(frozen_images, 100);
 }
 
+/* ---- curvature ---- */
+
+/* Everything that an objective is asked, at its point. */
+static cy_status ask(cy_objective *f, double *x, double *out) {
+  cy_curvature_options options = {.count = 2, .steps = 12, .probes = 2};
+  cy_eigenvalues eigenvalues = {0};
+  cy_density density = {0};
+  cy_estimate trace;
+  cy_difference differences[3];
+  int best;
+  double value;
+  cy_status status = cy_objective_start(f, x);
+  if (status == CY_OK) status = cy_objective_value(f, x, &value);
+  if (status == CY_OK) status = cy_objective_gradient(f, x, &value, out);
+  if (status == CY_OK) status = cy_objective_product(f, CY_GAUSS_NEWTON, x, out, out + cy_objective_size(f));
+  if (status == CY_OK) status = cy_objective_product(f, CY_EMPIRICAL_FISHER, x, out, out + cy_objective_size(f));
+  if (status == CY_OK) status = cy_extreme_eigenvalues(f, x, options, &eigenvalues);
+  if (status == CY_OK) status = cy_spectral_density(f, x, options, &density);
+  if (status == CY_OK) status = cy_trace(f, x, options, &trace, out, NULL);
+  if (status == CY_OK) status = cy_difference_products(f, x, NULL, options, 1e-6, 1, 3, differences, &best);
+  cy_eigenvalues_clear(&eigenvalues);
+  cy_density_clear(&density);
+  return status;
+}
+
+static cy_status curvature(void) {
+  cy_dataset *iris;
+  cy_model *model = NULL;
+  cy_objective *f = NULL;
+  double x[64], out[128];
+  int64_t indices[] = {0, 20, 40, 60, 80, 100, 120};
+  cy_status status = cy_dataset_open("iris", (cy_dataset_options){0}, &iris);
+  if (status == CY_OK) status = cy_model_parse("dense(3) -> batch_norm -> dropout(0.1) -> dense(3)", "", &model);
+  if (status == CY_OK) {
+    cy_model_objective_options options = {.indices = indices, .n = 7, .batch_size = 4, .training = true};
+    status = cy_model_objective_create(model, NULL, iris, options, &f);
+  }
+  if (status == CY_OK) status = cy_objective_size(f) <= 64 ? ask(f, x, out) : CY_INVALID;
+  cy_objective_free(f);
+  cy_model_free(model);
+  cy_dataset_free(iris);
+  return status;
+}
+
+static void any_allocation_of_curvature_may_fail(void **unused) {
+  (void)unused;
+  fail_each_allocation(curvature, 1000);
+}
+
 int main(void) {
   const struct CMUnitTest tests[] = {
     cmocka_unit_test(steps_allocate_nothing),
     cmocka_unit_test(any_allocation_may_fail),
     cmocka_unit_test(any_allocation_of_images_may_fail),
     cmocka_unit_test(any_allocation_of_frozen_images_may_fail),
+    cmocka_unit_test(any_allocation_of_curvature_may_fail),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }
