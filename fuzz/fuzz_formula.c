@@ -1,5 +1,5 @@
-/* libFuzzer target: any bytes as a formula; what follows a byte 0 or ` are its dimensions. What parses must build. From a build
- * folder of meson with clang and -Db_sanitize=address,undefined:
+/* libFuzzer target: any bytes as a formula; what follows a byte 0 or ` are its dimensions. What parses must build.
+ * From a build folder of meson with clang and -Db_sanitize=address,undefined:
  *   clang -g -fsanitize=fuzzer,address,undefined -Iinclude fuzz/fuzz_formula.c <build>/libcauchy.a <libraries> -o fuzz_formula
  *   ./fuzz_formula -max_len=1024 -dict=fuzz/formula.dict */
 #include <cauchy/formula.h>

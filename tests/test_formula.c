@@ -1,5 +1,6 @@
-/* Formulas: values against arithmetic in C, gradients against differences, random formulas against their own evaluation,
- * recurrences against loops; every mistake with its sentence and place; hostile text; allocations that fail. */
+/* Formulas: values against arithmetic in C, gradients against differences, random formulas against their own
+ * evaluation, recurrences against loops; every mistake with its sentence and place; hostile text; allocations that
+ * fail. */
 #include "base/error.h"
 #include "base/random.h"
 
@@ -99,7 +100,8 @@ static computed compute(const cy_formula *f, const given *list) {
   assert_ok(cy_graph_create(&graph));
   assert_ok(cy_formula_build(f, graph, symbols, statements));
   assert_ok(cy_graph_verify(graph));
-  assert_ok(cy_compile(&statements[n_statements - 1], 1, NULL, 0, (cy_program_options){.backend = "reference"}, &program));
+  assert_ok(
+      cy_compile(&statements[n_statements - 1], 1, NULL, 0, (cy_program_options){.backend = "reference"}, &program));
   assert_ok(cy_session_create(program, &session));
   for (int i = 0; i < n; i++) {
     tensors[i] = tensor_of(symbols[i], list);
@@ -352,10 +354,20 @@ static void a_batch_is_the_mean_of_its_rows(void **state) {
 
 static void recurrences_are_written_out(void **state) {
   (void)state;
-  const given list[] = {{"W", {0.5, -1, 0.25, 1}}, {"U", {1, -0.5}}, {"b", {0.1, 0.2}}, {"h[0]", {0.3, -0.2}}, {"x[1]", {1}},
-                        {"x[2]", {-0.5}}, {"x[3]", {2}}, {"y[1]", {0}}, {"y[2]", {1}}, {"y[3]", {0.5}}, {0}};
-  cy_formula *f = parse("h[t] = tanh(W*h[t-1] + U*x[t] + b); L[t] = 0.5*|h[t] - y[t]*b|^2 for t = 1..3\nL = sum(t=1..3, L[t])",
-                        "W:(2,2), U:(2,1), b:2, h[0]:2, x[t]:1, y[t]");
+  const given list[] = {{"W", {0.5, -1, 0.25, 1}},
+                        {"U", {1, -0.5}},
+                        {"b", {0.1, 0.2}},
+                        {"h[0]", {0.3, -0.2}},
+                        {"x[1]", {1}},
+                        {"x[2]", {-0.5}},
+                        {"x[3]", {2}},
+                        {"y[1]", {0}},
+                        {"y[2]", {1}},
+                        {"y[3]", {0.5}},
+                        {0}};
+  cy_formula *f =
+      parse("h[t] = tanh(W*h[t-1] + U*x[t] + b); L[t] = 0.5*|h[t] - y[t]*b|^2 for t = 1..3\nL = sum(t=1..3, L[t])",
+            "W:(2,2), U:(2,1), b:2, h[0]:2, x[t]:1, y[t]");
   static const char *const statements[] = {"h[1]", "L[1]", "h[2]", "L[2]", "h[3]", "L[3]", "L"};
   double h[2] = {0.3, -0.2}, loss = 0;
   for (int t = 1; t <= 3; t++) {
@@ -378,7 +390,8 @@ static void recurrences_may_run_backwards_and_read_rows(void **state) {
   const given list[] = {{"X", {1, 2, 3, 4, 5, 6}}, {"d[4]", {1}}, {"u", {2, -3}}, {"s[0]", {0, 0}}, {0}};
   assert_close("backwards", value_of("d[t] = d[t+1]*2 + t for t = 3..1; d[1]", "d[4]", list).numbers[0],
                ((1 * 2 + 3) * 2 + 2) * 2 + 1);
-  assert_close("rows", value_of("s[t] = s[t-1] + t*X[t-1] for t = 1..3; u'*s[3]", "X:(3,2), s[0]:2, u:2", list).numbers[0],
+  assert_close("rows",
+               value_of("s[t] = s[t-1] + t*X[t-1] for t = 1..3; u'*s[3]", "X:(3,2), s[0]:2, u:2", list).numbers[0],
                2 * (1 + 6 + 15) - 3 * (2 + 8 + 18));
 }
 
@@ -431,12 +444,35 @@ static void gradient_equals_differences(const char *text, const char *dims, cons
 static void gradients_equal_differences(void **state) {
   (void)state;
   static const char *const texts[] = {
-      "z^2 + 0.8*z - 0.5", "z^a", "exp(a)*log(z)/sqrt(z)", "sin(z)*cos(a)*tanh(z*a)", "sigmoid(a)*softplus(z)", "erf(a)/z",
-      "prelu(a, z) + prelu(z, a)", "max(a, z)*min(a, z)", "relu(z)*|a|", "|x|^2*|y|", "|x|_1 + norm(W)^3",
-      "u'*W*x", "sum(W*W')", "sum((X*W' + b).^2)", "dot(X - x, W)", "mean(tanh(X - column(u)))", "sum(mean(X, 0).^2)",
-      "|sum(X, 1) - u|^2", "-log(softmax(W*x .* u))[k] + z*a", "-log(softmax(x)[k])", "-mean(log(softmax(X))[l])",
-      "-log(sigmoid(a)) - log(1 - sigmoid(z))", "logsumexp(x) - log(sum(exp(y)))", "max(x)*min(y)",
-      "dot(softmax(x), y)", "|softmax(X) - onehot(l, d)|^2", "x[k]*x[0]*y[1]", "dot(W[1], W[0])*W[1,2]", "sum(u*x' .* W)",
+      "z^2 + 0.8*z - 0.5",
+      "z^a",
+      "exp(a)*log(z)/sqrt(z)",
+      "sin(z)*cos(a)*tanh(z*a)",
+      "sigmoid(a)*softplus(z)",
+      "erf(a)/z",
+      "prelu(a, z) + prelu(z, a)",
+      "max(a, z)*min(a, z)",
+      "relu(z)*|a|",
+      "|x|^2*|y|",
+      "|x|_1 + norm(W)^3",
+      "u'*W*x",
+      "sum(W*W')",
+      "sum((X*W' + b).^2)",
+      "dot(X - x, W)",
+      "mean(tanh(X - column(u)))",
+      "sum(mean(X, 0).^2)",
+      "|sum(X, 1) - u|^2",
+      "-log(softmax(W*x .* u))[k] + z*a",
+      "-log(softmax(x)[k])",
+      "-mean(log(softmax(X))[l])",
+      "-log(sigmoid(a)) - log(1 - sigmoid(z))",
+      "logsumexp(x) - log(sum(exp(y)))",
+      "max(x)*min(y)",
+      "dot(softmax(x), y)",
+      "|softmax(X) - onehot(l, d)|^2",
+      "x[k]*x[0]*y[1]",
+      "dot(W[1], W[0])*W[1,2]",
+      "sum(u*x' .* W)",
       "m = mean(x); v = mean((x - m)^2); s = (x - m)/sqrt(v + 0.001); dot(s*z + a, y)",
       "p[t] = tanh(p[t-1] + z) for t = 1..4; p[4]*p[2]",
   };
@@ -528,7 +564,8 @@ static void random_formulas_mean_what_they_say(void **state) {
     double expected = write_random(&w, 0, 5);
     if (!isfinite(expected) || fabs(expected) > 1e6) continue;
     double value = value_of(w.text, NULL, list).numbers[0];
-    if (!(fabs(value - expected) <= 1e-9 * fmax(1, fabs(expected)))) fail_msg("%s = %.17g, not %.17g", w.text, value, expected);
+    if (!(fabs(value - expected) <= 1e-9 * fmax(1, fabs(expected))))
+      fail_msg("%s = %.17g, not %.17g", w.text, value, expected);
   }
 }
 
@@ -549,8 +586,9 @@ static void mistakes_are_named_with_their_place(void **state) {
       {"x + (y - z)", "x:3, y:3, z:4", "formula:1:8: y - z: y is (3) and z is (4): the dimensions 3 and 4 differ"},
       {"(x + y) * X", "x:d, y:d, X:(n,m)",
        "formula:1:9: (x + y) * X: (x + y) is (d) and X is (n, m): the inner dimensions 1 and n differ"},
-      {"x * y", "x:d, y:d", "formula:1:3: x * y: x is (d) and y is (d): two columns; dot(x, y) is a number, x .* y a vector, "
-                            "x * y' a matrix"},
+      {"x * y", "x:d, y:d",
+       "formula:1:3: x * y: x is (d) and y is (d): two columns; dot(x, y) is a number, x .* y a vector, "
+       "x * y' a matrix"},
       {"x * y", "x:d, y:e", "two columns; x * y' is a matrix"},
       {"g * X", "g:d, X:(n,d)", "a column times a matrix; element by element it is g .* X"},
       {"x * W", "x:d, W:(d,n)", "a column times a matrix; the row is x' * W"},
@@ -569,7 +607,8 @@ static void mistakes_are_named_with_their_place(void **state) {
       {"x[0,1]", "x:3", "x is (3): it takes one subscript, not two"},
       {"x[a]", "x:3, a", "a subscript is a whole number or a symbol declared as index"},
       {"x[1.5]", "x:3", "expected a whole number"},
-      {"log(softmax(x))[y]", "x:m, y:index(n)", "x)) is (m) and y is indices (n): one index per row picks from a matrix"},
+      {"log(softmax(x))[y]", "x:m, y:index(n)",
+       "x)) is (m) and y is indices (n): one index per row picks from a matrix"},
       {"log(O)[y]", "O:(m,k), y:index(n)", "log(O) is (m, k) and y is indices (n): the dimensions m and n differ"},
       {"y + 1", "y:index", "y is an index, not a number: it picks elements, as in a[y]"},
       {"exp(y)", "y:index", "y is an index"},
@@ -758,9 +797,11 @@ static void every_prefix_and_every_change_ends(void **state) {
 
 static void random_words_end(void **state) {
   (void)state;
-  static const char *const words[] = {"x", "W", "y", "h", "t", "(", ")", "[", "]", "|", "+", "-", "*", ".*", "/", "^", "'", "=",
-                                      ";", "\n", ",", "..", "1", "0", "2.5", "sum", "for", "softmax", "exp", "log", "norm", "max",
-                                      "onehot", "[t]", "sum(t=1..3,", "for t = 1..3", "[0]", "_1", "^T", "h[t] =", "h[t-1]"};
+  static const char *const words[] = {
+      "x",   "W",   "y",   "h",       "t",     "(",   ")",    "[",   "]",      "|",   "+",           "-",
+      "*",   ".*",  "/",   "^",       "'",     "=",   ";",    "\n",  ",",      "..",  "1",           "0",
+      "2.5", "sum", "for", "softmax", "exp",   "log", "norm", "max", "onehot", "[t]", "sum(t=1..3,", "for t = 1..3",
+      "[0]", "_1",  "^T",  "h[t] =",  "h[t-1]"};
   static writer w;
   w.rng = cy_rng_make(5, 0);
   for (int i = 0; i < 20000; i++) {

@@ -1,5 +1,5 @@
-/* `cauchy minimize` as students meet it: coursework E2.3 (system S18) comes out of the command, steps that diverge are explained by
- * the curvature, methods are compared and drawn, and what cannot be done is refused in one line. */
+/* `cauchy minimize` as students meet it: coursework E2.3 (system S18) comes out of the command, steps that diverge
+ * are explained by the curvature, methods are compared and drawn, and what cannot be done is refused in one line. */
 #include "cauchy_config.h"
 #include "command.h"
 
@@ -18,9 +18,11 @@ static void minimum_of_the_course(void **state) {
                     "   0            4         18.7         8.8                \n"
                     "   1         3.12      11.7304        7.04      0.88   0.1\n"
                     "   2        2.416     7.269856        5.63     0.704   0.1\n");
-  assert_holds(out, "\nconverged after 93 iterations: f = -0.66 at x = -0.4 (|gradient| 8.5e-09)\n"
-                    "curvature there: 2\n"
-                    "the rate of plain gradient descent must be below 2/lambda_max = 1; 1/lambda_max = 0.5 is Newton's step\n");
+  assert_holds(
+      out,
+      "\nconverged after 93 iterations: f = -0.66 at x = -0.4 (|gradient| 8.5e-09)\n"
+      "curvature there: 2\n"
+      "the rate of plain gradient descent must be below 2/lambda_max = 1; 1/lambda_max = 0.5 is Newton's step\n");
   assert_holds(out, "\n  20 "); /* thinned */
   assert_null(strstr(out, "\n  21 "));
 }
@@ -67,7 +69,8 @@ static void divergence_is_explained_by_the_curvature(void **state) {
           "the rate 0.8 exceeds 2(1+m)/((1+2m) lambda_max) = 0.678571 (curvature 2)\n");
   diverge("minimize '-x^2' --from x=1", "diverged after");
   diverge("minimize 'x - log(x)' --from x=4 --rate 5",
-          "step 6 leaves where the function is defined: formula:1:5: log(x) is undefined at x = -0.459143: the logarithm of "
+          "step 6 leaves where the function is defined: formula:1:5: log(x) is undefined at x = -0.459143: the "
+          "logarithm of "
           "-0.459143\n");
   assert_holds(succeed("minimize 'x^2' --from x=1 --rate 1 --iterations 20"),
                "the rate 1 is not below 2/lambda_max = 1 (curvature 2): the steps never settle\n");
@@ -103,13 +106,17 @@ static void saddles_are_no_minima(void **state) {
 
 static void vectors_and_given_symbols(void **state) {
   (void)state;
-  assert_holds(succeed("minimize '0.5*|A*w - b|^2' --dimensions 'A:(n,d), w:d, b:n' --from w=0,0 --given A=2,0,0,4,b=2,8 "
-                       "--method newton"),
-               "f = 0 at w = (1, 2)");
+  assert_holds(
+      succeed("minimize '0.5*|A*w - b|^2' --dimensions 'A:(n,d), w:d, b:n' --from w=0,0 --given A=2,0,0,4,b=2,8 "
+              "--method newton"),
+      "f = 0 at w = (1, 2)");
   assert_holds(succeed("minimize '|w - c|^2' --from w=1,2,3 --given c=3,2,1 --method lbfgs"), "at w = (3, 2, 1)");
-  assert_holds(succeed("minimize '-log(softmax(o))[y] + 0.5*|o|^2' --dimensions 'o:m, y:index' --from o=0,0,0 --given y=1 "
-                       "--method newton"), "converged after");
-  assert_holds(succeed("minimize '(x[0]-1)^2 + (x[1]+2)^2 + x[2]^2' --from x=0,0,5 --method newton"), "at x = (1, -2, 0)");
+  assert_holds(
+      succeed("minimize '-log(softmax(o))[y] + 0.5*|o|^2' --dimensions 'o:m, y:index' --from o=0,0,0 --given y=1 "
+              "--method newton"),
+      "converged after");
+  assert_holds(succeed("minimize '(x[0]-1)^2 + (x[1]+2)^2 + x[2]^2' --from x=0,0,5 --method newton"),
+               "at x = (1, -2, 0)");
   assert_holds(succeed("minimize '|w|^2' --from w=1,2,3,4,5,6,7,8 --method newton"), "w[2]  ...");
 }
 
@@ -192,9 +199,11 @@ static void mistakes_are_one_line(void **state) {
   refuse("minimize 'W*x' --dimensions 'W:(2,3), x:2' --from x=1,1 --given W=1,2,3,4,5,6",
          "formula:1:2: W * x: W is (2, 3) and x is (2): the inner dimensions 3 and 2 differ");
   refuse("minimize '|x|^2' --dimensions x:3 --from x=1,2", "x is a vector of 3: it takes 3 numbers, not 2");
-  refuse("minimize '|x|^2 + |y|^2' --dimensions x:d,y:d --from x=1,2,y=1,2,3", "y is a vector of 2: it takes 2 numbers, not 3");
+  refuse("minimize '|x|^2 + |y|^2' --dimensions x:d,y:d --from x=1,2,y=1,2,3",
+         "y is a vector of 2: it takes 2 numbers, not 3");
   refuse("minimize 'x[y]' --dimensions x:2,y:index --from x=1,2,y=1", "y is an index: --given y=... holds it");
-  refuse("minimize 'x[y]' --dimensions x:2,y:index --from x=1,2 --given y=1.5", "y is an index: 1.5 is no whole number from 0");
+  refuse("minimize 'x[y]' --dimensions x:2,y:index --from x=1,2 --given y=1.5",
+         "y is an index: 1.5 is no whole number from 0");
   refuse("minimize 'x^2' --from x=1 --method newtn", "there is no method \"newtn\"; did you mean \"newton\"?");
   refuse("minimize 'x^2' --from x=1 --method gd,gd", "--method names gd twice");
   refuse("minimize 'x^2' --from x=1 --rate 0", "option --rate takes a number above 0");
@@ -203,7 +212,8 @@ static void mistakes_are_one_line(void **state) {
   refuse("minimize 'x^2' --from x=1 --iterations 0", "--iterations takes a whole number");
   refuse("minimize 'x^2' --from x=1 --plot path.gif", "must end in .png or .svg");
   refuse("minimize 'x^2 +' --from x=1", "formula:1:6: expected a value, found the end");
-  refuse("minimize 'weight^2 + wieght' --dimensions weight --from weight=1", "unknown symbol \"wieght\"; did you mean \"weight\"?");
+  refuse("minimize 'weight^2 + wieght' --dimensions weight --from weight=1",
+         "unknown symbol \"wieght\"; did you mean \"weight\"?");
 }
 
 static void help_has_examples(void **state) {

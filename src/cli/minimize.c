@@ -18,7 +18,8 @@ static cy_status read_real(const cli_arguments *a, const char *name, double *val
   char *end;
   if (!text) return CY_OK;
   *value = strtod(text, &end);
-  if (end == text || *end || !isfinite(*value)) return cy_fail(CY_INVALID, "option %s takes a number, not \"%s\"", name, text);
+  if (end == text || *end || !isfinite(*value))
+    return cy_fail(CY_INVALID, "option %s takes a number, not \"%s\"", name, text);
   if (*value <= 0) return cy_fail(CY_INVALID, "option %s takes a number above 0, not %s", name, text);
   return CY_OK;
 }
@@ -50,8 +51,9 @@ static cy_status find_method(const char *word, size_t length, const char **metho
   }
   snprintf(wrong, sizeof wrong, "%.*s", (int)(length < 60 ? length : 60), word);
   cli_hint(wrong, names, n, hint);
-  cy_status status = list.failed ? cy_no_memory()
-                                 : cy_fail(CY_INVALID, "there is no method \"%s\"%s (methods: %s)", wrong, hint, list.data);
+  cy_status status = list.failed
+                         ? cy_no_memory()
+                         : cy_fail(CY_INVALID, "there is no method \"%s\"%s (methods: %s)", wrong, hint, list.data);
   cy_text_clear(&list);
   return status;
 }
@@ -86,8 +88,8 @@ static cy_status picture_paths(const char *path, const char **png, const char **
 
 /* ---- pictures ---- */
 
-static cy_status plot_both(const cli_function *f, const cli_course *courses, int n, const char *formula, const char *folder,
-                           const char *name, bool path) {
+static cy_status plot_both(const cli_function *f, const cli_course *courses, int n, const char *formula,
+                           const char *folder, const char *name, bool path) {
   char png_name[32], svg_name[32];
   snprintf(png_name, sizeof png_name, "%s.png", name);
   snprintf(svg_name, sizeof svg_name, "%s.svg", name);
@@ -152,8 +154,8 @@ static cy_status show(const cli_arguments *a, const cli_function *f, const cli_c
   return cli_courses_compare(courses, n);
 }
 
-/* What the option --rate means differs: methods that search along a line know their first step better, and beside others they
- * take it. */
+/* What the option --rate means differs: methods that search along a line know their first step better, and beside
+ * others they take it. */
 static bool searches(const char *method) {
   static const char *const plain[] = {"gd", "momentum", "nesterov", "adam"};
   for (size_t i = 0; i < sizeof plain / sizeof *plain; i++)

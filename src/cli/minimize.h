@@ -1,5 +1,5 @@
-/* What `cauchy minimize` is made of: points written on the command line, a formula as a function of a vector, and the courses
- * that methods take on it. */
+/* What `cauchy minimize` is made of: points written on the command line, a formula as a function of a vector, and the
+ * courses that methods take on it. */
 #ifndef CY_CLI_MINIMIZE_H
 #define CY_CLI_MINIMIZE_H
 
@@ -78,11 +78,12 @@ void cli_course_clear(cli_course *course);
 CY_MUST_CHECK cy_status cli_course_print(const cli_function *function, const cli_course *course);
 CY_MUST_CHECK cy_status cli_courses_compare(const cli_course *courses, int n);
 const char *cli_end_name(cy_minimize_end end); /* "converged" */
-CY_MUST_CHECK cy_status cli_courses_json(const cli_function *function, const cli_course *courses, int n, const char *formula);
+CY_MUST_CHECK cy_status cli_courses_json(const cli_function *function, const cli_course *courses, int n,
+                                         const char *formula);
 
 /* title: the formula. Of one or two numbers the path; of more the values, by iteration. */
-CY_MUST_CHECK cy_status cli_courses_plot(const cli_function *function, const cli_course *courses, int n, const char *title,
-                                         const char *png, const char *svg);
+CY_MUST_CHECK cy_status cli_courses_plot(const cli_function *function, const cli_course *courses, int n,
+                                         const char *title, const char *png, const char *svg);
 CY_MUST_CHECK cy_status cli_courses_plot_values(const cli_course *courses, int n, const char *title, const char *png,
                                                 const char *svg);
 

@@ -1,5 +1,5 @@
-/* One method's course: it is run, every iterate is kept, and the curvature where it ends, or where it begins to diverge, is
- * looked at. */
+/* One method's course: it is run, every iterate is kept, and the curvature where it ends, or where it begins to
+ * diverge, is looked at. */
 #include "cli/minimize.h"
 
 #include <inttypes.h>
@@ -88,7 +88,8 @@ static cy_status find_eigenvalues(const cli_function *f, const double *x, double
   cy_eigenvalues found;
   *low = *high = NAN;
   *converged = false;
-  cy_status status = cy_extreme_eigenvalues(f->objective, x, (cy_curvature_options){.seed = 1, .tolerance = 1e-9}, &found);
+  cy_status status =
+      cy_extreme_eigenvalues(f->objective, x, (cy_curvature_options){.seed = 1, .tolerance = 1e-9}, &found);
   if (status == CY_NOT_FINITE) return CY_OK;
   CY_TRY(status);
   *low = found.smallest[0].value;
@@ -98,8 +99,9 @@ static cy_status find_eigenvalues(const cli_function *f, const double *x, double
   return CY_OK;
 }
 
-/* Methods of a fixed rate are stable on a quadratic of curvature lambda for rates below factor / lambda: 2 of gradient descent,
- * 2 (1 + m) of heavy-ball momentum, 2 (1 + m) / (1 + 2 m) of Nesterov's (as cy_minimize writes them). 0: no such bound. */
+/* Methods of a fixed rate are stable on a quadratic of curvature lambda for rates below factor / lambda: 2 of
+ * gradient descent, 2 (1 + m) of heavy-ball momentum, 2 (1 + m) / (1 + 2 m) of Nesterov's (as cy_minimize writes
+ * them). 0: no such bound. */
 static double stability_factor(const cli_course *c, const char **text) {
   double m = c->options.momentum ? c->options.momentum : 0.9;
   *text = "";
@@ -159,12 +161,17 @@ static cy_status explain_growth(const cli_function *f, cli_course *c) {
                    factor / high, high);
   CY_TRY(curvature_along(f, c, k, &along));
   if (rate > factor / along && along > 0)
-    return explain(c, "step %zu diverges: the rate %.6g is below %s = %.6g where the step begins, but the curvature grows on the "
-                   "way: its mean along the step is %.6g, which allows %.6g", k + 1, rate, bound, factor / high, along,
-                   factor / along);
-  return high <= 0 ? explain(c, "from step %zu on every step leads further away: there is no positive curvature (lambda_max = "
-                             "%.6g): the function may have no minimum", k + 1, high)
-                   : CY_OK;
+    return explain(
+        c,
+        "step %zu diverges: the rate %.6g is below %s = %.6g where the step begins, but the curvature grows on the "
+        "way: its mean along the step is %.6g, which allows %.6g",
+        k + 1, rate, bound, factor / high, along, factor / along);
+  return high <= 0
+             ? explain(c,
+                       "from step %zu on every step leads further away: there is no positive curvature (lambda_max = "
+                       "%.6g): the function may have no minimum",
+                       k + 1, high)
+             : CY_OK;
 }
 
 /* Values that neither grow nor fall at the largest curvature's bound: x jumps to and fro. */

@@ -1,5 +1,5 @@
-/* A formula and a point become a function of a vector: dimensions follow from how many numbers each symbol is given, the symbols
- * of --from are its variables, and those of --given are held. */
+/* A formula and a point become a function of a vector: dimensions follow from how many numbers each symbol is given,
+ * the symbols of --from are its variables, and those of --given are held. */
 #include "cli/minimize.h"
 
 #include <inttypes.h>
@@ -39,7 +39,8 @@ static bool is_set(const char *const *set, int n, const char *name) {
   return false;
 }
 
-/* A name takes the extent that the numbers of a symbol tell: of vectors first, then of matrices with one extent known. */
+/* A name takes the extent that the numbers of a symbol tell: of vectors first, then of matrices with one extent
+ * known. */
 static cy_status extents_of_lists(cli_function *f) {
   const char *set[64];
   int n_set = 0;
@@ -74,8 +75,10 @@ static cy_status check_count(const cli_function *f, int i) {
   }
   if (a->n == needed) return CY_OK;
   return cy_fail(CY_INVALID, "%s is %s%s: it takes %" PRId64 " number%s, not %" PRId64, a->name,
-                 rank == 0 ? "a number" : rank == 1 ? "a vector of " : "a matrix of ", shape, needed, needed == 1 ? "" : "s",
-                 a->n);
+                 rank == 0   ? "a number"
+                 : rank == 1 ? "a vector of "
+                             : "a matrix of ",
+                 shape, needed, needed == 1 ? "" : "s", a->n);
 }
 
 /* ---- symbols and lists ---- */
@@ -99,7 +102,8 @@ static cy_status check_lists(const cli_function *f) {
     int symbol = symbol_index(f, f->from.items[i].name);
     if (symbol < 0) return unknown_name(f, "--from", f->from.items[i].name);
     if (cy_formula_symbol_is_index(f->formula, symbol))
-      return cy_fail(CY_INVALID, "%s is an index: --given %s=... holds it", f->from.items[i].name, f->from.items[i].name);
+      return cy_fail(CY_INVALID, "%s is an index: --given %s=... holds it", f->from.items[i].name,
+                     f->from.items[i].name);
     if (cli_assignment_find(&f->given, f->from.items[i].name))
       return cy_fail(CY_INVALID, "%s is both in --from and in --given", f->from.items[i].name);
   }
@@ -153,8 +157,8 @@ static cy_status make_objective(cli_function *f, cy_value loss, const cy_value *
   for (int i = 0; i < shape.rank; i++) count *= shape.dim[i];
   if (count != 1) {
     snprintf(text, sizeof text, shape.rank == 1 ? "%" PRId64 : "%" PRId64 " x %" PRId64, shape.dim[0], shape.dim[1]);
-    return cy_fail(CY_INVALID, "the formula's value is %s numbers; only one can be minimised (its sum(...) or |...|^2, say)",
-                   text);
+    return cy_fail(CY_INVALID,
+                   "the formula's value is %s numbers; only one can be minimised (its sum(...) or |...|^2, say)", text);
   }
   graph.loss = cy_reshape(loss, (cy_shape){0});
   for (size_t i = 0; i < f->from.n; i++) variables[i] = symbols[f->order[i]];
@@ -258,7 +262,8 @@ char *cli_point_text(const cli_function *f, const double *x) {
     for (int64_t k = 0; k < n; k++) {
       bool left_out = n > SHOWN && k >= SHOWN - 2 && k < n - 1;
       if (left_out && k == SHOWN - 2) cy_text_add(&out, ", ...");
-      if (!left_out) cy_text_add(&out, "%s%.6g", k ? ", " : "", fabs(x[k]) <= 1e-14 * largest ? 0 : x[k]); /* rounding */
+      if (!left_out)
+        cy_text_add(&out, "%s%.6g", k ? ", " : "", fabs(x[k]) <= 1e-14 * largest ? 0 : x[k]); /* rounding */
     }
     if (list) cy_text_add(&out, ")");
     x += n;

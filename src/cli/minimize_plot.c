@@ -74,7 +74,8 @@ static cy_status copy_values(const cli_course *c, double lowest, cy_plot_series 
   return CY_OK;
 }
 
-cy_status cli_courses_plot_values(const cli_course *courses, int n, const char *title, const char *png, const char *svg) {
+cy_status cli_courses_plot_values(const cli_course *courses, int n, const char *title, const char *png,
+                                  const char *svg) {
   char names[MAX_PATHS][NAME_SIZE];
   cy_plot_series values[MAX_PATHS] = {0}, gradients[MAX_PATHS] = {0};
   cy_plot_panel panels[] = {{.y_label = "f above the lowest", .series = values, .n_series = n, .log_y = true},

@@ -122,8 +122,10 @@ static cy_status print_end(const cli_function *f, const cli_course *c) {
     printf("converged after %" PRId64 " iteration%s: f = %.6g at %s (|gradient| %.2g)\n", r->iterations,
            plural(r->iterations), without_sign(r->value), point, r->gradient_norm);
   else if (r->end == CY_MINIMIZE_STALLED)
-    printf("stopped after %" PRId64 " iteration%s, where no step lowers f in floating-point numbers: f = %.6g at %s (|gradient| "
-           "%.2g)\n", r->iterations, plural(r->iterations), without_sign(r->value), point, r->gradient_norm);
+    printf("stopped after %" PRId64
+           " iteration%s, where no step lowers f in floating-point numbers: f = %.6g at %s (|gradient| "
+           "%.2g)\n",
+           r->iterations, plural(r->iterations), without_sign(r->value), point, r->gradient_norm);
   else
     printf("%s after %" PRId64 " iteration%s: the lowest was f = %.6g at %s (|gradient| %.2g)\n", cli_end_name(r->end),
            r->iterations, plural(r->iterations), without_sign(r->value), point, r->gradient_norm);
@@ -142,8 +144,8 @@ static void print_step_bounds(const cli_function *f, const cli_course *c) {
   printf("the rate of plain gradient descent must be below 2/lambda_max = %.6g", 2 / high);
   if (f->n == 1) printf("; 1/lambda_max = %.6g is Newton's step\n", 1 / high);
   else if (low > 0 && !is_flat(c, low))
-    printf("; 2/(lambda_min + lambda_max) = %.6g is best,\nand leaves %.6g of the error at each step\n", 2 / (low + high),
-           (high - low) / (high + low));
+    printf("; 2/(lambda_min + lambda_max) = %.6g is best,\nand leaves %.6g of the error at each step\n",
+           2 / (low + high), (high - low) / (high + low));
   else printf("\n");
 }
 
@@ -154,7 +156,10 @@ static void print_curvature(const cli_function *f, const cli_course *c) {
   if (f->n == 1) printf("curvature there: %.6g", high);
   else printf("curvature there: lambda_min = %.6g, lambda_max = %.6g", low, high);
   if (f->n > 1 && low > 0 && !is_flat(c, low)) printf(" (condition number %.6g)", high / low);
-  printf("%s\n", flat ? ", flat" : minimum ? "" : f->n == 1 || high <= 0 ? ": no minimum" : ": no minimum, but a saddle");
+  printf("%s\n", flat                     ? ", flat"
+                 : minimum                ? ""
+                 : f->n == 1 || high <= 0 ? ": no minimum"
+                                          : ": no minimum, but a saddle");
   if (high > 0) print_step_bounds(f, c);
 }
 

@@ -20,7 +20,9 @@ static cy_value number(const builder *b, double value) { return cy_scalar(b->gra
 /* ---- what is built as one ---- */
 
 static const cy_expression *behind(const builder *b, const cy_expression *e) { return cy_expression_behind(b->f, e); }
-static bool calls(const builder *b, const cy_expression *e, cy_function_id id) { return cy_expression_calls(b->f, e, id); }
+static bool calls(const builder *b, const cy_expression *e, cy_function_id id) {
+  return cy_expression_calls(b->f, e, id);
+}
 static const cy_expression *argument(const builder *b, const cy_expression *e) { return behind(b, e)->operand[0]; }
 
 static bool is_number(const builder *b, const cy_expression *e, double value) {
@@ -60,7 +62,8 @@ static cy_value special_log(const builder *b, const cy_expression *operand) {
 
 /* |x|^2, norm(x)^2. */
 static bool is_squared_length(const builder *b, const cy_expression *e) {
-  return is_number(b, e->operand[1], 2) && (calls(b, e->operand[0], CY_FUNCTION_NORM) || calls(b, e->operand[0], CY_FUNCTION_ABS));
+  return is_number(b, e->operand[1], 2) &&
+         (calls(b, e->operand[0], CY_FUNCTION_NORM) || calls(b, e->operand[0], CY_FUNCTION_ABS));
 }
 
 static cy_value power(const builder *b, const cy_expression *e) {
@@ -125,7 +128,8 @@ static cy_value call(const builder *b, const cy_expression *e) {
   }
   cy_value a = build(b, e->operand[0]);
   if (e->n == 2) return function->binary(a, build(b, e->operand[1]));
-  if (function->id == CY_FUNCTION_ONEHOT) return cy_one_hot(a, cy_dim_extent(b->f, e->dims.dim[e->dims.rank - 1]), CY_F64);
+  if (function->id == CY_FUNCTION_ONEHOT)
+    return cy_one_hot(a, cy_dim_extent(b->f, e->dims.dim[e->dims.rank - 1]), CY_F64);
   if (function->id == CY_FUNCTION_COLUMN) return cy_reshape(a, cy_dims_shape(b->f, e->dims));
   if (function->unary) return function->unary(a);
   return function->reduce(a, e->axis < 0 ? NULL : &e->axis, e->axis < 0 ? 0 : 1, false);
@@ -140,7 +144,8 @@ static cy_value make(const builder *b, const cy_expression *e) {
     case CY_EXPRESSION_SYMBOL: return b->symbols[e->id];
     case CY_EXPRESSION_STATEMENT: return b->statements[e->id];
     case CY_EXPRESSION_DIMENSION: return number(b, (double)cy_dim_extent(b->f, (cy_dim){.name = e->id}));
-    case CY_EXPRESSION_NEGATE: return o[0]->kind == CY_EXPRESSION_NUMBER ? number(b, -o[0]->number) : cy_neg(build(b, o[0]));
+    case CY_EXPRESSION_NEGATE:
+      return o[0]->kind == CY_EXPRESSION_NUMBER ? number(b, -o[0]->number) : cy_neg(build(b, o[0]));
     case CY_EXPRESSION_ADD: return cy_add(build(b, o[0]), build(b, o[1]));
     case CY_EXPRESSION_SUBTRACT: return cy_sub(build(b, o[0]), build(b, o[1]));
     case CY_EXPRESSION_MULTIPLY: return cy_mul(build(b, o[0]), build(b, o[1]));

@@ -88,7 +88,8 @@ static cy_status read_list(reader *r, cy_dims *dims) {
   if (accept(r, ")")) return CY_OK;
   do {
     if (dims->rank == 2)
-      return cy_source_fail(&r->source, peek(r)->start, "a symbol has at most two dimensions: a matrix (rows, columns)");
+      return cy_source_fail(&r->source, peek(r)->start,
+                            "a symbol has at most two dimensions: a matrix (rows, columns)");
     CY_TRY(read_dim(r, &dims->dim[dims->rank++]));
   } while (accept(r, ","));
   return accept(r, ")") ? CY_OK : expected(r, "',' or ')'");

@@ -1,5 +1,5 @@
-/* Where a formula is undefined: every part of it is computed at a point, and the first whose value is no finite number although
- * its operands' are is named, with the number that it does not take. */
+/* Where a formula is undefined: every part of it is computed at a point, and the first whose value is no finite
+ * number although its operands' are is named, with the number that it does not take. */
 #include "formula/build.h"
 
 #include <cauchy/program.h>
@@ -55,7 +55,8 @@ static cy_status collect_outputs(examination *x) {
 
 /* Symbols of parts that no value is computed from are not bound. */
 static cy_status bind(examination *x) {
-  for (size_t i = 0; i < x->f->symbols.n; i++) CY_TRY(cy_session_bind(x->session, x->f->symbols.items[i].name, x->symbols[i]));
+  for (size_t i = 0; i < x->f->symbols.n; i++)
+    CY_TRY(cy_session_bind(x->session, x->f->symbols.items[i].name, x->symbols[i]));
   return CY_OK;
 }
 
@@ -97,7 +98,8 @@ static int64_t first_bad(const cy_tensor *t) {
 /* The number of operand k that belongs to element i of the whole; NaN if that is not simply one. */
 static double operand_at(const examination *x, const cy_expression *e, int k, int64_t i) {
   const cy_tensor *t = k < e->n ? numbers_of(x, e->operand[k]) : NULL, *whole = numbers_of(x, e);
-  if (k < e->n && e->operand[k]->kind == CY_EXPRESSION_NUMBER) return e->operand[k]->number; /* built as part of the whole */
+  if (k < e->n && e->operand[k]->kind == CY_EXPRESSION_NUMBER)
+    return e->operand[k]->number; /* built as part of the whole */
   if (!t) return NAN;
   if (cy_tensor_count(t) == 1) return cy_tensor_at(t, 0);
   return cy_tensor_count(t) == cy_tensor_count(whole) ? cy_tensor_at(t, i) : NAN;
@@ -126,9 +128,11 @@ static void describe_point(const examination *x, char text[REASON]) {
   for (size_t i = 0; i < symbols->n && length < REASON; i++) {
     int64_t n = cy_tensor_count(x->symbols[i]);
     if (symbols->n > 4 || n > 4) continue;
-    length += snprintf(text + length, (size_t)(REASON - length), "%s%.40s = ", length ? ", " : " at ", symbols->items[i].name);
+    length += snprintf(text + length, (size_t)(REASON - length), "%s%.40s = ", length ? ", " : " at ",
+                       symbols->items[i].name);
     for (int64_t k = 0; k < n && length < REASON; k++)
-      length += snprintf(text + length, (size_t)(REASON - length), "%s%.6g", k ? "," : "", cy_tensor_at(x->symbols[i], k));
+      length +=
+          snprintf(text + length, (size_t)(REASON - length), "%s%.6g", k ? "," : "", cy_tensor_at(x->symbols[i], k));
   }
 }
 
@@ -136,7 +140,8 @@ static cy_status refuse(const examination *x, const cy_expression *e, int64_t i)
   char text[CY_EXPRESSION_TEXT], point[REASON], reason[REASON];
   explain(x, e, i, reason);
   describe_point(x, point);
-  return cy_source_fail(&x->f->source, e->at, "%s is undefined%s: %s", cy_expression_text(x->f, e, text), point, reason);
+  return cy_source_fail(&x->f->source, e->at, "%s is undefined%s: %s", cy_expression_text(x->f, e, text), point,
+                        reason);
 }
 
 /* Operands first, so that the innermost is named. */

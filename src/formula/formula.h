@@ -1,5 +1,6 @@
-/* Formulas as trees: statements whose expressions know their dimensions and their place in the text. The parser makes them,
- * checked; build.c reads them into graphs, and derivations read them as mathematics. A tree is never changed. */
+/* Formulas as trees: statements whose expressions know their dimensions and their place in the text. The parser makes
+ * them, checked; build.c reads them into graphs, and derivations read them as mathematics. A tree is never
+ * changed. */
 #ifndef CY_FORMULA_FORMULA_H
 #define CY_FORMULA_FORMULA_H
 
@@ -14,8 +15,8 @@ typedef struct cy_dim {
   int64_t number;
 } cy_dim;
 
-/* Of a value: a number (rank 0), a vector or a matrix. A row is a transposed vector, (1, d): only products tell it from the
- * vector, and a graph keeps both as [d]. */
+/* Of a value: a number (rank 0), a vector or a matrix. A row is a transposed vector, (1, d): only products tell it
+ * from the vector, and a graph keeps both as [d]. */
 typedef struct cy_dims {
   int rank;   /* 0, 1, 2 */
   bool row;   /* rank 1 */
@@ -68,9 +69,9 @@ typedef enum cy_expression_kind {
   CY_EXPRESSION_POWER,
   CY_EXPRESSION_PRODUCT,   /* of matrices, vectors and rows: both operands have rank 1 or 2 */
   CY_EXPRESSION_TRANSPOSE,
-  CY_EXPRESSION_ELEMENT,   /* operand[0] at the subscripts operand[1], operand[2] (or NULL), counted from 0. A subscript is a NUMBER
-                            * or an index SYMBOL. Of a vector: a number. Of a matrix with one subscript: that row, or
-                            * with indices (n) one element of each row; with two: a number */
+  CY_EXPRESSION_ELEMENT,   /* operand[0] at the subscripts operand[1], operand[2] (or NULL), counted from 0. A
+                            * subscript is a NUMBER or an index SYMBOL. Of a vector: a number. Of a matrix with one
+                            * subscript: that row, or with indices (n) one element of each row; with two: a number */
   CY_EXPRESSION_CALL,      /* function of the operands */
 } cy_expression_kind;
 

@@ -1,5 +1,5 @@
-/* The functions of the language: a row per name. Their values as graph operations stand here; that log(softmax(o)) and the like
- * are built as one is build.c's. */
+/* The functions of the language: a row per name. Their values as graph operations stand here; that log(softmax(o))
+ * and the like are built as one is build.c's. */
 #include "formula/formula.h"
 
 #include <cauchy/ops.h>
@@ -51,8 +51,10 @@ static const cy_function functions[] = {
      "sum(x) of all elements; sum(X, 0) over the rows, sum(X, 1) over the columns; sum(t=1..3, L[t])"},
     {"mean", CY_FUNCTION_MEAN, CY_SHAPE_REDUCED, 1, 1, NULL, NULL, cy_mean,
      "mean(x) of all elements; mean(X, 0) over the rows, mean(X, 1) over the columns"},
-    {"norm", CY_FUNCTION_NORM, CY_SHAPE_REDUCED, 1, 1, norm, NULL, NULL, "norm(x) = |x|, Euclidean length; of a matrix Frobenius'"},
-    {"norm1", CY_FUNCTION_NORM1, CY_SHAPE_REDUCED, 1, 1, norm1, NULL, NULL, "norm1(x) = |x|_1, the sum of absolute values"},
+    {"norm", CY_FUNCTION_NORM, CY_SHAPE_REDUCED, 1, 1, norm, NULL, NULL,
+     "norm(x) = |x|, Euclidean length; of a matrix Frobenius'"},
+    {"norm1", CY_FUNCTION_NORM1, CY_SHAPE_REDUCED, 1, 1, norm1, NULL, NULL,
+     "norm1(x) = |x|_1, the sum of absolute values"},
     {"dot", CY_FUNCTION_DOT, CY_SHAPE_DOT, 2, 2, NULL, dot, NULL, "dot(x, y), inner product"},
     {"softmax", CY_FUNCTION_SOFTMAX, CY_SHAPE_LAST, 1, 1, softmax_last, NULL, NULL,
      "softmax(x) = exp(x) / sum(exp(x)); of a matrix row by row"},

@@ -1,5 +1,5 @@
-/* Making nodes: here the dimensions of every value follow from its operands', and what does not fit is refused with both sides
- * and the operator's place. */
+/* Making nodes: here the dimensions of every value follow from its operands', and what does not fit is refused with
+ * both sides and the operator's place. */
 #include "formula/parser.h"
 
 #include <inttypes.h>
@@ -18,7 +18,8 @@ static cy_status add_node(cy_formula *f, cy_expression node, cy_place place, cy_
     return cy_source_fail(&f->source, place.at, "the expression is nested more than %d deep", CY_FORMULA_MAX_DEPTH);
   node.order = (int)f->nodes;
   if (f->nodes++ >= CY_FORMULA_MAX_NODES)
-    return cy_source_fail(&f->source, place.at, "the formula, written out, has more than %d parts", CY_FORMULA_MAX_NODES);
+    return cy_source_fail(&f->source, place.at, "the formula, written out, has more than %d parts",
+                          CY_FORMULA_MAX_NODES);
   cy_expression *e = cy_arena_copy(f->arena, &node, sizeof node);
   if (!e) return cy_no_memory();
   *out = e;
@@ -39,7 +40,8 @@ static cy_status refuse_index(const cy_formula *f, const cy_expression *e, size_
 
 cy_status cy_make_negate(cy_formula *f, const cy_expression *a, cy_place place, cy_expression **out) {
   CY_TRY(refuse_index(f, a, place.at));
-  return add_node(f, (cy_expression){.kind = CY_EXPRESSION_NEGATE, .dims = a->dims, .operand = {a}, .n = 1}, place, out);
+  return add_node(f, (cy_expression){.kind = CY_EXPRESSION_NEGATE, .dims = a->dims, .operand = {a}, .n = 1}, place,
+                  out);
 }
 
 cy_status cy_make_transpose(cy_formula *f, const cy_expression *a, cy_place place, cy_expression **out) {
@@ -50,7 +52,8 @@ cy_status cy_make_transpose(cy_formula *f, const cy_expression *a, cy_place plac
     dims.dim[0] = a->dims.dim[1];
     dims.dim[1] = a->dims.dim[0];
   }
-  return add_node(f, (cy_expression){.kind = CY_EXPRESSION_TRANSPOSE, .dims = dims, .operand = {a}, .n = 1}, place, out);
+  return add_node(f, (cy_expression){.kind = CY_EXPRESSION_TRANSPOSE, .dims = dims, .operand = {a}, .n = 1}, place,
+                  out);
 }
 
 /* ---- what does not fit ---- */
@@ -115,15 +118,15 @@ static cy_dims product_dims(cy_dims a, cy_dims b) {
   return (cy_dims){.rank = 2, .dim = {rows_of(a), columns_of(b)}};
 }
 
-static cy_status misfit_product(const cy_formula *f, const char *operation, const cy_expression *a, const cy_expression *b,
-                                size_t at) {
+static cy_status misfit_product(const cy_formula *f, const char *operation, const cy_expression *a,
+                                const cy_expression *b, size_t at) {
   char reason[REASON], ta[CY_EXPRESSION_TEXT], tb[CY_EXPRESSION_TEXT];
   cy_expression_text(f, a, ta);
   cy_expression_text(f, b, tb);
   if (is_column(a->dims) && is_column(b->dims)) {
     if (cy_dim_equal(a->dims.dim[0], b->dims.dim[0]))
-      snprintf(reason, REASON, "two columns; dot(%s, %s) is a number, %s .* %s a vector, %s * %s' a matrix", ta, tb, ta, tb,
-               ta, tb);
+      snprintf(reason, REASON, "two columns; dot(%s, %s) is a number, %s .* %s a vector, %s * %s' a matrix", ta, tb, ta,
+               tb, ta, tb);
     else snprintf(reason, REASON, "two columns; %s * %s' is a matrix", ta, tb);
   } else if (is_column(a->dims) && cy_dim_equal(a->dims.dim[0], rows_of(b->dims))) {
     snprintf(reason, REASON, "a column times a matrix; the row is %s' * %s", ta, tb);
@@ -164,8 +167,8 @@ static cy_status refuse_matrix_power(const cy_formula *f, const cy_expression *a
                         cy_dims_text(f, a->dims, da), ta, tb);
 }
 
-cy_status cy_make_binary(cy_formula *f, const char *operation, const cy_expression *a, const cy_expression *b, cy_place place,
-                         cy_expression **out) {
+cy_status cy_make_binary(cy_formula *f, const char *operation, const cy_expression *a, const cy_expression *b,
+                         cy_place place, cy_expression **out) {
   cy_expression node = {.operand = {a, b}, .n = 2, .dotted = operation[0] == '.'};
   for (size_t i = 0; i < sizeof operators / sizeof *operators; i++)
     if (strcmp(operators[i].sign, operation) == 0) node.kind = operators[i].kind;
@@ -195,8 +198,8 @@ static cy_status check_subscript(cy_formula *f, const cy_expression *a, const cy
   return CY_OK;
 }
 
-static cy_status element_dims(const cy_formula *f, const cy_expression *a, const cy_expression *const *subscripts, int n,
-                              size_t at, cy_dims *dims) {
+static cy_status element_dims(const cy_formula *f, const cy_expression *a, const cy_expression *const *subscripts,
+                              int n, size_t at, cy_dims *dims) {
   char ta[CY_EXPRESSION_TEXT], ts[CY_EXPRESSION_TEXT], da[CY_DIMS_TEXT], ds[CY_DIMS_TEXT], reason[REASON];
   bool each_row = subscripts[0]->dims.rank == 1;
   *dims = (cy_dims){0};
@@ -204,7 +207,8 @@ static cy_status element_dims(const cy_formula *f, const cy_expression *a, const
   cy_expression_text(f, a, ta);
   if (a->dims.rank == 0) return cy_source_fail(&f->source, at, "%s is a number: it has no elements", ta);
   if (n > a->dims.rank)
-    return cy_source_fail(&f->source, at, "%s is %s: it takes one subscript, not two", ta, cy_dims_text(f, a->dims, da));
+    return cy_source_fail(&f->source, at, "%s is %s: it takes one subscript, not two", ta,
+                          cy_dims_text(f, a->dims, da));
   if (!each_row) {
     if (a->dims.rank > n) *dims = (cy_dims){.rank = 1, .dim = {a->dims.dim[1]}};
     return CY_OK;
@@ -212,17 +216,17 @@ static cy_status element_dims(const cy_formula *f, const cy_expression *a, const
   cy_expression_text(f, subscripts[0], ts);
   cy_dims_text(f, subscripts[0]->dims, ds);
   if (a->dims.rank != 2 || n != 1)
-    return cy_source_fail(&f->source, at, "%s[%s]: %s is %s and %s is %s: one index per row picks from a matrix", ta, ts, ta,
-                          cy_dims_text(f, a->dims, da), ts, ds);
+    return cy_source_fail(&f->source, at, "%s[%s]: %s is %s and %s is %s: one index per row picks from a matrix", ta,
+                          ts, ta, cy_dims_text(f, a->dims, da), ts, ds);
   if (!cy_dim_equal(a->dims.dim[0], subscripts[0]->dims.dim[0]))
-    return cy_source_fail(&f->source, at, "%s[%s]: %s is %s and %s is %s: %s", ta, ts, ta, cy_dims_text(f, a->dims, da), ts,
-                          ds, differ(f, "", a->dims.dim[0], subscripts[0]->dims.dim[0], reason));
+    return cy_source_fail(&f->source, at, "%s[%s]: %s is %s and %s is %s: %s", ta, ts, ta, cy_dims_text(f, a->dims, da),
+                          ts, ds, differ(f, "", a->dims.dim[0], subscripts[0]->dims.dim[0], reason));
   *dims = (cy_dims){.rank = 1, .dim = {a->dims.dim[0]}};
   return CY_OK;
 }
 
-cy_status cy_make_element(cy_formula *f, const cy_expression *a, const cy_expression *const *subscripts, int n, cy_place place,
-                          cy_expression **out) {
+cy_status cy_make_element(cy_formula *f, const cy_expression *a, const cy_expression *const *subscripts, int n,
+                          cy_place place, cy_expression **out) {
   cy_expression node = {.kind = CY_EXPRESSION_ELEMENT, .operand = {a}, .n = n + 1};
   CY_TRY(element_dims(f, a, subscripts, n, place.at, &node.dims));
   for (int i = 0; i < n; i++) {
@@ -243,8 +247,8 @@ static cy_status needs(const cy_formula *f, const cy_function *function, const c
                         cy_dims_text(f, a->dims, dims));
 }
 
-static cy_status reduced_dims(const cy_formula *f, const cy_function *function, const cy_expression *a, int axis, size_t at,
-                              cy_dims *dims) {
+static cy_status reduced_dims(const cy_formula *f, const cy_function *function, const cy_expression *a, int axis,
+                              size_t at, cy_dims *dims) {
   *dims = (cy_dims){0};
   if (axis < 0) return CY_OK;
   if (a->dims.rank != 2) return needs(f, function, a, at, "a matrix for its rows (0) or columns (1)");
@@ -287,8 +291,8 @@ static cy_status call_dims(const cy_formula *f, const cy_expression *call, cy_di
   return CY_OK;
 }
 
-cy_status cy_make_call(cy_formula *f, const cy_function *function, const cy_expression *const *operands, int n, int axis,
-                       cy_dim classes, cy_place place, cy_expression **out) {
+cy_status cy_make_call(cy_formula *f, const cy_function *function, const cy_expression *const *operands, int n,
+                       int axis, cy_dim classes, cy_place place, cy_expression **out) {
   cy_expression node = {.kind = CY_EXPRESSION_CALL, .function = function, .axis = axis, .n = n};
   if (function->shape != CY_SHAPE_ONEHOT)
     for (int i = 0; i < n; i++) CY_TRY(refuse_index(f, operands[i], place.at));

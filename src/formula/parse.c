@@ -8,9 +8,10 @@
  *   primary   = number | name | name "[" step "]" | name "(" arguments ")" | "(" sum ")" | "|" sum "|" [ "_1" ]
  *   range     = name "=" step ".." step                   step = [ "-" ] whole { ("+" | "-") whole }
  *
- * Names refer to what was defined before. Steps of a recurrence are written out while parsing: "for" closes the statements
- * before it that have its variable on their left, and their tokens are read once for each step, in turn; sum(t=1..3, ...) reads its body
- * the same way. Nesting and the number of parts are limited, so hostile text ends soon. */
+ * Names refer to what was defined before. Steps of a recurrence are written out while parsing: "for" closes the
+ * statements before it that have its variable on their left, and their tokens are read once for each step, in turn;
+ * sum(t=1..3, ...) reads its body the same way. Nesting and the number of parts are limited, so hostile text ends
+ * soon. */
 #include "formula/parser.h"
 
 #include <inttypes.h>
@@ -46,7 +47,9 @@ static const cy_token *token_at(const parser *p, size_t i) {
   return &p->source.tokens[i < p->source.count ? i : p->source.count - 1];
 }
 static const cy_token *peek(const parser *p) { return token_at(p, p->at); }
-static bool is_sign(const parser *p, size_t i, const char *sign) { return cy_sign_is(&p->source, token_at(p, i), sign); }
+static bool is_sign(const parser *p, size_t i, const char *sign) {
+  return cy_sign_is(&p->source, token_at(p, i), sign);
+}
 static bool is_name(const parser *p, size_t i) { return token_at(p, i)->kind == CY_TOKEN_NAME; }
 static bool is_word(const parser *p, size_t i, const char *word) {
   return is_name(p, i) && cy_token_is(&p->source, token_at(p, i), word);
@@ -66,7 +69,9 @@ static cy_status expected(const parser *p, const char *what) {
   return cy_source_fail(&p->source, peek(p)->start, "expected %s, found %s", what,
                         cy_formula_token_text(&p->source, peek(p), found));
 }
-static cy_status expect(parser *p, const char *sign, const char *what) { return accept(p, sign) ? CY_OK : expected(p, what); }
+static cy_status expect(parser *p, const char *sign, const char *what) {
+  return accept(p, sign) ? CY_OK : expected(p, what);
+}
 
 /* A place that begins at start and ends with the token read last. */
 static cy_place place_to_here(const parser *p, size_t start, size_t at) {
@@ -170,7 +175,8 @@ static cy_status add_name(parser *p, cy_formula_names *names, cy_formula_name en
   return CY_OK;
 }
 
-/* A statement defined before, else a symbol, which exists from its first use. family: NULL, or the name before [step]. */
+/* A statement defined before, else a symbol, which exists from its first use. family: NULL, or the name before
+ * [step]. */
 static cy_status make_reference(parser *p, const char *name, const char *family, int64_t step, cy_place place,
                                 cy_expression **out) {
   cy_formula *f = p->f;
@@ -182,7 +188,8 @@ static cy_status make_reference(parser *p, const char *name, const char *family,
     if (!d && family) d = cy_declaration_find(&p->declared, family, true);
     if (!d && p->declared.any) return unknown_symbol(p, name, place.start);
     id = (int)f->symbols.n;
-    CY_TRY(add_name(p, &f->symbols, (cy_formula_name){name, family, step, d ? d->dims : (cy_dims){0}, NULL}, place.start));
+    CY_TRY(
+        add_name(p, &f->symbols, (cy_formula_name){name, family, step, d ? d->dims : (cy_dims){0}, NULL}, place.start));
   }
   return cy_make_leaf(f, CY_EXPRESSION_SYMBOL, f->symbols.items[id].dims, id, 0, place, out);
 }
@@ -207,8 +214,8 @@ static cy_status parse_whole(parser *p, int64_t *value) {
     char name[NAME_TEXT];
     CY_TRY(name_of(p, token, name));
     if (!l)
-      return cy_source_fail(&p->source, token->start, "%s has no number here: add \"for %s = 1..3\" at the statement's end",
-                            name, name);
+      return cy_source_fail(&p->source, token->start,
+                            "%s has no number here: add \"for %s = 1..3\" at the statement's end", name, name);
     *value = l->value;
   } else {
     return expected(p, "a whole number");
@@ -358,7 +365,8 @@ static cy_status parse_call(parser *p, cy_expression **out) {
   cy_dim classes = cy_dim_number(0);
   CY_TRY(name_of(p, token, name));
   if (!function && (find_name(&p->f->statements, name) >= 0 || cy_declaration_find(&p->declared, name, false)))
-    return cy_source_fail(&p->source, token->start, "%s is not a function; a product is written %s * (...)", name, name);
+    return cy_source_fail(&p->source, token->start, "%s is not a function; a product is written %s * (...)", name,
+                          name);
   if (!function)
     return cy_source_fail(&p->source, token->start, "unknown function \"%s\"%s", name, nearest(p, name, true, hint));
   p->at += 2;
@@ -399,7 +407,8 @@ static cy_status parse_number(parser *p, cy_expression **out) {
   p->at++;
   if (is_name(p, p->at) && !is_word(p, p->at, "for"))
     return cy_source_fail(&p->source, peek(p)->start, "expected an operator: products are written with *");
-  return cy_make_leaf(p->f, CY_EXPRESSION_NUMBER, (cy_dims){0}, 0, value, place_to_here(p, token->start, token->start), out);
+  return cy_make_leaf(p->f, CY_EXPRESSION_NUMBER, (cy_dims){0}, 0, value, place_to_here(p, token->start, token->start),
+                      out);
 }
 
 static cy_status parse_primary(parser *p, cy_expression **out) {
@@ -425,8 +434,8 @@ static cy_status parse_subscript(parser *p, cy_expression **out) {
     return cy_source_fail(&p->source, token->start, "a subscript is a whole number or a symbol declared as index");
   }
   CY_TRY(parse_step(p, &value));
-  return cy_make_leaf(p->f, CY_EXPRESSION_NUMBER, (cy_dims){0}, 0, (double)value, place_to_here(p, token->start, token->start),
-                      out);
+  return cy_make_leaf(p->f, CY_EXPRESSION_NUMBER, (cy_dims){0}, 0, (double)value,
+                      place_to_here(p, token->start, token->start), out);
 }
 
 static cy_status parse_element(parser *p, size_t start, cy_expression **e) {
@@ -528,7 +537,8 @@ static cy_status parse_target(parser *p, bool family, cy_formula_name *entry, ch
                               char base[NAME_TEXT]) {
   const cy_token *token = peek(p);
   CY_TRY(name_of(p, token, base));
-  if (cy_function_find(base, token->length)) return cy_source_fail(&p->source, token->start, "\"%s\" is a function", base);
+  if (cy_function_find(base, token->length))
+    return cy_source_fail(&p->source, token->start, "\"%s\" is a function", base);
   if (strcmp(base, "for") == 0) return cy_source_fail(&p->source, token->start, "\"for\" can't be a name");
   p->at++;
   strcpy(name, base);
@@ -594,7 +604,8 @@ static cy_status collect_bodies(parser *p, body bodies[MAX_BODIES], int *n) {
     if (is_word(p, p->at, "for")) return CY_OK;
     while (is_separator(p, p->at)) p->at++;
     if (!at_recurrence(p))
-      return cy_source_fail(&p->source, first, "which steps? add \"for t = 1..3\" at the end of the last statement that has them");
+      return cy_source_fail(&p->source, first,
+                            "which steps? add \"for t = 1..3\" at the end of the last statement that has them");
   }
   return cy_source_fail(&p->source, first, "more than %d statements of one \"for\"", MAX_BODIES);
 }

@@ -6,8 +6,8 @@
 
 /* ---- scan.c ---- */
 
-/* Tokens of a formula: names, numbers, signs of one or two characters. Ends of lines are tokens where they end a statement: not
- * within brackets or after an operator. */
+/* Tokens of a formula: names, numbers, signs of one or two characters. Ends of lines are tokens where they end a
+ * statement: not within brackets or after an operator. */
 CY_MUST_CHECK cy_status cy_formula_scan(cy_source *source, const char *text, const char *name);
 bool cy_sign_is(const cy_source *source, const cy_token *token, const char *sign);
 /* The token for a message. */
@@ -48,10 +48,10 @@ CY_MUST_CHECK cy_status cy_make_transpose(cy_formula *f, const cy_expression *a,
 /* operation: one of + - * @ / ^ .* ./ .^ */
 CY_MUST_CHECK cy_status cy_make_binary(cy_formula *f, const char *operation, const cy_expression *a,
                                        const cy_expression *b, cy_place place, cy_expression **out);
-CY_MUST_CHECK cy_status cy_make_element(cy_formula *f, const cy_expression *a, const cy_expression *const *subscripts, int n,
-                                        cy_place place, cy_expression **out);
+CY_MUST_CHECK cy_status cy_make_element(cy_formula *f, const cy_expression *a, const cy_expression *const *subscripts,
+                                        int n, cy_place place, cy_expression **out);
 /* classes: of onehot. axis: of reductions, -1 for none. */
-CY_MUST_CHECK cy_status cy_make_call(cy_formula *f, const cy_function *function, const cy_expression *const *operands, int n,
-                                     int axis, cy_dim classes, cy_place place, cy_expression **out);
+CY_MUST_CHECK cy_status cy_make_call(cy_formula *f, const cy_function *function, const cy_expression *const *operands,
+                                     int n, int axis, cy_dim classes, cy_place place, cy_expression **out);
 
 #endif

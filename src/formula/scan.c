@@ -1,5 +1,5 @@
-/* Tokens of formulas. Positions and messages are those of the architecture language (nn/source.h); only what counts as a sign
- * and where a line ends a statement are different. Every byte of the text may be hostile. */
+/* Tokens of formulas. Positions and messages are those of the architecture language (nn/source.h); only what counts
+ * as a sign and where a line ends a statement are different. Every byte of the text may be hostile. */
 #include "formula/parser.h"
 
 #include <stdio.h>

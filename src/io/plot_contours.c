@@ -1,5 +1,5 @@
-/* Contours of a function sampled on a grid: a shaded ground, lines by marching squares with linear interpolation, and numbers where
- * they hide neither each other nor a path. */
+/* Contours of a function sampled on a grid: a shaded ground, lines by marching squares with linear interpolation, and
+ * numbers where they hide neither each other nor a path. */
 #include "io/plot_path.h"
 
 #include <math.h>

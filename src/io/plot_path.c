@@ -1,5 +1,5 @@
-/* Paths of a minimisation on the function: over its curve if it has one variable, over its contours if it has two. The window
- * is chosen here, and the function sampled on it. */
+/* Paths of a minimisation on the function: over its curve if it has one variable, over its contours if it has two.
+ * The window is chosen here, and the function sampled on it. */
 #include "io/plot_path.h"
 
 #include "base/memory.h"
@@ -422,12 +422,15 @@ static void draw_chart(cairo_t *cr, const void *what) {
 
 /* ---- the whole ---- */
 
-static cy_status check(const cy_plot_function *function, const cy_plot_path *paths, int n_paths, cy_plot_options options) {
+static cy_status check(const cy_plot_function *function, const cy_plot_path *paths, int n_paths,
+                       cy_plot_options options) {
   if (function->variables != 1 && function->variables != 2)
     return cy_fail(CY_INVALID, "plot: a function of %d variables; 1 or 2 can be drawn", function->variables);
-  if (n_paths < 1 || n_paths > MAX_PATHS) return cy_fail(CY_INVALID, "plot: %d paths; 1 to %d can be drawn", n_paths, MAX_PATHS);
+  if (n_paths < 1 || n_paths > MAX_PATHS)
+    return cy_fail(CY_INVALID, "plot: %d paths; 1 to %d can be drawn", n_paths, MAX_PATHS);
   for (int p = 0; p < n_paths; p++)
-    if (paths[p].n < 0 || (paths[p].n > 0 && !paths[p].points)) return cy_fail(CY_INVALID, "plot: path %d has no points", p + 1);
+    if (paths[p].n < 0 || (paths[p].n > 0 && !paths[p].points))
+      return cy_fail(CY_INVALID, "plot: path %d has no points", p + 1);
   if (options.width < 240 || options.height < 240)
     return cy_fail(CY_INVALID, "plot: %d x %d pixels leave no room; at least 240 x 240", options.width, options.height);
   return CY_OK;
@@ -452,8 +455,8 @@ static cy_status prepare(cy_path_chart *c) {
   return CY_OK;
 }
 
-cy_status cy_plot_paths(const cy_plot_function *function, const cy_plot_path *paths, int n_paths, cy_plot_options options,
-                        const char *png, const char *svg) {
+cy_status cy_plot_paths(const cy_plot_function *function, const cy_plot_path *paths, int n_paths,
+                        cy_plot_options options, const char *png, const char *svg) {
   if (!options.width) options.width = 800;
   if (!options.height) options.height = function->variables == 2 ? 680 : 520;
   CY_TRY(check(function, paths, n_paths, options));

@@ -1,4 +1,5 @@
-/* What curves and contours share: the window in the function's coordinates and on the page, and the samples of the function. */
+/* What curves and contours share: the window in the function's coordinates and on the page, and the samples of the
+ * function. */
 #ifndef CY_IO_PLOT_PATH_H
 #define CY_IO_PLOT_PATH_H
 
@@ -15,7 +16,7 @@ typedef struct cy_path_chart {
   cy_axis x, y;                     /* y: the value of a function of one number, else its second number */
   double left, top, width, height;  /* of the window, in pixels */
   int legend_rows;
-  double *samples;                  /* [CY_CURVE_SAMPLES], or [CY_CONTOUR_SAMPLES, CY_CONTOUR_SAMPLES] from the lowest row */
+  double *samples;                  /* CY_CURVE_SAMPLES, or rows of CY_CONTOUR_SAMPLES from the lowest row */
   double *sorted;                   /* the finite samples, ascending */
   int64_t n_sorted;
   double levels[CY_MAX_LEVELS];     /* of contours, ascending */
