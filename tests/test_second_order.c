@@ -176,6 +176,59 @@ static void networks_of_images_are_trained(void **unused) {
   cy_dataset_free(digits);
 }
 
+/* The target can be the sample itself: batches hold it as it is scaled, and a narrow network learns to pass it on. */
+static void autoencoders_learn_their_input(void **unused) {
+  (void)unused;
+  cy_dataset *digits;
+  cy_tensor *x, *y;
+  const int64_t indices[2] = {7, 300};
+  OK(cy_dataset_open("digits", (cy_dataset_options){.target = "input"}, &digits));
+  assert_true(cy_dataset_reconstructs(digits) && cy_dataset_classes(digits) == 0);
+  assert_string_equal(cy_dataset_target_name(digits), "input");
+  OK(cy_tensor_create(CY_F32, CY_SHAPE(2, 1, 8, 8), &x));
+  OK(cy_tensor_create(CY_F32, CY_SHAPE(2, 1, 8, 8), &y));
+  OK(cy_dataset_batch(digits, indices, 2, x, y));
+  assert_memory_equal(cy_tensor_data(x), cy_tensor_data(y), cy_tensor_bytes(x));
+  cy_tensor_free(x);
+  cy_tensor_free(y);
+  const char *text = "dense(16) -> tanh -> dense(64)";
+  cy_trainer_options options = {.optimizer = {.name = "newton-cg", .damping = 0.01}, .epochs = 12,
+                                .loss = "binary_cross_entropy"};
+  cy_trainer *t = trainer_of(text, digits, options), *u;
+  OK(cy_trainer_run(t));
+  assert_true(cy_trainer_history(t, 11).loss < 0.6 * cy_trainer_history(t, 0).loss);
+  assert_true(isnan(cy_trainer_history(t, 11).accuracy));
+  cy_trainer_free(t);
+  options.augment.flip = true;
+  options.optimizer = (cy_optimizer_options){0};
+  FAILS(create(text, digits, options, &u), CY_INVALID, "the target is the input");
+  cy_dataset_free(digits);
+}
+
+/* A table keeps its features, without the column that would be its label; a column named input is a column. */
+static void tables_can_be_their_own_target(void **unused) {
+  (void)unused;
+  static const struct {
+    const char *text;
+    int64_t features, target, reconstructs;
+  } cases[] = {{"a,b,label\n1,2,x\n3,4,y\n5,6,x\n7,8,y\n", 2, 2, 1},
+               {"a,input,label\n1,2.5,1\n3,4.5,2\n5,6.5,1\n7,8.5,3\n", 2, 1, 0}};
+  char path[128];
+  snprintf(path, sizeof path, "%s/table.csv", folder);
+  for (int i = 0; i < 2; i++) {
+    FILE *f = fopen(path, "w");
+    assert_non_null(f);
+    fputs(cases[i].text, f);
+    fclose(f);
+    cy_dataset *dataset;
+    OK(cy_dataset_open(path, (cy_dataset_options){.target = "input"}, &dataset));
+    assert_int_equal(cy_dataset_reconstructs(dataset), cases[i].reconstructs);
+    assert_int_equal(cy_dataset_sample_shape(dataset).dim[0], cases[i].features);
+    assert_int_equal(cy_dataset_target_shape(dataset).dim[0], cases[i].target);
+    cy_dataset_free(dataset);
+  }
+}
+
 /* ---- interrupting ---- */
 
 static void assert_same_state(cy_trainer *a, cy_trainer *b) {
@@ -307,6 +360,8 @@ int main(void) {
     cmocka_unit_test(newton_fits_linear_models_in_one_step),
     cmocka_unit_test(products_over_some_samples_serve),
     cmocka_unit_test(networks_of_images_are_trained),
+    cmocka_unit_test(autoencoders_learn_their_input),
+    cmocka_unit_test(tables_can_be_their_own_target),
     cmocka_unit_test(resuming_gives_the_same_bits),
     cmocka_unit_test(a_cancelled_iteration_is_done_again),
     cmocka_unit_test(what_has_no_fixed_loss_is_refused),

@@ -40,7 +40,7 @@ static const cli_key keys[] = {
      "data set: digits, mnist, cifar10, ... (cauchy data list), a folder of IDX or CIFAR files or of folders of "
      "pictures by class, a CSV or NPZ file"},
     {"target", CLI_KEY_TEXT, AT(target), IF_SET, 0, 0, NULL, "label, target, class, species, y, or the last",
-     "CSV: the column to predict, by name or number; cifar100: fine or coarse"},
+     "CSV: the column to predict, by name or number; cifar100: fine or coarse; input: the sample itself (autoencoder)"},
     {"task", CLI_KEY_CHOICE, AT(task), IF_SET, 0, 0, task_choice, "detect", "CSV, NPZ: predict classes or numbers"},
     {"resize", CLI_KEY_SIZE, AT(resize), IF_SET, 0, 0, NULL, "as they are",
      "images are brought to this size as they are read: 64, 48x64 (height x width); pictures of several sizes need it"},

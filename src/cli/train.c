@@ -350,7 +350,8 @@ static cy_status save_resumed_recipe(training *t) {
   r->resize = images.size;
   r->fit = (int)images.fit;
   r->channels = (int)images.mode;
-  if (cy_dataset_feature_name(t->dataset, 0) && strcmp(data, name) != 0) {
+  if (cy_dataset_reconstructs(t->dataset) && !(r->target = cy_strdup("input"))) return cy_no_memory();
+  if (!r->target && cy_dataset_feature_name(t->dataset, 0) && strcmp(data, name) != 0) {
     r->target = cy_strdup(cy_dataset_target_name(t->dataset));
     if (!r->target) return cy_no_memory();
     r->task = cy_dataset_classes(t->dataset) > 0 ? CY_TASK_CLASSIFY : CY_TASK_REGRESS;

@@ -40,7 +40,8 @@ typedef struct work {
   double lambda;
   bool from_zero;       /* CG started at zero, not at the previous solution */
   const double *chosen; /* of the kept points */
-  double model;         /* undamped, at the chosen point: the predicted change of the value */
+  double value;         /* at the solution of CG */
+  double model;         /* undamped, there: the predicted change of the value */
 } work;
 
 static cy_status damped_product(void *self, const double *v, double *out) {
@@ -95,34 +96,35 @@ static cy_status solve(work *w, bool *solved) {
 }
 
 /* CG-backtracking (Martens 2010, section 4.6): from the last kept point to earlier ones as long as the value falls. */
-static cy_status choose(work *w, double *value) {
+static cy_status choose(work *w) {
   cy_descent *d = w->d;
-  int64_t best = w->cg.n_kept - 1;
-  *value = INFINITY;
-  for (int64_t i = best; i >= 0; i--) {
+  int64_t last = w->cg.n_kept - 1, best = last;
+  double lowest = INFINITY, length = cy_length(d->n, w->cg.p);
+  for (int64_t i = last; i >= 0; i--) {
     cy_descent_move(d, 1, w->cg.kept + i * d->n);
     CY_TRY(cy_descent_value(d));
     double here = isfinite(d->next_value) ? d->next_value : INFINITY;
-    if (here >= *value && isfinite(*value)) break;
+    if (i == last) w->value = here;
+    if (here >= lowest && isfinite(lowest)) break;
     best = i;
-    *value = here;
+    lowest = here;
   }
   w->chosen = w->cg.kept + best * d->n;
-  double length = cy_length(d->n, w->chosen);
-  w->model = w->cg.kept_model[best] - 0.5 * w->lambda * length * length;
+  w->model = w->cg.model - 0.5 * w->lambda * length * length;
   return CY_OK;
 }
 
-/* Levenberg-Marquardt (Martens 2010, section 4.1): the next lambda. */
-static double adapted(const work *w, double value) {
-  double change = value - w->d->value, ratio = change / w->model, noise = w->d->noise * fabs(w->d->value);
+/* Levenberg-Marquardt (Martens 2010, section 4.1): the next lambda. The ratio is that of the solution, also where an
+ * earlier point was better: that the solution goes too far is what lambda has to learn. */
+static double adapted(const work *w) {
+  double change = w->value - w->d->value, ratio = change / w->model, noise = w->d->noise * fabs(w->d->value);
   bool below_rounding = fabs(change) <= noise && fabs(w->model) <= noise;
   if (below_rounding || ratio > 0.75) return w->lambda > least_damping ? w->lambda * 2 / 3 : w->lambda;
   return ratio >= 0.25 ? w->lambda : w->lambda * 1.5;
 }
 
-static void take(work *w, double value, double rate) {
-  double lambda = adapted(w, value);
+static void take(work *w, double rate) {
+  double lambda = adapted(w);
   if (w->cg.end == CY_CG_NEGATIVE) {
     cy_descent_note(w->d, "negative curvature %.3g after %lld iterations of CG: their point is taken",
                     w->cg.curvature - w->lambda, (long long)w->cg.iterations);
@@ -143,7 +145,7 @@ static cy_step_end reject(work *w) {
 
 static cy_status newton_cg(cy_descent *d, cy_step_end *end) {
   work w;
-  double value, rate;
+  double rate;
   bool solved, found;
   begin(d, &w);
   CY_TRY(solve(&w, &solved));
@@ -154,10 +156,10 @@ static cy_status newton_cg(cy_descent *d, cy_step_end *end) {
     *end = finite ? CY_STEP_STALLED : CY_STEP_DIVERGED;
     return CY_OK;
   }
-  CY_TRY(choose(&w, &value));
+  CY_TRY(choose(&w));
   CY_TRY(cy_search_backwards(d, w.chosen, d->options.rate, &rate, &found));
   *end = CY_STEP_TAKEN;
-  if (found) take(&w, value, rate);
+  if (found) take(&w, rate);
   else *end = reject(&w);
   return CY_OK;
 }

@@ -38,6 +38,7 @@ static void store_scaling(cy_scaling scaling, cy_state *state) {
 
 /* Numbers to predict come in any unit: without this a price of 200000 is out of reach of small steps. */
 static bool standardises(const cy_trainer *t) {
+  if (cy_dataset_reconstructs(t->dataset)) return false; /* they are scaled as inputs */
   bool usual = t->options.scale == CY_SCALE_DEFAULT || t->options.scale == CY_SCALE_STANDARDISE;
   return t->problem.classes == 0 && t->problem.loss->measures && usual && t->problem.target.rank <= 1;
 }
@@ -193,6 +194,9 @@ static cy_status prepare(cy_trainer *t, const cy_model *model, bool scale) {
     return cy_fail(CY_INVALID, "data set \"%s\": none of its %lld samples are left to train on",
                    cy_dataset_name(t->dataset), (long long)cy_dataset_count(t->dataset));
   CY_TRY(cy_sizes_check(o->sizes, cy_dataset_sample_shape(t->dataset)));
+  if (cy_dataset_reconstructs(t->dataset) && (cy_sizes_count(o->sizes) > 0 || o->augment.flip || o->augment.crop > 0 ||
+                                              o->augment.shift > 0))
+    return cy_fail(CY_INVALID, "the target is the input, which is the sample as it is: without augmentation or sizes");
   if (scale) CY_TRY(cy_dataset_scale(t->dataset, o->scale, t->split.train, t->split.n_train));
   t->checksum = cy_dataset_checksum(t->dataset);
   CY_TRY(cy_batches_create(t->split.train, t->split.n_train, o->batch_size, true, o->seed, &t->batches));
