@@ -303,7 +303,7 @@ static void huge_images_are_planned_or_refused(void **unused) {
 /* Some 20 000 nodes: passes that look at the whole graph for every node would take minutes. */
 static void deep_networks_compile_in_seconds(void **unused) {
   (void)unused;
-  enum { LAYERS = 400 };
+  enum { LAYERS = 600 };
   cy_graph *g;
   cy_program *program;
   static cy_value p[2 * LAYERS], gradient[2 * LAYERS];
