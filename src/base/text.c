@@ -30,6 +30,11 @@ void cy_text_add(cy_text *text, const char *format, ...) {
   text->length = needed - 1;
 }
 
+const char *cy_base_name(const char *path) {
+  const char *slash = strrchr(path, '/');
+  return slash ? slash + 1 : path;
+}
+
 char *cy_text_take(cy_text *text) {
   char *data = text->failed ? NULL : text->data ? text->data : cy_strdup("");
   if (text->failed) cy_free(text->data);

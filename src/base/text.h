@@ -18,6 +18,9 @@ void cy_text_add(cy_text *text, const char *format, ...) CY_PRINTF(2, 3);
 char *cy_text_take(cy_text *text);
 void cy_text_clear(cy_text *text);
 
+/* "c.txt" of "a/b/c.txt": points into the path. */
+const char *cy_base_name(const char *path);
+
 /* Edit distance (Levenshtein), for "did you mean". */
 int cy_edit_distance(const char *a, const char *b);
 /* The name nearest to word, or NULL if none is near enough to suggest. */

@@ -1,5 +1,6 @@
 /* Image sets in IDX: a folder laid out as MNIST is, or one pair of files. */
 #include "base/memory.h"
+#include "base/text.h"
 #include "data/dataset.h"
 
 #include <cauchy/io.h>
@@ -23,22 +24,17 @@ static cy_status find_file(const char *folder, const char *part, const char *con
   return CY_OK;
 }
 
-static const char *base_name(const char *path) {
-  const char *slash = strrchr(path, '/');
-  return slash ? slash + 1 : path;
-}
-
 static cy_status check_pair(const char *name, const char *images_path, const char *labels_path, const cy_tensor *images,
                             const cy_tensor *labels) {
   char text[CY_SHAPE_TEXT];
   cy_shape x = images->view.shape, y = labels->view.shape;
   if (x.rank < 2) return cy_fail(CY_INVALID, "%s: %s has shape %s, not [images, ...]", name,
-                                 base_name(images_path), cy_shape_text(x, text));
+                                 cy_base_name(images_path), cy_shape_text(x, text));
   if (y.rank != 1) return cy_fail(CY_INVALID, "%s: %s has shape %s, not [labels]", name,
-                                  base_name(labels_path), cy_shape_text(y, text));
+                                  cy_base_name(labels_path), cy_shape_text(y, text));
   if (x.dim[0] != y.dim[0])
-    return cy_fail(CY_INVALID, "%s: %s has %lld images but %s has %lld labels", name, base_name(images_path),
-                   (long long)x.dim[0], base_name(labels_path), (long long)y.dim[0]);
+    return cy_fail(CY_INVALID, "%s: %s has %lld images but %s has %lld labels", name, cy_base_name(images_path),
+                   (long long)x.dim[0], cy_base_name(labels_path), (long long)y.dim[0]);
   return CY_OK;
 }
 

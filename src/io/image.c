@@ -13,17 +13,17 @@
 enum { CHANNELS = 3 };
 static const size_t max_file_bytes = (size_t)1 << 30;
 
-cy_status cy_image_create(cy_image_file file, int channels, uint64_t height, uint64_t width, uint64_t pixels_per_byte,
-                          cy_tensor **image) {
+cy_status cy_image_check(cy_image_file file, uint64_t height, uint64_t width, uint64_t pixels_per_byte) {
   uint64_t pixels = height * width; /* both below 2^31 in every format */
-  *image = NULL;
   if (pixels > CY_IMAGE_MAX_PIXELS)
     return cy_fail(CY_INVALID, "%s: has %llux%llu pixels (height x width), more than the %d that are read", file.name,
                    (unsigned long long)height, (unsigned long long)width, CY_IMAGE_MAX_PIXELS);
   if (pixels / pixels_per_byte > file.length)
-    return cy_fail(CY_INVALID, "%s: claims %llux%llu pixels (height x width), which its %zu bytes cannot hold",
-                   file.name, (unsigned long long)height, (unsigned long long)width, file.length);
-  return cy_tensor_create(CY_U8, CY_SHAPE(channels, (int64_t)height, (int64_t)width), image);
+    return cy_fail(CY_INVALID, "%s: claims %llux%llu pixels (height x width), which its %zu bytes cannot hold: "
+                   "%llu pixels, at most %llu for a byte, need %llu bytes", file.name, (unsigned long long)height,
+                   (unsigned long long)width, file.length, (unsigned long long)pixels,
+                   (unsigned long long)pixels_per_byte, (unsigned long long)(pixels / pixels_per_byte));
+  return CY_OK;
 }
 
 static uint8_t over_white(unsigned value, unsigned opaque) {

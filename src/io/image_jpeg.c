@@ -12,7 +12,11 @@
 
 #include <jerror.h>
 
-enum { MAX_SCANS = 500 }; /* of a progressive file: each is a pass over the whole image */
+/* Small files can ask for much. Of a progressive file each scan is a pass over the whole image; from this many pixels on
+ * as many fewer are read as the image is larger (the largest: 31; encoders make about ten). */
+enum { MAX_SCANS = 500, LARGE_PIXELS = 1 << 24 };
+/* libjpeg's own memory: a progressive image is held as coefficients, 2 bytes for each of up to three in a pixel. */
+enum { MAX_WORK_BYTES = 1 << 30 };
 
 typedef struct jpeg_work {
   struct jpeg_decompress_struct info; /* its client_data is this struct */
@@ -34,6 +38,7 @@ __attribute__((noreturn)) static void give_up(jpeg_work *w, const char *why) {
 
 static void on_error(j_common_ptr info) {
   jpeg_work *w = info->client_data;
+  if (w->errors.msg_code == JERR_NO_BACKING_STORE) give_up(w, "its coefficients need more than 1 GiB");
   w->no_memory = w->errors.msg_code == JERR_OUT_OF_MEMORY;
   give_up(w, NULL);
 }
@@ -46,9 +51,19 @@ static void on_message(j_common_ptr info, int level) {
   give_up(w, code == JWRN_JPEG_EOF ? "it ends early" : NULL);
 }
 
+static uint64_t pixels_of(const jpeg_work *w) { return (uint64_t)w->info.image_height * w->info.image_width; }
+
 static void on_progress(j_common_ptr info) {
   jpeg_work *w = info->client_data;
-  if (w->info.input_scan_number > MAX_SCANS) give_up(w, "it has too many scans");
+  const uint64_t pixels = pixels_of(w), scans = (uint64_t)w->info.input_scan_number;
+  if (scans > MAX_SCANS || scans * pixels > (uint64_t)MAX_SCANS * LARGE_PIXELS) give_up(w, "it has too many scans");
+}
+
+/* Huffman codes take a bit for the 64 pixels of a block at the least. Arithmetic coding has no such bound in sight: one
+ * colour takes about a byte for 2^20 pixels. But then a file of a few hundred bytes could ask for a gigabyte, so that
+ * large images must have some content. */
+static uint64_t pixels_per_byte(const jpeg_work *w) {
+  return !w->info.arith_code ? 512 : pixels_of(w) <= LARGE_PIXELS ? 1 << 20 : 1 << 13;
 }
 
 /* What the colours become: -1 if they are none that can be told. */
@@ -83,16 +98,16 @@ static cy_status read_image(jpeg_work *w) {
   if (setjmp(w->escape))
     return w->no_memory ? cy_no_memory() : cy_fail(CY_INVALID, "%s: cannot read the JPEG: %s", w->file.name, w->why);
   jpeg_create_decompress(&w->info);
+  w->info.mem->max_memory_to_use = MAX_WORK_BYTES;
   w->info.progress = &w->progress;
   jpeg_mem_src(&w->info, w->file.bytes, (unsigned long)w->file.length);
   jpeg_read_header(&w->info, TRUE);
   int channels = channels_of(w);
   if (channels < 0) return refuse_colours(w);
-  /* 64 pixels of a block take a bit at the least. */
-  CY_TRY(cy_image_create(w->file, channels, w->info.image_height, w->info.image_width,
-                         w->info.arith_code ? 1 << 20 : 512, &w->image));
+  CY_TRY(cy_image_check(w->file, w->info.image_height, w->info.image_width, pixels_per_byte(w)));
   w->info.out_color_space = channels == 1 ? JCS_GRAYSCALE : JCS_RGB;
-  jpeg_start_decompress(&w->info);
+  jpeg_start_decompress(&w->info); /* of a progressive file, reads all scans */
+  CY_TRY(cy_tensor_create(CY_U8, CY_SHAPE(channels, w->info.output_height, w->info.output_width), &w->image));
   return read_rows(w, channels);
 }
 

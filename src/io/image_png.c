@@ -113,7 +113,8 @@ static cy_status read_image(png_work *w) {
   png_read_info(w->png, w->info);
   uint64_t height = png_get_image_height(w->png, w->info), width = png_get_image_width(w->png, w->info);
   int channels = png_get_color_type(w->png, w->info) & PNG_COLOR_MASK_COLOR ? 3 : 1;
-  CY_TRY(cy_image_create(w->file, channels, height, width, pixels_per_byte(w), &w->image));
+  CY_TRY(cy_image_check(w->file, height, width, pixels_per_byte(w)));
+  CY_TRY(cy_tensor_create(CY_U8, CY_SHAPE(channels, (int64_t)height, (int64_t)width), &w->image));
   return read_rows(w, height, expand(w));
 }
 
