@@ -200,6 +200,54 @@ static void test_refused(void **state) {
   assert_int_equal(files_in_folder(false), 0);
 }
 
+/* ---- paths ---- */
+
+static double bowl(void *user, const double *x) {
+  const int *variables = user;
+  return x[0] * x[0] + (*variables == 2 ? x[1] * x[1] : 0);
+}
+static double nowhere(void *user, const double *x) {
+  (void)user;
+  return x[0] > -1e300 ? NAN : 0;
+}
+static double wild(void *user, const double *x) { return x[0] > 0 ? log(x[0]) / bowl(user, x) : NAN; }
+static double flat(void *user, const double *x) { return bowl(user, x) * 0 + 7; }
+static double steep(void *user, const double *x) { return bowl(user, x) * 1e305; }
+
+/* Each function with each path, as a curve and by contours: all are drawn, whatever is no number. */
+static void test_paths(void **state) {
+  (void)state;
+  static double (*const functions[])(void *, const double *) = {bowl, nowhere, wild, flat, steep};
+  double usual[] = {4, 3, 2, 1, 0.5, -0.25, 0, 0}, far[] = {1, 1, -3, 2, 1e200, -1e200, 1e308, INFINITY};
+  double bad[] = {NAN, NAN, 1, 2, INFINITY, 1, 0, 3}, same[] = {5, 5, 5, 5, 5, 5, 5, 5},
+         small[] = {1e-300, 0, 0, 1e-300};
+  const cy_plot_path paths[] = {{"usual", usual, 4, false}, {"far", far, 4, true}, {NULL, bad, 4, false},
+                                {"same", same, 4, false},   {"", small, 2, false}, {"none", NULL, 0, false}};
+  for (int variables = 1; variables <= 2; variables++)
+    for (int f = 0; f < 5; f++)
+      for (int p = 0; p <= 6; p++) {
+        cy_plot_function function = {
+            .variables = variables, .labels = {"a", NULL}, .value = functions[f], .user = &variables};
+        cy_status status =
+            cy_plot_paths(&function, p < 6 ? &paths[p] : paths, p < 6 ? 1 : 6,
+                          (cy_plot_options){.title = "f", .width = 300, .height = 300}, path_of("p.png"), NULL);
+        if (status != CY_OK) fail_msg("function %d, path %d: %s", f, p, cy_error_message());
+        assert_png(path_of("p.png"), 600, 600);
+      }
+  int two = 2;
+  cy_plot_function function = {.variables = 2, .value = bowl, .user = &two};
+  assert_int_equal(cy_plot_paths(&function, paths, 1, (cy_plot_options){0}, NULL, path_of("p.svg")), CY_OK);
+  assert_int_equal(files_in_folder(true), 2);
+  assert_int_equal(cy_plot_paths(&function, paths, 0, (cy_plot_options){0}, path_of("p.png"), NULL), CY_INVALID);
+  assert_int_equal(cy_plot_paths(&function, &(cy_plot_path){.n = 2}, 1, (cy_plot_options){0}, path_of("p.png"), NULL),
+                   CY_INVALID);
+  assert_int_equal(cy_plot_paths(&function, paths, 1, (cy_plot_options){.width = 20}, path_of("p.png"), NULL),
+                   CY_INVALID);
+  function.variables = 3;
+  assert_int_equal(cy_plot_paths(&function, paths, 1, (cy_plot_options){0}, path_of("p.png"), NULL), CY_INVALID);
+  assert_int_equal(files_in_folder(false), 0);
+}
+
 static void test_axes(void **state) {
   (void)state;
   cy_axis axis = {.low = 0, .high = 1.8};
@@ -244,6 +292,7 @@ int main(void) {
     cmocka_unit_test(test_odd_curves),
     cmocka_unit_test(test_confusion),
     cmocka_unit_test(test_images),
+    cmocka_unit_test(test_paths),
     cmocka_unit_test(test_refused),
     cmocka_unit_test(test_axes),
 #else
