@@ -174,6 +174,14 @@ static cy_status explain_growth(const cli_function *f, cli_course *c) {
              : CY_OK;
 }
 
+/* Values that fall and fall. */
+static cy_status explain_fall(cli_course *c) {
+  const cli_iterate *last = &c->iterates[c->n - 1];
+  if (c->explanation || !(last->value < c->iterates[0].value)) return CY_OK;
+  return explain(c, "f falls without bound: it was %.6g at step %zu, and the gradient does not vanish", last->value,
+                 c->n - 1);
+}
+
 /* Values that neither grow nor fall at the largest curvature's bound: x jumps to and fro. */
 static cy_status explain_cycle(const cli_function *f, cli_course *c) {
   const char *bound;
@@ -196,7 +204,8 @@ static cy_status look_back(const cli_function *f, cli_course *c, const watch *w)
   CY_TRY(find_eigenvalues(f, c->x, &c->lambda_min, &c->lambda_max, &c->every_eigenvalue));
   if (c->report.end == CY_MINIMIZE_DIVERGED) {
     CY_TRY(explain_growth(f, c));
-    if (!c->explanation && w->any_bad) return explain_undefined(f, c, w->bad);
+    if (!c->explanation && w->any_bad) CY_TRY(explain_undefined(f, c, w->bad));
+    return explain_fall(c);
   }
   return c->report.end == CY_MINIMIZE_ITERATIONS ? explain_cycle(f, c) : CY_OK;
 }
