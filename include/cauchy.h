@@ -8,7 +8,8 @@
  *   autodiff  derivatives as graphs        io     tensor files
  *   program   compiling and running        plot   charts as PNG and SVG
  *   operator  layers as matrices           check  are derivatives those of the values?
- *   formula   formulas, read into graphs   objective, minimize  functions with curvature, and their minima */
+ *   formula   formulas, read into graphs   derive    their gradients as mathematics
+ *   objective, minimize  functions with curvature, and their minima */
 #ifndef CAUCHY_H
 #define CAUCHY_H
 
@@ -17,6 +18,7 @@
 #include <cauchy/check.h>
 #include <cauchy/curvature.h>
 #include <cauchy/data.h>
+#include <cauchy/derive.h>
 #include <cauchy/formula.h>
 #include <cauchy/graph.h>
 #include <cauchy/io.h>

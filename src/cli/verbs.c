@@ -13,6 +13,7 @@ static const cli_option train_options[] = {
 static const cli_option eval_options[] = {
     {"--part", "PART", "of the data: train, validation, test or all"},
     {"--size", "SIZES", "images resized: 64, 48x64; 24,28,32: a table by size"},
+    {"--regions", "FILE", "of two features: draw the classes over the plane to a .png or .svg file"},
     {"--at-least", "ACCURACY", "exit with 1 if the accuracy is less: 0.97"},
     {"--json", NULL, "print one JSON object"},
     {"--threads", "N", "use N threads (all cores)"},
@@ -84,6 +85,23 @@ static const cli_option hessian_options[] = {
     {"--out", "DIR", "pictures of the density and the differences, PNG and SVG"},
     {0},
 };
+static const cli_option derive_options[] = {
+    {"--where", "DIMENSIONS", "of the formula's symbols: 'x:d, W:(h,d), y:index'"},
+    {"--input", "SHAPE", "of a network: one input, 4 or 1x8x8"},
+    {"--loss", "NAME", "of a network: cross_entropy, mse, mae, binary_cross_entropy (none: of its output)"},
+    {"--batch", "N:SYMBOLS", "a mini-batch: the dimension and what differs between examples, n:x,y (networks: n)"},
+    {"--names", NULL, "name no values but the formula's own"},
+    {"--elementwise", NULL, "index form: dW_ij = da_i x_j"},
+    {"--jvp", "X=V,...", "derivatives along directions, by the R-operator (all: of every symbol)"},
+    {"--hvp", "X=V,...", "also of the gradients: the product with the Hessian (all: of every symbol)"},
+    {"--sum-to-one", "SYMBOLS", "these are distributions: t"},
+    {"--latex", NULL, "print LaTeX (amsmath)"},
+    {"--numpy", NULL, "print a NumPy program that computes every line"},
+    {"--html", "FILE", "write a page (MathML)"},
+    {"--pdf", "FILE", "write a page, by an installed LaTeX"},
+    {"--png", "FILE", "the same as a picture"},
+    {0},
+};
 static const cli_option matrix_options[] = {
     {"--input", "SHAPE", "of one input: 1x8x8 (channels, then space)"},
     {"--layer", "NAME", "only this layer of the network"},
@@ -145,6 +163,7 @@ static const cli_verb verbs[] = {
      .examples = "cauchy eval runs/digits-1\n"
                  "cauchy eval runs/variable-size-1 --size 16,20,24,28,32,40   # convolutions and global pooling\n"
                  "cauchy eval runs/iris-1 --part all --json\n"
+                 "cauchy eval runs/xor-1 --regions plane.png   # decision regions of two features\n"
                  "cauchy eval runs/mnist-1/model.safetensors /data/mnist --at-least 0.98   # for scripts",
      .options = eval_options,
      .min_words = 1,
@@ -250,6 +269,29 @@ static const cli_verb verbs[] = {
      .min_words = 1,
      .max_words = 1,
      .run = cli_check_verb},
+    {.name = "derive",
+     .usage = "FORMULA | NETWORK",
+     .summary = "the gradients of a formula as mathematics: every step, in matrix form",
+     .help = "FORMULA is statements in the usual notation, separated by ; (cauchy help minimize lists the functions);\n"
+             "the last one is what is differentiated. Values that it leaves without a name get one: a, h, o, s. Each\n"
+             "line is read from the graph that computes the derivative, cut at the names: d<name> is the gradient of the\n"
+             "result by that value; of a result that is not a number its own gradient is given, and Jacobians are shown.\n"
+             "R<name> is the derivative of a value along the direction.\n\n"
+             "NETWORK is what analyze takes, with --input; rows are examples.\n\n"
+             "The NumPy program takes its inputs from a file if it is given one, else at random:\n"
+             "python3 program.py [inputs.npz [results.npz]].",
+     .examples = "cauchy derive 'L = -log(softmax(W2*relu(W1*x + b1) + b2))[y]' \\\n"
+                 "       --where 'x:d, W1:(h,d), b1:h, W2:(m,h), b2:m, y:index' --batch n:x,y\n"
+                 "cauchy derive 's = softmax(a)' --where a:m                   # its Jacobian\n"
+                 "cauchy derive 's = sigmoid(a); C = (s - y)^2' --latex\n"
+                 "cauchy derive 'h[t] = tanh(W*h[t-1] + U*x[t] + b) for t = 1..3; L = sum(t=1..3, |h[t] - y[t]|^2)' \\\n"
+                 "       --where 'W:(h,h), U:(h,d), b:h, h[0]:h, x[t]:d, y[t]:h'\n"
+                 "cauchy derive \"x' * A * x\" --where 'x:d, A:(d,d)' --hvp x=v\n"
+                 "cauchy derive 'dense(5) -> relu -> dense(3)' --input 4 --loss cross_entropy --numpy > mlp.py",
+     .options = derive_options,
+     .min_words = 1,
+     .max_words = 1,
+     .run = cli_derive},
     {.name = "minimize",
      .usage = "FORMULA --from POINT",
      .summary = "a formula's minimum, step by step, by first and second order",

@@ -75,9 +75,45 @@ static bool places_equal(cy_sheet *sheet, const cy_place *a, const cy_place *b) 
   return cy_atom_compare(sheet, &x, &y) == 0;
 }
 
+static bool only_in_names(const cy_atom *atom, int index) {
+  if (!cy_atom_has(atom, index)) return true;
+  for (int i = 0; i < atom->n_places; i++)
+    if (atom->place[i].label && cy_place_has(&atom->place[i], index)) return false;
+  return atom->kind == CY_ATOM_NAME;
+}
+
+/* delta(j, i + p) of a bound i: i = j - p, since elements outside of an array are zeros. */
+static bool solve_delta(cy_sheet *sheet, cy_term *t, int at) {
+  const cy_atom *delta = t->factor[at].atom;
+  if (delta->place[0].label || delta->place[1].label) return false;
+  cy_place difference = cy_place_sum(delta->place[0], delta->place[1], -1); /* = 0 */
+  for (int k = difference.n - 1; k >= 0; k--) {
+    int index = difference.index[k], bound = -1;
+    int64_t factor = difference.factor[k];
+    bool names = factor == 1 || factor == -1;
+    for (int i = 0; i < t->n_bound; i++)
+      if (t->bound[i] == index) bound = i;
+    for (int i = 0; i < t->n; i++) names = names && (i == at || only_in_names(t->factor[i].atom, index));
+    if (bound < 0 || !names || difference.n != 3) continue;
+    cy_place alone = cy_place_of(index), solution = cy_place_sum(cy_place_number(0), cy_place_sum(difference, alone, -factor), -factor);
+    remove_factor(t, at);
+    remove_bound(t, bound);
+    substitute(sheet, t, index, solution);
+    return true;
+  }
+  return false;
+}
+
+/* An axis of one element has only the place 0. */
+static bool is_only_place(const cy_sheet *sheet, const cy_place *p) {
+  return cy_place_is_index(p) && sheet->indices[p->index[0]].extent == 1;
+}
+
 /* delta(k, p) of a bound k: p stands for k everywhere. */
 static bool use_delta(cy_sheet *sheet, cy_term *t, int at) {
   cy_place p = t->factor[at].atom->place[0], q = t->factor[at].atom->place[1];
+  if (is_only_place(sheet, &p)) p = cy_place_number(0);
+  if (is_only_place(sheet, &q)) q = cy_place_number(0);
   if (cy_place_is_number(&p) && cy_place_is_number(&q)) {
     if (p.offset != q.offset) t->number = 0;
     remove_factor(t, at);
@@ -100,7 +136,7 @@ static bool use_delta(cy_sheet *sheet, cy_term *t, int at) {
     substitute(sheet, t, k, place);
     return true;
   }
-  return false;
+  return solve_delta(sheet, t, at);
 }
 
 /* The sum of a distribution over its last axis is one. */
@@ -412,7 +448,16 @@ static void begin_with_plus(cy_poly *sum) {
   sum->term[0] = first;
 }
 
-static const cy_poly *simplify(cy_sheet *sheet, const cy_poly *poly, int depth) {
+static bool has_condition(const cy_poly *poly) {
+  for (int i = 0; i < poly->n; i++)
+    for (int k = 0; k < poly->term[i].n; k++) {
+      const cy_atom *a = poly->term[i].factor[k].atom;
+      if (a->kind == CY_ATOM_COMPARE || (a->kind == CY_ATOM_GROUP && has_condition(a->arg[0]))) return true;
+    }
+  return false;
+}
+
+static const cy_poly *simplify_terms(cy_sheet *sheet, const cy_poly *poly, int depth) {
   cy_poly *sum = cy_poly_number(sheet, 0);
   for (int i = 0; i < poly->n && !sheet->failed; i++) {
     cy_term t = simplify_term(sheet, &poly->term[i], depth);
@@ -427,6 +472,18 @@ static const cy_poly *simplify(cy_sheet *sheet, const cy_poly *poly, int depth) 
   }
   begin_with_plus(sum);
   return factored(sheet, sum);
+}
+
+/* Conditions and their opposites may only meet once all is multiplied out. */
+static const cy_poly *simplify(cy_sheet *sheet, const cy_poly *poly, int depth) {
+  const cy_poly *sum = simplify_terms(sheet, poly, depth);
+  if (depth < DEPTH || sheet->expands || !has_condition(sum)) return sum;
+  sheet->expands = true;
+  const cy_poly *expanded = simplify_terms(sheet, sum, depth);
+  sheet->expands = false;
+  cy_poly *copy = cy_poly_add(sheet, expanded, &(cy_poly){0}, 1);
+  const cy_poly *again = factored(sheet, copy);
+  return cy_poly_cost(again) <= cy_poly_cost(sum) ? again : sum;
 }
 
 const cy_poly *cy_poly_simplify(cy_sheet *sheet, const cy_poly *poly) { return simplify(sheet, poly, DEPTH); }

@@ -106,7 +106,7 @@ static void value_line(cy_derivation *d, int name) {
   cy_line *line = cy_begin_line(d, CY_SECTION_VALUES, name);
   if (!line) return;
   line->value = d->sheet.names[name].value;
-  line->form = simplified(d, of_batch(d, read_at(d, line->value, line, true), line));
+  line->form = cy_line_read(d, line, line->value, true);
   line->elements = read_elements(d, line->value, line, true);
   cy_finish_line(d, line);
   if (is_distribution(d, name)) d->sheet.names[name].sums_to_one = true;
@@ -201,6 +201,12 @@ static int gradient_name(cy_derivation *d, int name) {
   return made;
 }
 
+static int gradient_of(const cy_derivation *d, int name) {
+  for (int i = 0; i < d->sheet.n_names; i++)
+    if (d->sheet.names[i].kind == CY_NAME_GRADIENT && d->sheet.names[i].of == name) return i;
+  return -1;
+}
+
 /* What the result sends back: 1; with a batch, whose mean it is, 1/n; its own gradient where it is not a scalar. */
 static cy_value seed(cy_derivation *d) {
   cy_value result = d->sheet.names[d->result].value;
@@ -225,7 +231,41 @@ static void try_shorter(cy_derivation *d, cy_line *line, int name) {
 }
 
 const cy_poly *cy_line_read(cy_derivation *d, const cy_line *line, cy_value value, bool define) {
-  return simplified(d, of_batch(d, read_at(d, value, line, define), line));
+  return cy_fold_names(d, simplified(d, of_batch(d, read_at(d, value, line, define), line)));
+}
+
+static bool atom_runs_along(const cy_atom *a) {
+  bool along = a->kind == CY_ATOM_ALONG;
+  for (int i = 0; i < a->n_args; i++) along = along || cy_runs_along(a->arg[i]);
+  return along;
+}
+
+bool cy_runs_along(const cy_poly *poly) {
+  for (int i = 0; i < poly->n; i++)
+    for (int k = 0; k < poly->term[i].n; k++)
+      if (atom_runs_along(poly->term[i].factor[k].atom)) return true;
+  return false;
+}
+
+const cy_poly *cy_line_elements(cy_derivation *d, const cy_line *line, cy_value value) {
+  return cy_runs_along(line->form) ? read_elements(d, value, line, false) : line->form;
+}
+
+/* The closed form of a normalisation's gradient, if all that reaches the value comes through one. */
+static bool try_normalization(cy_derivation *d, cy_line *line, int name) {
+  int before = d->sheet.n_names;
+  for (int i = 0; i < before; i++) {
+    const cy_name *n = &d->sheet.names[i];
+    cy_value normalized, sent, value = d->sheet.names[name].value;
+    if (n->kind != CY_NAME_VALUE || i == name || n->value.id < value.id) continue;
+    int gradient = d->sheet.names[i].value.id == d->sheet.names[d->result].value.id ? d->upstream : gradient_of(d, i);
+    if (gradient < 0 || !cy_is_value(normalized = cy_find_normalization(d, i, name))) continue;
+    if (cy_vjp(&normalized, &d->sheet.names[gradient].value, 1, &value, 1, &sent) != CY_OK) return false;
+    if (normalized.id != n->value.id && !cy_sheet_stands_for(&d->sheet, normalized.id, i)) return false;
+    line->simpler = cy_line_read(d, line, sent, false);
+    return true;
+  }
+  return false;
 }
 
 static cy_line *gradient_line(cy_derivation *d, int name, cy_value arrived) {
@@ -233,8 +273,9 @@ static cy_line *gradient_line(cy_derivation *d, int name, cy_value arrived) {
   cy_line *line = cy_begin_line(d, CY_SECTION_GRADIENTS, gradient);
   if (!line) return NULL;
   line->value = arrived;
-  line->form = line->elements = cy_line_read(d, line, arrived, false);
-  try_shorter(d, line, name);
+  line->form = cy_line_read(d, line, arrived, false);
+  line->elements = cy_line_elements(d, line, arrived);
+  if (!try_normalization(d, line, name)) try_shorter(d, line, name);
   cy_finish_line(d, line);
   return line;
 }

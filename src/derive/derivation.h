@@ -49,6 +49,11 @@ int cy_direct_names(const cy_derivation *d, cy_value value, bool define, int *di
 /* base, or base with a number, that is no name yet. */
 int cy_name_freely(cy_derivation *d, const char *base, cy_name_kind kind, cy_value value, int of);
 
+/* fold.c: names where their definitions stand; the composite that the named value is of the operand, if it is a
+ * normalisation written in steps (else empty). */
+const cy_poly *cy_fold_names(cy_derivation *d, const cy_poly *poly);
+cy_value cy_find_normalization(cy_derivation *d, int name, int operand);
+
 /* batch.c */
 CY_MUST_CHECK cy_status cy_batch_begin(cy_derivation *d, const char *dimension, const char *batched);
 /* The poly of one example as that of all: batched names get the examples' index. */
@@ -63,6 +68,9 @@ CY_MUST_CHECK cy_status cy_write_jacobians(cy_derivation *d);
 /* derivation.c, for those: a new line, its value at its indices, and what of it is written. */
 cy_line *cy_begin_line(cy_derivation *d, cy_section section, int name);
 const cy_poly *cy_line_read(cy_derivation *d, const cy_line *line, cy_value value, bool define);
+/* The same by elements: form itself, unless it holds functions of a whole axis. */
+const cy_poly *cy_line_elements(cy_derivation *d, const cy_line *line, cy_value value);
+bool cy_runs_along(const cy_poly *poly); /* holds such a function */
 void cy_finish_line(cy_derivation *d, cy_line *line);
 int cy_ordered_values(const cy_derivation *d, int *order); /* names of values by node; -1: out of memory */
 

@@ -116,7 +116,8 @@ static cy_status tangent_line(cy_derivation *d, cy_section section, int name, cy
   cy_line *line = cy_begin_line(d, section, tangent_name(d, name, NULL));
   if (!line) return CY_OK; /* the sheet says so */
   line->value = tangent;
-  line->form = line->elements = cy_line_read(d, line, tangent, false);
+  line->form = cy_line_read(d, line, tangent, false);
+  line->elements = cy_line_elements(d, line, tangent);
   cy_finish_line(d, line);
   return CY_OK;
 }
@@ -140,6 +141,8 @@ cy_status cy_write_products(cy_derivation *d) {
 }
 
 /* ---- Jacobians ---- */
+
+enum { MOST_TO_WRITE = 24 };
 
 static const cy_poly *with_delta(cy_derivation *d, const cy_poly *poly, const int *at);
 
@@ -200,7 +203,8 @@ static cy_status jacobian_line(cy_derivation *d, int by) {
   d->sheet.expands = true;
   line->form = line->elements = cy_poly_simplify(&d->sheet, p);
   d->sheet.expands = false;
-  cy_finish_line(d, line);
+  if (cy_poly_cost(line->form) > MOST_TO_WRITE) d->n_lines--; /* of many steps at once: nobody wants to read it */
+  else cy_finish_line(d, line);
   return CY_OK;
 }
 

@@ -127,7 +127,7 @@ static void text_line(cy_text *text, const cy_derivation *d, const cy_line *line
   cy_forget_letters(d);
   cy_write_left(&left, d, &st, line, elements);
   cy_write_right(&right, d, &st, line, elements, false);
-  if (line->simpler) cy_write_right(&more, d, &st, line, elements, true);
+  if (cy_is_shortened(line, elements)) cy_write_right(&more, d, &st, line, elements, true);
   const char *l = left.data ? left.data : "", *r = right.data ? right.data : "", *last = more.data ? more.data : r;
   cy_text_add(text, "  %s", l);
   pad(text, width(l), w.left);
@@ -137,8 +137,8 @@ static void text_line(cy_text *text, const cy_derivation *d, const cy_line *line
     pad(text, 0, w.left > width(l) ? w.left : width(l));
     cy_text_add(text, " = %s", last);
   }
-  pad(text, width(last), w.right);
   if (line->by < 0) {
+    pad(text, width(last), w.right);
     cy_text_add(text, "   (");
     cy_write_shape(text, d, line->name);
     cy_text_add(text, ")");
@@ -178,7 +178,8 @@ static void text_legend(cy_text *text, bool elements) {
       {" .* ", "a .* b, a ./ b and a.^2 act element by element", false},
       {" > 0)", "(a > 0) is 1 where it holds, else 0", false},
       {"onehot(", "onehot(y) is 1 at the class y, else 0", false},
-      {" 1 ", "1 next to a matrix is a vector of ones", false},
+      {"' 1", "1 next to a matrix is a vector of ones", false},
+      {" + 1 b", "1 next to a vector is a vector of ones", false},
       {"sum_", "sum_k runs over all k", true},
       {" > 0]", "[a > 0] is 1 where it holds, else 0", true},
       {"[i = ", "[i = k] is 1 where it holds, else 0", true},
@@ -250,7 +251,7 @@ static void framed_line(cy_text *text, const cy_derivation *d, cy_language langu
   cy_write_left(text, d, &st, line, elements);
   cy_text_add(text, "%s", f->equals);
   cy_write_right(text, d, &st, line, elements, false);
-  if (line->simpler) {
+  if (cy_is_shortened(line, elements)) {
     cy_text_add(text, "%s", f->next);
     cy_write_right(text, d, &st, line, elements, true);
   }

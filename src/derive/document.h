@@ -10,6 +10,10 @@ void cy_write_left(cy_text *text, const cy_derivation *d, const cy_style *style,
 void cy_write_right(cy_text *text, const cy_derivation *d, const cy_style *style, const cy_line *line, bool elements, bool simpler);
 /* "m x h", "scalar", "class": of a name. */
 void cy_write_shape(cy_text *text, const cy_derivation *d, int name);
+/* Whether the line has a shorter form to show. */
+static inline bool cy_is_shortened(const cy_line *line, bool elements) {
+  return line->simpler && !(elements && cy_runs_along(line->simpler));
+}
 void cy_write_heading(cy_text *text, const cy_derivation *d, cy_section section);
 /* Letters of indices begin anew. */
 void cy_forget_letters(const cy_derivation *d);

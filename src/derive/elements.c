@@ -44,7 +44,10 @@ static bool is_short(const cy_place *p) { return cy_place_is_index(p) || (cy_pla
 
 /* Axes of one element are not worth an index, save to NumPy. */
 static bool is_shown(const cy_style *st, const cy_atom *atom, int i) {
-  if (st->language == CY_LANGUAGE_NUMPY || atom->kind != CY_ATOM_NAME || !cy_place_is_number(&atom->place[i])) return true;
+  const cy_place *p = &atom->place[i];
+  if (st->language == CY_LANGUAGE_NUMPY || atom->kind != CY_ATOM_NAME) return true;
+  if (cy_place_is_index(p)) return st->sheet->indices[p->index[0]].extent != 1;
+  if (!cy_place_is_number(p)) return true;
   const cy_name *name = &st->sheet->names[atom->name];
   return i >= name->shape.rank || name->shape.dim[i] != 1;
 }
@@ -120,7 +123,7 @@ static void show_arguments(cy_text *text, const cy_style *st, const cy_atom *a) 
 
 static void show_relation(cy_text *text, const cy_style *st, const cy_atom *a) {
   bool tag = is_tagged(st), numpy = st->language == CY_LANGUAGE_NUMPY;
-  cy_text_add(text, "%s", tag ? "<mo>[</mo>" : numpy ? "(" : "[");
+  cy_text_add(text, "%s", tag ? "<mo>[</mo>" : numpy ? "(1.0 * (" : "[");
   if (a->kind == CY_ATOM_DELTA) {
     add_place(text, st, &a->place[0]);
     cy_text_add(text, "%s", tag ? "<mo>=</mo>" : numpy ? " == " : " = ");
@@ -130,7 +133,7 @@ static void show_relation(cy_text *text, const cy_style *st, const cy_atom *a) {
     cy_text_add(text, tag ? "<mo>%s</mo>" : " %s ", a->function->written[st->language]);
     show_poly(text, st, a->arg[1], false);
   }
-  cy_text_add(text, "%s", tag ? "<mo>]</mo>" : numpy ? ")" : "]");
+  cy_text_add(text, "%s", tag ? "<mo>]</mo>" : numpy ? "))" : "]");
 }
 
 static void show_atom(cy_text *text, const cy_style *st, const cy_atom *a) {

@@ -59,8 +59,19 @@ static const cy_expr *product(cy_sheet *s, const cy_expr *a, const cy_expr *b) {
   return chain;
 }
 
+/* (x' x)^(1/2) is a length. */
+static const cy_expr *length_of(cy_sheet *s, const cy_expr *e) {
+  bool square = e->kind == CY_EXPR_INNER && e->part[0] == e->part[1];
+  if (!square && !(e->kind == CY_EXPR_SUM && e->part[0]->kind == CY_EXPR_POWER && e->part[0]->number == 2)) return NULL;
+  cy_expr *norm = unary(s, CY_EXPR_CALL, 0, square ? e->part[0] : e->part[0]->part[0]);
+  if (norm) norm->function = cy_notation_find("norm");
+  return norm;
+}
+
 static const cy_expr *raised(cy_sheet *s, const cy_expr *e, double power) {
   if (!e || power == 1) return e;
+  const cy_expr *length = power == 0.5 || power == -0.5 ? length_of(s, e) : NULL;
+  if (length) return raised(s, length, 2 * power);
   cy_expr *p = unary(s, CY_EXPR_POWER, e->rank, e);
   if (p) p->number = power;
   return p;
@@ -144,7 +155,7 @@ static const cy_expr *opaque_expr(cy_sheet *s, const cy_atom *a, int row, int co
   for (int i = 0; i < n; i++)
     if (!cy_place_is_index(&a->place[i]) || a->place[i].index[0] != want[i]) return NULL;
   cy_expr *e = call_expr(s, a, n);
-  if (e) e->op = cy_node_at(s->graph, a->node)->op->name;
+  if (e) e->op = cy_node_at(s->graph, a->node)->op->name, e->atom = a;
   for (int i = 0; i < a->n_args; i++) {
     cy_expr *whole = new_expr(s, CY_EXPR_NAME, 2);
     if (whole) whole->name = a->arg[i]->n && a->arg[i]->term[0].n ? a->arg[i]->term[0].factor[0].atom->name : 0;
@@ -211,6 +222,8 @@ static const cy_expr *part(const network *w, factors set, int row, int column);
 
 static const cy_expr *hadamard(cy_sheet *s, const cy_expr *a, const cy_expr *b) {
   if (!a || !b) return NULL;
+  if (a->kind == CY_EXPR_TRANSPOSE && b->kind == CY_EXPR_TRANSPOSE)
+    return transposed(s, hadamard(s, a->part[0], b->part[0]));
   cy_expr *e = new_expr(s, CY_EXPR_HADAMARD, a->rank);
   const cy_expr *side[2] = {a, b};
   for (int k = 0; k < 2; k++)
@@ -239,7 +252,7 @@ static const cy_expr *total(cy_sheet *s, const cy_expr *v, int64_t extent) {
   if (!v) return NULL;
   if (v->kind == CY_EXPR_HADAMARD && v->n == 2 && v->power[0] == 1 && v->power[1] == 1)
     return with_part(s, unary(s, CY_EXPR_INNER, 0, v->part[0]), v->part[1], 1);
-  if (v->kind == CY_EXPR_POWER && v->number == 2)
+  if (v->kind == CY_EXPR_POWER && v->number == 2 && v->part[0]->kind == CY_EXPR_NAME)
     return with_part(s, unary(s, CY_EXPR_INNER, 0, v->part[0]), v->part[0], 1);
   if (v->kind == CY_EXPR_MATMUL && v->n == 2 && v->part[1]->kind == CY_EXPR_ONES) {
     extent *= v->part[1]->extent;
@@ -367,21 +380,26 @@ static const cy_expr *part(const network *w, factors set, int row, int column) {
   return row >= 0 && !body ? NULL : finish(w->sheet, p.scalars, body);
 }
 
+/* times holds 1 / extent: it is taken out. */
+static bool take_count(cy_sheet *s, cy_expr *times, int64_t extent) {
+  const cy_poly *count = cy_poly_number(s, (double)extent);
+  if (extent <= 1 || count->n == 0) return false;
+  const cy_term *n = &count->term[0];
+  double number = times->number * n->number;
+  bool below = n->number == 1 || (times->number != nearbyint(times->number) && fabs(number * 64 - nearbyint(number * 64)) < 1e-9);
+  for (int k = 0; k < CY_MAX_DIMENSIONS; k++) below = below && times->dimension[k] + n->dimension[k] <= (n->dimension[k] ? 0 : 99);
+  if (!below) return false;
+  for (int k = 0; k < CY_MAX_DIMENSIONS; k++) times->dimension[k] = (int8_t)(times->dimension[k] + n->dimension[k]);
+  times->number = n->number == 1 ? number : nearbyint(number * 64) / 64;
+  return true;
+}
+
 /* sum(x) / n is a mean. */
 static void find_mean(cy_sheet *s, cy_expr *times) {
   for (int i = 0; i < times->n; i++) {
     const cy_expr *sum = times->part[i];
     if (sum->kind != CY_EXPR_SUM || times->power[i] != 1) continue;
-    for (int k = 0; k < s->n_dimensions; k++)
-      if (s->dimensions[k].extent == sum->extent && times->dimension[k] < 0) {
-        times->dimension[k]++;
-        goto found;
-      }
-    double whole = times->number * (double)sum->extent;
-    if (sum->extent > 1 && times->number != nearbyint(times->number) && fabs(whole - nearbyint(whole)) < 1e-12) {
-      times->number = nearbyint(whole);
-      goto found;
-    }
+    if (take_count(s, times, sum->extent)) goto found;
     continue;
   found:;
     cy_expr *mean = unary(s, CY_EXPR_MEAN, 0, sum->part[0]);
@@ -432,7 +450,7 @@ static const cy_expr *whole_call(cy_sheet *s, const cy_poly *poly, const int *in
   for (int i = 0; i < n; i++)
     if (!cy_place_is_index(&a->place[i]) || a->place[i].index[0] != indices[i]) return NULL;
   cy_expr *e = call_expr(s, a, n);
-  if (e) e->op = cy_node_at(s->graph, a->node)->op->name;
+  if (e) e->op = cy_node_at(s->graph, a->node)->op->name, e->atom = a;
   for (int i = 0; i < a->n_args; i++) {
     cy_expr *whole = new_expr(s, CY_EXPR_NAME, 2);
     if (whole) whole->name = a->arg[i]->n && a->arg[i]->term[0].n ? a->arg[i]->term[0].factor[0].atom->name : 0;

@@ -29,6 +29,8 @@ static const cy_notation functions[] = {
     PLAIN("pow", "pow", "\\operatorname{pow}", "np.power"),
     {.op = "relu", .written = {"relu", "\\operatorname{relu}", "relu", "relu"},
      .numpy = "def relu(a):\n    return np.maximum(a, 0.0)\n"},
+    {.op = "prelu", .written = {"prelu", "\\operatorname{prelu}", "prelu", "prelu"},
+     .numpy = "def prelu(a, slope):\n    return np.where(a > 0, a, slope * a)\n"},
     {.op = "softplus", .written = {"softplus", "\\operatorname{softplus}", "softplus", "softplus"},
      .numpy = "def softplus(a):\n    return np.logaddexp(0.0, a)\n"},
     {.op = "norm", .written = {"norm", "\\operatorname{norm}", "np.linalg.norm", "norm"}},

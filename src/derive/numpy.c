@@ -23,14 +23,16 @@ static bool poly_uses(const cy_poly *p, const cy_notation *f, const cy_atom **op
 }
 
 static const cy_poly *shown(const cy_line *line, bool elements) {
-  return line->simpler ? line->simpler : elements ? line->elements : line->form;
+  return cy_is_shortened(line, elements) ? line->simpler : elements ? line->elements : line->form;
 }
 
 static cy_status check_writable(const cy_derivation *d, bool elements) {
   for (int i = 0; i < d->n_lines; i++) {
     const cy_atom *opaque = NULL;
     poly_uses(shown(&d->lines[i], elements), NULL, &opaque);
-    if (opaque)
+    bool whole = !elements && d->lines[i].written->kind == CY_EXPR_CALL && opaque &&
+                 strcmp(cy_node_at(d->graph, opaque->node)->op->name, "reshape") == 0;
+    if (opaque && !whole)
       return cy_fail(CY_INVALID, "NumPy has no %s: the line of %s cannot be written for it", cy_node_at(d->graph, opaque->node)->op->name,
                      d->sheet.names[d->lines[i].name].text);
   }
@@ -144,12 +146,13 @@ static int filled_rank(const cy_expr *e) {
 static void add_line(cy_text *text, const cy_derivation *d, const cy_line *line, bool elements) {
   char extent[2 * CY_NAME_SIZE];
   cy_style st = cy_document_style(d, CY_LANGUAGE_NUMPY, line);
-  const cy_expr *e = line->simpler ? line->written_simpler : line->written;
+  bool shorter = cy_is_shortened(line, elements);
+  const cy_expr *e = shorter ? line->written_simpler : line->written;
   bool spread = !elements && e->kind != CY_EXPR_INDEXED && filled_rank(e) < line->n;
   cy_forget_letters(d);
   cy_write_left(text, d, &st, line, false);
   cy_text_add(text, spread ? " = np.broadcast_to(" : " = ");
-  cy_write_right(text, d, &st, line, elements, line->simpler != NULL);
+  cy_write_right(text, d, &st, line, elements, shorter);
   if (spread) {
     cy_text_add(text, ", (");
     for (int i = 0; i < line->n; i++)

@@ -71,18 +71,23 @@ cy_poly *cy_poly_of_term(cy_sheet *sheet, const cy_term *term) {
   return poly;
 }
 
-/* Whether a number is what people write: a whole one, or one with a small binary fraction. */
-static bool is_round(double number) {
-  double n = number * 64;
-  return number != 0 && fabs(number) < 1e6 && fabs(n - nearbyint(n)) < 1e-9 * fabs(n);
+/* Whether a number is what people write: a whole one, or a fraction with a small denominator; then also rounded to it. */
+static bool is_round(double *number) {
+  for (int d = 1; d <= 96 && fabs(*number) < 1e6 && *number != 0; d++) {
+    double n = *number * d;
+    if (fabs(n) < 0.5 || fabs(n - nearbyint(n)) > 1e-11 * fabs(n)) continue;
+    *number = nearbyint(n) / d;
+    return true;
+  }
+  return false;
 }
 
 /* number * product of depth dimensions is round: then it is that over the dimensions. */
 static bool take_below(const cy_sheet *sheet, double *number, int8_t *powers, int depth, int from) {
   for (int i = from; i < sheet->n_dimensions; i++) {
     double scaled = *number * (double)sheet->dimensions[i].extent;
-    if (depth > 1 ? !take_below(sheet, &scaled, powers, depth - 1, i) : !is_round(scaled)) continue;
-    *number = depth > 1 ? scaled : nearbyint(scaled * 64) / 64;
+    if (depth > 1 ? !take_below(sheet, &scaled, powers, depth - 1, i) : !is_round(&scaled)) continue;
+    *number = scaled;
     powers[i]--;
     return true;
   }
@@ -96,7 +101,7 @@ static double take_dimensions(const cy_sheet *sheet, double number, int8_t *powe
     double e = (double)sheet->dimensions[i].extent;
     for (int k = 0; k < 4 && fabs(number) >= e && e > 1000 && number / e == floor(number / e); k++) number /= e, powers[i]++;
   }
-  bool small = fabs(number) < 1 && number != 0 && !is_round(number);
+  bool small = fabs(number) < 1 && number != 0 && !is_round(&number);
   for (int depth = 1; small && depth <= 4; depth++) small = !take_below(sheet, &number, powers, depth, 0);
   return number;
 }

@@ -2,6 +2,7 @@
 #include "derive/style.h"
 
 #include <math.h>
+#include <stdio.h>
 #include <string.h>
 
 typedef const cy_style *styles;
@@ -29,7 +30,11 @@ static void as_fraction(double number, double *over, int *under) {
 
 void cy_print_number(cy_text *text, double number, cy_language language) {
   bool tag = language == CY_LANGUAGE_MATHML;
-  cy_text_add(text, tag ? "<mn>%.12g</mn>" : "%.12g", number);
+  char digits[32];
+  snprintf(digits, sizeof digits, "%.12g", number);
+  char *zeros = strstr(digits, "e-0"); /* 1e-05 */
+  if (zeros) memmove(zeros + 2, zeros + 3, strlen(zeros + 3) + 1);
+  cy_text_add(text, tag ? "<mn>%s</mn>" : "%s", digits);
   if (language == CY_LANGUAGE_NUMPY && number == nearbyint(number) && fabs(number) < 1e12) cy_text_add(text, ".0");
 }
 
@@ -71,7 +76,14 @@ static void add_letters(cy_text *text, cy_language language, const char *name, s
 
 /* W1 as W with index 1; gamma as the letter. */
 static void add_word(cy_text *text, cy_language language, const char *name) {
-  size_t all = strlen(name), n = all;
+  size_t all = strlen(name), n = all, bracket = strcspn(name, "[");
+  if (bracket < all && language != CY_LANGUAGE_TEXT) { /* h[2] */
+    bool latex = language == CY_LANGUAGE_LATEX;
+    cy_text_add(text, latex ? "" : "<msub>");
+    add_letters(text, language, name, bracket);
+    cy_text_add(text, latex ? "_{%.*s}" : "<mn>%.*s</mn></msub>", (int)(all - bracket - 2), name + bracket + 1);
+    return;
+  }
   while (n > 1 && name[n - 1] >= '0' && name[n - 1] <= '9') n--;
   bool index = n < all;
   if (language == CY_LANGUAGE_TEXT) cy_text_add(text, "%s", name);
@@ -97,7 +109,11 @@ static bool is_keyword(const char *word) {
 void cy_print_name(cy_text *text, styles st, int name) {
   const cy_name *n = &st->sheet->names[name];
   if (st->language == CY_LANGUAGE_TEXT || st->language == CY_LANGUAGE_NUMPY) {
-    cy_text_add(text, st->language == CY_LANGUAGE_NUMPY && is_keyword(n->text) ? "%s_" : "%s", n->text);
+    bool numpy = st->language == CY_LANGUAGE_NUMPY;
+    for (const char *c = n->text; *c; c++)
+      if (!numpy || (*c != '[' && *c != ']' && *c != ',')) cy_text_add(text, "%c", *c);
+      else if (*c != ']') cy_text_add(text, "_");
+    if (numpy && is_keyword(n->text)) cy_text_add(text, "_");
     return;
   }
   if (n->kind == CY_NAME_GRADIENT && n->of >= 0) {
@@ -198,11 +214,26 @@ static void show_times(cy_text *text, styles st, const cy_expr *e) {
   write_fraction(text, st, &over, &under, m->over);
 }
 
+static void add_function(cy_text *text, styles st, const cy_expr *e);
+
+static void show_condition(cy_text *text, styles st, const cy_expr *e) {
+  cy_text_add(text, "(");
+  show(text, st, e->part[0], CY_BINDS_NOTHING);
+  cy_text_add(text, " ");
+  add_function(text, st, e);
+  cy_text_add(text, " ");
+  show(text, st, e->part[1], CY_BINDS_NOTHING);
+  cy_text_add(text, ")");
+}
+
 static void show_hadamard(cy_text *text, styles st, const cy_expr *e) {
   stack over = {0}, under = {0};
   const cy_marks *m = marks(st);
   for (int i = 0; i < e->n; i++)
-    if (e->power[i] > 0) add_factor(&over, st, e->part[i], e->power[i], CY_BINDS_POWER, m->hadamard);
+    if (i > 0 && e->part[i]->kind == CY_EXPR_COMPARE && st->language == CY_LANGUAGE_NUMPY) {
+      separate(&over, m->hadamard); /* a product makes numbers of conditions: dh * (a > 0) */
+      show_condition(&over.text, st, e->part[i]);
+    } else if (e->power[i] > 0) add_factor(&over, st, e->part[i], e->power[i], CY_BINDS_POWER, m->hadamard);
     else add_factor(&under, st, e->part[i], -e->power[i], CY_BINDS_POWER, m->hadamard);
   if (st->language == CY_LANGUAGE_LATEX && under.n) {
     cy_text_add(text, "%s%s%s%s%s", over.n ? over.text.data : "1", m->hadamard_over, under.n > 1 ? m->open : "",
@@ -280,11 +311,20 @@ static void show_call(cy_text *text, styles st, const cy_expr *e) {
     cy_text_add(text, "\\right|");
     return;
   }
-  add_function(text, st, e);
+  bool reshapes = st->language == CY_LANGUAGE_NUMPY && !e->function && strcmp(e->op, "reshape") == 0;
+  if (reshapes) cy_text_add(text, "np.reshape");
+  else add_function(text, st, e);
   cy_text_add(text, "%s", m->open);
   for (int i = 0; i < e->n; i++) {
     if (i) cy_text_add(text, st->language == CY_LANGUAGE_MATHML ? "<mo>,</mo>" : ", ");
     show(text, st, e->part[i], CY_BINDS_NOTHING);
+  }
+  if (reshapes) {
+    char extent[2 * CY_NAME_SIZE];
+    cy_shape shape = cy_node_at(st->sheet->graph, e->atom->node)->shape;
+    cy_text_add(text, ", (");
+    for (int i = 0; i < shape.rank; i++) cy_text_add(text, "%s,", cy_numpy_extent(st->sheet, shape.dim[i], extent));
+    cy_text_add(text, ")");
   }
   cy_text_add(text, "%s", m->close);
 }

@@ -52,8 +52,45 @@ static cy_poly *delta(cy_sheet *s, cy_place a, cy_place b) {
 
 /* ---- elementwise ---- */
 
-static cy_poly *read_add(const reading *r) { return cy_poly_add(r->sheet, operand(r, 0, r->at), operand(r, 1, r->at), 1); }
-static cy_poly *read_sub(const reading *r) { return cy_poly_add(r->sheet, operand(r, 0, r->at), operand(r, 1, r->at), -1); }
+/* b = relu(a) */
+static bool is_relu_of(const reading *r, int32_t b, int32_t a) {
+  const cy_node *node = cy_node_at(r->sheet->graph, b);
+  return node->op == &cy_op_relu && node->inputs[0] == a;
+}
+
+static cy_poly *call_two(cy_sheet *s, const char *op, const cy_poly *a, const cy_poly *b) {
+  cy_atom *atom = cy_atom_new(s, CY_ATOM_CALL);
+  atom->function = cy_notation_find(op);
+  atom->n_args = 2;
+  atom->arg[0] = a;
+  atom->arg[1] = b;
+  return cy_poly_atom(s, atom, 1);
+}
+
+/* relu(a) + slope (a - relu(a)) has a name. NULL: it is not that. */
+static cy_poly *read_prelu(const reading *r) {
+  for (int side = 0; side < 2; side++) {
+    int32_t relu = r->node->inputs[side];
+    const cy_node *scaled = operand_node(r, 1 - side);
+    for (int k = 0; strcmp(scaled->op->name, "mul") == 0 && k < 2; k++) {
+      const cy_node *below = cy_node_at(r->sheet->graph, scaled->inputs[k]);
+      if (strcmp(below->op->name, "sub") != 0 || below->inputs[1] != relu || !is_relu_of(r, relu, below->inputs[0])) continue;
+      return call_two(r->sheet, "prelu", read_value(r->sheet, below->inputs[0], r->at, false),
+                      read_value(r->sheet, scaled->inputs[1 - k], r->at, false));
+    }
+  }
+  return NULL;
+}
+
+static cy_poly *read_add(const reading *r) {
+  cy_poly *prelu = read_prelu(r);
+  if (prelu) return prelu;
+  return cy_poly_add(r->sheet, operand(r, 0, r->at), operand(r, 1, r->at), 1); }
+/* a - relu(a) = min(a, 0) */
+static cy_poly *read_sub(const reading *r) {
+  if (is_relu_of(r, r->node->inputs[1], r->node->inputs[0]))
+    return call_two(r->sheet, "min", operand(r, 0, r->at), cy_poly_number(r->sheet, 0));
+  return cy_poly_add(r->sheet, operand(r, 0, r->at), operand(r, 1, r->at), -1); }
 static cy_poly *read_neg(const reading *r) { return cy_poly_add(r->sheet, zero(r->sheet), operand(r, 0, r->at), -1); }
 static cy_poly *read_mul(const reading *r) { return cy_poly_mul(r->sheet, operand(r, 0, r->at), operand(r, 1, r->at)); }
 static cy_poly *read_div(const reading *r) {
@@ -495,6 +532,7 @@ static cy_poly *read_value(cy_sheet *sheet, int32_t id, const cy_place *at, bool
   int name = cy_sheet_name_of(sheet, id);
   if (id < 0 || cy_graph_failed(sheet->graph) || sheet->failed) return zero(sheet);
   const cy_node *node = cy_node_at(sheet->graph, id);
+  if (name >= 0 && sheet->only && name != sheet->only - 1 && node->n_inputs) name = -1;
   if (name >= 0 && (!define || node->n_inputs == 0)) return cy_poly_name(sheet, name, at, node->shape.rank);
   if (++sheet->reads > MOST_READS) {
     sheet->large = true;

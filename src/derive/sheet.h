@@ -110,6 +110,7 @@ typedef struct cy_sheet {
   size_t indices_capacity;
   int *pairing;  /* comparing: which bound index of the right goes with one of the left */
   size_t pairing_capacity;
+  int only;      /* reading: 1 + the one name to stop at, and symbols; 0: all names */
   bool expands;  /* simplifying: products are multiplied out */
   bool loose;    /* comparing: all bound indices are alike */
   bool elements; /* reading: functions of an axis by their elements, softmax(o)_i = exp(o_i) / sum_k exp(o_k) */
@@ -128,6 +129,8 @@ CY_MUST_CHECK cy_status cy_sheet_status(const cy_sheet *sheet);
 /* Names a value; -1 if memory is out. text is cut to CY_NAME_SIZE. */
 int cy_sheet_name(cy_sheet *sheet, const char *text, cy_name_kind kind, cy_value value, int of);
 int cy_sheet_name_of(const cy_sheet *sheet, int32_t node); /* -1: nameless */
+/* From now on the node is read as the name too; false if memory is out. */
+bool cy_sheet_stands_for(cy_sheet *sheet, int32_t node, int name);
 int cy_sheet_find(const cy_sheet *sheet, const char *text); /* -1: no such name */
 bool cy_sheet_dimension(cy_sheet *sheet, const char *text, int64_t extent);
 /* "h", "n m", "28": an extent in terms of the dimensions. Returns buffer. */

@@ -19,7 +19,7 @@ const cy_expr_style cy_expr_styles[CY_EXPR_KINDS] = {
     [CY_EXPR_POWER] = {CY_BINDS_POWER, CY_BINDS_ATOM, {"$1^$p", "$1^{$p}", "$1 ** $p", "<msup>$1<mn>$p</mn></msup>"}},
     [CY_EXPR_CALL] = {CY_BINDS_ATOM, 0, {0}},
     [CY_EXPR_COMPARE] = {CY_BINDS_ATOM, 0,
-                         {"(%1 $f %2)", "\\left[%1 $f %2\\right]", "(%1 $f %2)",
+                         {"(%1 $f %2)", "\\left[%1 $f %2\\right]", "(1.0 * (%1 $f %2))",
                           "<mo>[</mo>%1<mo>$f</mo>%2<mo>]</mo>"}},
     [CY_EXPR_CHOICE] = {CY_BINDS_ATOM, 0,
                         {"where(%1, %2, %3)", "\\begin{cases} %2 & %1 \\\\ %3 & \\text{otherwise} \\end{cases}",
