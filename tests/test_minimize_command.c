@@ -73,8 +73,7 @@ static void divergence_is_explained_by_the_curvature(void **state) {
   diverge("minimize '-x^2' --from x=1", "f falls without bound: it was -");
   diverge("minimize 'x - log(x)' --from x=4 --rate 5",
           "step 6 leaves where the function is defined: formula:1:5: log(x) is undefined at x = -0.459143: the "
-          "logarithm of "
-          "-0.459143\n");
+          "logarithm of -0.459143\n");
   assert_holds(succeed("minimize 'x^2' --from x=1 --rate 1 --iterations 20"),
                "the rate 1 is not below 2/lambda_max = 1 (curvature 2): the steps never settle\n");
 }
