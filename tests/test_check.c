@@ -59,6 +59,8 @@ static void every_kind_of_layer_passes(void **state) {
     {"parallel(conv(2, 1) | conv(2, 3, pad=1)) -> pixel_shuffle(2) -> flatten -> softmax", CY_SHAPE(1, 2, 2), "mse"},
     {"conv(3, 5, stride=2) -> relu -> flatten -> dense(2)", CY_SHAPE(2, 13), NULL},
     {"conv(2, 3) -> relu -> flatten -> dense(2)", CY_SHAPE(1, 4, 4, 4), NULL},
+    {"dense(3) -> mixture", CY_SHAPE(4), NULL},
+    {"dense(3) -> mixture(logit)", CY_SHAPE(4), "binary_cross_entropy"},
   };
   for (size_t i = 0; i < sizeof cases / sizeof *cases; i++)
     passes(cases[i].text, (cy_check_options){.sample = cases[i].sample, .loss = cases[i].loss, .seed = 1 + i});

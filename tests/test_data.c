@@ -129,6 +129,19 @@ static void embedded_tables_equal_their_sources(void **state) {
   assert_string_equal(cy_dataset_feature_name(iris, 2), "petal length (cm)");
   cy_dataset_free(iris);
   cy_dataset_free(from_file);
+  static const char *const tables[2][2] = {{"breast-cancer", "tabular/breast_cancer.csv"}, {"wine", "tabular/wine_data.csv"}};
+  for (int t = 0; t < 2; t++) {
+    OK(cy_dataset_open(shared(tables[t][1]), (cy_dataset_options){0}, &from_file));
+    cy_dataset *embedded = open_spec(tables[t][0]);
+    size_t rows = (size_t)cy_dataset_count(from_file), columns = (size_t)cy_dataset_sample_shape(from_file).dim[0];
+    assert_int_equal(cy_dataset_count(embedded), rows);
+    assert_memory_equal(cy_tensor_data(cy_dataset_inputs(embedded)), cy_tensor_data(cy_dataset_inputs(from_file)),
+                        rows * columns * 4);
+    assert_memory_equal(cy_tensor_data(cy_dataset_targets(embedded)), cy_tensor_data(cy_dataset_targets(from_file)), rows * 4);
+    assert_non_null(cy_dataset_feature_name(embedded, (int64_t)columns - 1));
+    cy_dataset_free(embedded);
+    cy_dataset_free(from_file);
+  }
   OK(cy_dataset_open(shared("tabular/digits.csv.gz"), (cy_dataset_options){0}, &from_file));
   cy_dataset *digits = open_spec("digits");
   assert_int_equal(cy_dataset_classes(from_file), 10);
@@ -138,6 +151,27 @@ static void embedded_tables_equal_their_sources(void **state) {
     assert_true(cy_tensor_f32(cy_dataset_inputs(from_file))[i] == (float)cy_tensor_u8(cy_dataset_inputs(digits))[i]);
   cy_dataset_free(digits);
   cy_dataset_free(from_file);
+}
+
+static void exclusive_or_is_balanced_and_not_linear(void **state) {
+  (void)state;
+  cy_dataset *d = open_spec("xor");
+  int64_t members[2] = {0}, right = 0, n = cy_dataset_count(d);
+  double mean[2][2] = {{0}};
+  assert_int_equal(n, 1536);
+  assert_int_equal(cy_dataset_test_count(d), 512);
+  for (int64_t i = 0; i < n; i++) {
+    const float *x = cy_tensor_f32(cy_dataset_inputs(d)) + 2 * i;
+    int64_t y = cy_dataset_label(d, i);
+    members[y]++;
+    right += (x[0] * x[1] > 0) == (y == 1);
+    for (int k = 0; k < 2; k++) mean[y][k] += x[k] / 768.0;
+  }
+  assert_int_equal(members[0], members[1]);
+  assert_in_range(right, n * 97 / 100, n - 1); /* signs tell, but for what overlaps: 2 Q(2.5) (1 - Q(2.5)) = 1.2 % */
+  for (int y = 0; y < 2; y++)
+    for (int k = 0; k < 2; k++) assert_true(fabs(mean[y][k]) < 0.15); /* both classes lie around the origin */
+  cy_dataset_free(d);
 }
 
 static void a_table_of_scikit_learn_opens(void **state) {
@@ -770,7 +804,8 @@ int main(void) {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(digits_has_a_fixed_stratified_test_part),
       cmocka_unit_test(embedded_tables_equal_their_sources),
-      cmocka_unit_test(a_table_of_scikit_learn_opens),
+      cmocka_unit_test(exclusive_or_is_balanced_and_not_linear),
+    cmocka_unit_test(a_table_of_scikit_learn_opens),
       cmocka_unit_test(splits_are_disjoint_complete_and_stratified),
       cmocka_unit_test(batches_visit_every_sample_once_in_an_order_of_seed_and_epoch),
       cmocka_unit_test(batches_are_converted_and_scaled),

@@ -185,6 +185,45 @@ static void test_images(void **state) {
   assert_int_equal(files_in_folder(true), 3);
 }
 
+/* Any number of classes, points outside and on the edge, certain and tied probabilities. */
+static void test_regions(void **state) {
+  (void)state;
+  enum { GRID = 9, CLASSES = 10 };
+  double probabilities[GRID * GRID * CLASSES], points[] = {0, 0, 1, 2, 5, 5, 0.5, 0.7};
+  int64_t actual[] = {0, 1, 1, 0}, predicted[] = {1, 1, 0, 0};
+  const char *names[CLASSES] = {"a long name of a class", "<&>", NULL};
+  for (int classes = 2; classes <= CLASSES; classes += 4) {
+    for (int i = 0; i < GRID * GRID; i++)
+      for (int k = 0; k < classes; k++)
+        probabilities[i * classes + k] = i % 3 == 0 ? 1.0 / classes : k == i % classes ? 0.9 : 0.1 / (classes - 1);
+    cy_plot_plane plane = {.labels = {"x", NULL}, .low = {0, -1}, .high = {1, 2}, .classes = classes, .names = names,
+                           .columns = GRID, .rows = GRID, .probabilities = probabilities, .points = points,
+                           .actual = actual, .predicted = predicted, .n = 4};
+    assert_int_equal(cy_plot_regions(&plane, (cy_plot_options){.title = "Regions", .subtitle = "of a plane"},
+                                     path_of("r.png"), path_of("r.svg")), CY_OK);
+    assert_png(path_of("r.png"), 1440, 1400);
+    assert_svg(path_of("r.svg"));
+    plane.n = 0;
+    plane.names = NULL;
+    assert_int_equal(cy_plot_regions(&plane, (cy_plot_options){.width = 240, .height = 240}, path_of("r.png"), NULL), CY_OK);
+    assert_int_equal(files_in_folder(true), 2);
+    plane.classes = 11;
+    assert_int_equal(cy_plot_regions(&plane, (cy_plot_options){0}, path_of("r.png"), NULL), CY_INVALID);
+    plane.classes = classes;
+    plane.high[0] = 0;
+    assert_int_equal(cy_plot_regions(&plane, (cy_plot_options){0}, path_of("r.png"), NULL), CY_INVALID);
+    plane.high[0] = 1;
+    plane.columns = 1;
+    assert_int_equal(cy_plot_regions(&plane, (cy_plot_options){0}, path_of("r.png"), NULL), CY_INVALID);
+    plane.columns = GRID;
+    plane.n = 4;
+    actual[3] = classes;
+    assert_int_equal(cy_plot_regions(&plane, (cy_plot_options){0}, path_of("r.png"), NULL), CY_INVALID);
+    actual[3] = 0;
+  }
+  assert_int_equal(files_in_folder(false), 0);
+}
+
 static void test_refused(void **state) {
   (void)state;
   double y[] = {1, 2};
@@ -293,6 +332,7 @@ int main(void) {
     cmocka_unit_test(test_confusion),
     cmocka_unit_test(test_images),
     cmocka_unit_test(test_paths),
+    cmocka_unit_test(test_regions),
     cmocka_unit_test(test_refused),
     cmocka_unit_test(test_axes),
 #else

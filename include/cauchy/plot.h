@@ -79,6 +79,25 @@ typedef struct cy_plot_path {
 CY_API CY_MUST_CHECK cy_status cy_plot_paths(const cy_plot_function *function, const cy_plot_path *paths, int n_paths,
                                              cy_plot_options options, const char *png, const char *svg);
 
+/* A classifier of points in a plane: its probabilities on a grid, and samples. */
+typedef struct cy_plot_plane {
+  const char *labels[2];       /* of the axes: "x1", "x2" */
+  double low[2], high[2];      /* the window; low < high */
+  int classes;                 /* 2 to 10 */
+  const char *const *names;    /* of the classes; NULL: their numbers */
+  int columns, rows;           /* of the grid, at least 2; its outermost points lie on the window's edges */
+  const double *probabilities; /* [rows, columns, classes]; the first row is the lowest */
+  const double *points;        /* [n, 2]; may be NULL if n is 0 */
+  const int64_t *actual;       /* [n]: the points' classes */
+  const int64_t *predicted;    /* [n], or NULL; points where it differs get a dark edge */
+  int64_t n;
+} cy_plot_plane;
+
+/* Decision regions: the colour of the most probable class at each place of the window, the fainter the less certain, with the
+ * borders between classes as lines, and the points on top, a colour and a shape for each class. Points outside are left out. */
+CY_API CY_MUST_CHECK cy_status cy_plot_regions(const cy_plot_plane *plane, cy_plot_options options, const char *png,
+                                               const char *svg);
+
 #ifdef __cplusplus
 }
 #endif

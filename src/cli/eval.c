@@ -1,6 +1,7 @@
 /* `cauchy eval`: how well a saved model does, on the test part of its own data or on other data. */
 #include "cli/model_file.h"
 #include "cli/recipe.h"
+#include "cli/regions.h"
 #include "cli/results.h"
 
 #include <errno.h>
@@ -147,6 +148,23 @@ static cy_status read_threshold(const cli_arguments *a, const evaluation *e, dou
   return CY_OK;
 }
 
+/* --regions FILE.png or FILE.svg; both NULL without it. */
+static cy_status read_picture(const cli_arguments *a, const evaluation *e, const char **png, const char **svg) {
+  const char *path = cli_option_value(a, "--regions"), *dot = path ? strrchr(path, '.') : NULL;
+  *png = dot && strcmp(dot, ".png") == 0 ? path : NULL;
+  *svg = dot && strcmp(dot, ".svg") == 0 ? path : NULL;
+  if (path && !*png && !*svg) return cy_fail(CY_INVALID, "--regions %s: the file's name must end in .png or .svg", path);
+  if (path && !cli_has_regions(e->trained))
+    return cy_fail(CY_INVALID, "--regions: decision regions are drawn of models with two features and 2 to 10 classes");
+  return CY_OK;
+}
+
+static cy_status draw_regions(const evaluation *e, const int64_t *indices, int64_t n, const char *png, const char *svg) {
+  char part[32];
+  snprintf(part, sizeof part, strcmp(e->part, "all") == 0 ? "all samples" : "%s part", e->part);
+  return png || svg ? cli_draw_regions(e->trained, e->dataset, indices, n, part, png, svg) : CY_OK;
+}
+
 /* At each size that is asked for, or once. The first is what the rest looks at. */
 static cy_status measure(evaluation *e, const int64_t *indices, int64_t n) {
   if (e->n_sizes == 0) return cy_trained_evaluate(e->trained, e->dataset, indices, n, &e->metrics);
@@ -161,16 +179,18 @@ static cy_status run(cli_arguments *a, evaluation *e, const char *path) {
   const int64_t *indices = NULL;
   int64_t n = 0;
   double threshold;
-  const char *sizes = cli_option_value(a, "--size");
+  const char *sizes = cli_option_value(a, "--size"), *png, *svg;
   char got[CLI_NUMBER_SIZE], wanted[CLI_NUMBER_SIZE];
   CY_TRY(cli_option_number(a, "--threads", 1, 4096, &threads));
   CY_TRY(cy_trained_load(path, threads, NULL, &e->trained));
   CY_TRY(read_threshold(a, e, &threshold));
+  CY_TRY(read_picture(a, e, &png, &svg));
   if (sizes) CY_TRY(cli_read_sizes("--size", sizes, e->sizes));
   e->n_sizes = cli_sizes_count(e->sizes);
   CY_TRY(open_data(e, path, a->n_words > 1 ? a->words[1] : NULL));
   CY_TRY(choose_part(e, cli_option_value(a, "--part"), &indices, &n));
   CY_TRY(measure(e, indices, n));
+  CY_TRY(draw_regions(e, indices, n, png, svg));
   if (cli_option_value(a, "--json")) CY_TRY(print_json(e));
   else print_table(e);
   if (threshold < 0 || e->metrics.accuracy >= threshold) return CY_OK;

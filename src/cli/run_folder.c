@@ -1,6 +1,7 @@
 #include "cli/run_folder.h"
 
 #include "cli/model_file.h"
+#include "cli/regions.h"
 #include "cli/terminal.h"
 
 #include <dirent.h>
@@ -244,6 +245,28 @@ static cy_status draw_confusion(const cy_dataset *dataset, const cli_results *re
   return status;
 }
 
+enum { FEW_POINTS = 100 };
+
+/* Of a model of two features, as it lies in the folder; with all samples if the part has few. */
+static cy_status draw_regions(const cy_trainer *trainer, const cy_dataset *dataset, const cli_results *results,
+                              const char *folder) {
+  const cy_split *split = cy_trainer_split(trainer);
+  const int64_t *indices = results->test.samples ? split->test : results->validation.samples ? split->validation : split->train;
+  cy_trained *trained = NULL;
+  char *model = cli_join(folder, CLI_MODEL_NAME), *png = cli_join(folder, "regions.png"),
+       *svg = cli_join(folder, "regions.svg"), part[32];
+  bool few = shown_part(results)->samples < FEW_POINTS;
+  snprintf(part, sizeof part, few ? "all samples" : "%s part", shown_name(results));
+  cy_status status = model && png && svg ? cy_trained_load(model, 0, NULL, &trained) : cy_no_memory();
+  if (status == CY_OK && cli_has_regions(trained))
+    status = cli_draw_regions(trained, dataset, few ? NULL : indices, shown_part(results)->samples, part, png, svg);
+  cy_trained_free(trained);
+  cy_string_free(model);
+  cy_string_free(png);
+  cy_string_free(svg);
+  return status;
+}
+
 enum { MOST_CLASSES_SHOWN = 1000 };
 
 cy_status cli_save_charts(const cy_trainer *trainer, const cy_dataset *dataset, const cli_results *results,
@@ -256,6 +279,9 @@ cy_status cli_save_charts(const cy_trainer *trainer, const cy_dataset *dataset, 
   *drawn = status == CY_OK;
   if (status == CY_OK && shown->samples && shown->classes > 0 && shown->classes <= MOST_CLASSES_SHOWN)
     status = draw_confusion(dataset, results, paths[2], paths[3]);
+  cy_shape sample = cy_dataset_sample_shape(dataset);
+  if (status == CY_OK && sample.rank == 1 && sample.dim[0] == 2 && shown->samples && shown->classes > 1)
+    status = draw_regions(trainer, dataset, results, folder);
   for (size_t i = 0; i < 4; i++) cy_free(paths[i]);
   return status == CY_UNSUPPORTED ? CY_OK : status;
 }

@@ -28,3 +28,8 @@ cy_status cy_plot_paths(const cy_plot_function *function, const cy_plot_path *pa
   (void)function, (void)paths, (void)n_paths, (void)options, (void)png, (void)svg;
   return no_cairo();
 }
+
+cy_status cy_plot_regions(const cy_plot_plane *plane, cy_plot_options options, const char *png, const char *svg) {
+  (void)plane, (void)options, (void)png, (void)svg;
+  return no_cairo();
+}
