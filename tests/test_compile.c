@@ -286,17 +286,26 @@ static void more_memory_than_addresses_is_an_error(void **unused) {
   feeds_end(&f);
 }
 
-/* Extents whose products overflow in the arithmetic of libraries are planned all the same, or refused. */
+/* Extents whose products overflow in the arithmetic of libraries are planned all the same, up to the 2^59 elements whose
+ * bytes 63 bits count; twice as many are refused when they are declared. */
 static void huge_images_are_planned_or_refused(void **unused) {
   (void)unused;
   feeds f = feeds_begin();
-  cy_value x = cy_input(f.graph, "image", CY_F32, CY_SHAPE(1, 32, 1 << 20, 1 << 20));
-  cy_value w = cy_variable(f.graph, "kernel", CY_F32, CY_SHAPE(32, 32, 3, 3));
   cy_windows far = {.dilation = {1 << 18, 1 << 18}}, global = {.kernel = {1 << 20, 1 << 20}};
-  cy_value y[2] = {cy_convolution(x, w, far), cy_avg_pool(x, global, true)};
-  cy_program *p;
-  for (int i = 0; i < 2; i++)
-    if (cy_compile(&y[i], 1, NULL, 0, (cy_program_options){.threads = 1}, &p) == CY_OK) cy_program_free(p);
+  cy_value w = cy_variable(f.graph, "kernel", CY_F32, CY_SHAPE(32, 32, 3, 3));
+  for (int bits = 20; bits <= 27; bits += 7) {
+    cy_value x = cy_input(f.graph, bits == 20 ? "image" : "larger", CY_F32, CY_SHAPE(1, 32, 1 << bits, 1 << bits));
+    cy_value y[2] = {cy_convolution(x, w, far), cy_avg_pool(x, global, true)};
+    cy_program *p;
+    for (int i = 0; i < 2; i++) {
+      assert_ok(cy_compile(&y[i], 1, NULL, 0, (cy_program_options){.threads = 1}, &p));
+      assert_true(cy_program_arena_bytes(p) >= 4 * (size_t)cy_count(cy_value_shape(y[i])));
+      cy_program_free(p);
+    }
+  }
+  (void)cy_input(f.graph, "too large", CY_F32, CY_SHAPE(1, 64, 1 << 27, 1 << 27));
+  assert_int_equal(cy_graph_status(f.graph), CY_INVALID);
+  assert_non_null(strstr(cy_error_message(), "1x64x134217728x134217728 has more elements than memory can address"));
   feeds_end(&f);
 }
 

@@ -105,8 +105,11 @@ static cy_status find_owners(cy_analysis *a, const bool *needed) {
 
 /* ---- facts ---- */
 
-static cy_status add(int64_t *sum, int64_t more, const char *what) {
-  return cy_add_i64(*sum, more, sum) ? CY_OK : cy_fail(CY_INVALID, "the number of %s does not fit in 63 bits", what);
+/* where: a layer or a variable, at which the sum over all before it no longer fits. */
+static cy_status add(int64_t *sum, int64_t more, const char *where, const char *what) {
+  int64_t before = *sum;
+  if (cy_add_i64(before, more, sum)) return CY_OK;
+  return cy_fail(CY_INVALID, "%s: %lld + %lld %s do not fit in 63 bits", where, (long long)before, (long long)more, what);
 }
 
 /* Multiply-adds of a node: half the arithmetic of what is linear in each of several operands. */
@@ -130,7 +133,7 @@ static cy_status count_arithmetic(cy_analysis *a, const bool *needed) {
     int64_t count;
     if (!needed[id]) continue;
     CY_TRY(multiply_adds(a->graph, cy_node_at(a->graph, id), &count));
-    CY_TRY(add(&a->totals.multiply_adds, count, "multiply-adds"));
+    CY_TRY(add(&a->totals.multiply_adds, count, cy_node_at(a->graph, id)->scope, "multiply-adds"));
     if (a->owner[id] >= 0) a->layers[a->owner[id]].multiply_adds += count; /* not more than the total */
   }
   for (int i = a->n_layers - 1; i >= 0; i--)
@@ -143,8 +146,8 @@ static cy_status count_variables(cy_analysis *a) {
   for (int i = 0; i < cy_network_variable_count(a->network); i++) {
     const cy_network_variable *v = cy_network_variable_at(a->network, i);
     int64_t count = cy_count(v->shape);
-    if (v->role == CY_PARAMETER) CY_TRY(add(&a->totals.parameters, count, "parameters"));
-    if (v->role == CY_BUFFER) CY_TRY(add(&a->totals.buffers, count, "buffers"));
+    if (v->role == CY_PARAMETER) CY_TRY(add(&a->totals.parameters, count, v->name, "parameters"));
+    if (v->role == CY_BUFFER) CY_TRY(add(&a->totals.buffers, count, v->name, "running statistics"));
     int owner = a->owner[v->value.id];
     for (; v->role == CY_BUFFER && owner >= 0; owner = a->layers[owner].parent) a->layers[owner].buffers += count;
   }
@@ -185,7 +188,8 @@ static cy_status count_activations(cy_analysis *a, bool *seen) {
   seen[a->input.id] = true;
   for (int i = 0; i < a->n_layers; i++) {
     int32_t id = a->layer_out[i].id;
-    if (!seen[id]) CY_TRY(add(&a->totals.activation_bytes, a->layers[i].activation_bytes, "bytes"));
+    if (!seen[id]) CY_TRY(add(&a->totals.activation_bytes, a->layers[i].activation_bytes, a->layers[i].name,
+                           "bytes of activations"));
     seen[id] = true;
   }
   return CY_OK;

@@ -19,23 +19,43 @@ static bool has_parameters(const cy_analysis *analysis) {
   return false;
 }
 
-static cy_status measure_memory(const cli_arguments *arguments, cli_analysis *a) {
+/* Beyond this a failure to add up memory is one of size, which says nothing against the layers: a petabyte. */
+static const double HUGE_BYTES = 1e15;
+
+/* What failed only because so many values cannot be counted is a remark, and the table is shown. */
+static cy_status remark_if_huge(cy_status status, const cli_analysis *a, const char *what, int64_t batch, char *note,
+                                size_t size, bool *done) {
+  cy_analysis_totals totals = cy_analysis_total(a->analysis);
+  double bytes = (double)totals.activation_bytes * (double)batch + 4.0 * (double)totals.parameters;
+  *done = status == CY_OK;
+  if (status == CY_OK || status == CY_NO_MEMORY || bytes < HUGE_BYTES) return status;
+  snprintf(note, size, "%-9s memory, batch %lld: not computed: %s", what, (long long)batch, cy_error_message());
+  return CY_OK;
+}
+
+static cy_status measure_training(const cli_arguments *arguments, cli_analysis *a, int batch) {
   const cli_network *n = &a->network;
-  int batch = 0;
   cy_trainer_options options = n->options;
   bool asked = cli_option_value(arguments, "--training") != NULL;
-  CY_TRY(cli_option_number(arguments, "--batch", 1, INT_MAX, &batch));
-  CY_TRY(cy_analyze_inference(n->model, n->sample, batch ? batch : 1, &a->inference));
-  a->has_inference = true;
   if (!asked && cy_analysis_layer_count(a->analysis) > LARGE_NETWORK) {
-    a->note = "training memory: not computed for so many layers; --training does";
+    snprintf(a->training_note, sizeof a->training_note,
+             "training memory: not computed for so many layers; --training does");
     return CY_OK;
   }
   if (!asked && !has_parameters(a->analysis)) return CY_OK; /* nothing to train */
   if (batch) options.batch_size = batch;
-  CY_TRY(cy_analyze_training(n->model, n->sample, n->classes, options, &a->training));
-  a->has_training = true;
-  return CY_OK;
+  cy_status status = cy_analyze_training(n->model, n->sample, n->classes, options, &a->training);
+  return remark_if_huge(status, a, "training", a->training.batch, a->training_note, sizeof a->training_note,
+                        &a->has_training);
+}
+
+static cy_status measure_memory(const cli_arguments *arguments, cli_analysis *a) {
+  int batch = 0;
+  CY_TRY(cli_option_number(arguments, "--batch", 1, INT_MAX, &batch));
+  cy_status status = cy_analyze_inference(a->network.model, a->network.sample, batch ? batch : 1, &a->inference);
+  CY_TRY(remark_if_huge(status, a, "inference", batch ? batch : 1, a->inference_note, sizeof a->inference_note,
+                        &a->has_inference));
+  return measure_training(arguments, a, batch);
 }
 
 static cy_status print_layer(const cli_analysis *a, const char *name) {

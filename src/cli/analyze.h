@@ -12,7 +12,7 @@ typedef struct cli_analysis {
   bool has_inference, has_training;
   cy_memory_facts inference, training;
   const char *title; /* of pictures */
-  const char *note; /* why something was left out; NULL: nothing was */
+  char inference_note[512], training_note[512]; /* why this memory was left out; "": it was not, or is not of interest */
 } cli_analysis;
 
 /* analyze_table.c: layers and totals, as text or as Markdown. */

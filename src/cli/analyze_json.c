@@ -83,6 +83,8 @@ json_t *cli_analysis_json(const cli_analysis *a) {
   put(totals, "activation_bytes", t.activation_bytes);
   json_object_set_new(object, "totals", totals);
   if (a->has_inference) json_object_set_new(object, "inference", memory_json(&a->inference));
+  if (a->inference_note[0]) json_object_set_new(object, "inference_note", json_string(a->inference_note));
   if (a->has_training) json_object_set_new(object, "training", memory_json(&a->training));
+  if (a->training_note[0]) json_object_set_new(object, "training_note", json_string(a->training_note));
   return object;
 }

@@ -139,8 +139,9 @@ cy_status cli_analysis_print(const cli_analysis *a, bool markdown) {
   cli_table_clear(&t);
   printf("\n");
   if (a->has_inference) print_memory("inference", &a->inference, markdown);
+  if (a->inference_note[0]) printf("%s%s\n", markdown ? "- " : "", a->inference_note);
   if (a->has_training) print_memory("training", &a->training, markdown);
-  if (a->note) printf("%s%s\n", markdown ? "- " : "", a->note);
+  if (a->training_note[0]) printf("%s%s\n", markdown ? "- " : "", a->training_note);
   printf("%sper example; multiply-adds are those of products and convolutions, two operations each%s\n",
          markdown ? "- " : "",
          fields ? "; field: inputs a unit sees, stride: from unit to unit, offset: middle of unit 0's" : "");
