@@ -103,7 +103,8 @@ cy_status cli_version(cli_arguments *a) {
     int have;
   } parts[] = {{"oneDNN", CY_HAVE_ONEDNN}, {"SLEEF", CY_HAVE_SLEEF},
                {"libyaml", CY_HAVE_YAML},  {"cairo", CY_HAVE_CAIRO},       {"libcurl", CY_HAVE_CURL},
-               {"nettle", CY_HAVE_NETTLE}, {"libzip", CY_HAVE_ZIP}};
+               {"nettle", CY_HAVE_NETTLE}, {"libzip", CY_HAVE_ZIP},
+               {"libpng", CY_HAVE_PNG},    {"libjpeg", CY_HAVE_JPEG}};
   printf("cauchy %s\n", CY_VERSION);
   for (int have = 1; have >= 0; have--) {
     int n = 0;
