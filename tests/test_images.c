@@ -791,7 +791,7 @@ static void make_folders(const char *const *names, int n) {
 
 static void folders_are_classes(void **state) {
   (void)state;
-  static const char *const folders[] = {"pets/dog", "pets/cat", "pets/empty", "pets/.hidden"};
+  static const char *const folders[] = {"pets/dog", "pets/cat", "pets/.hidden", "pets/.none"};
   make_folders(folders, 4);
   picture("pets/dog/b.png", 3, 6, 8);
   picture("pets/dog/a.PNG", 3, 6, 8);
@@ -828,6 +828,24 @@ static void folders_are_classes(void **state) {
     cy_dataset_free(d);
   }
   check_open_allocations(file("pets"), (cy_dataset_options){.images = {.size = {4, 4}}});
+}
+
+/* A class without pictures is a mistake of who made the folders; without any it is no set of pictures at all. */
+static void folders_without_pictures_are_named(void **state) {
+  (void)state;
+  static const char *const folders[] = {"bare/train/dog", "bare/train/fish", "bare/test/dog", "bare/test/fish"};
+  cy_dataset *d;
+  make_folders(folders, 4);
+  FAILS(cy_dataset_open(file("bare"), (cy_dataset_options){0}, &d), CY_INVALID, "bare");
+  assert_null(strstr(cy_error_message(), "fish"));
+  picture("bare/train/dog/1.png", 1, 5, 5);
+  write_bytes(file("bare/train/fish/notes.txt"), "x", 1);
+  FAILS(cy_dataset_open(file("bare"), (cy_dataset_options){0}, &d), CY_INVALID,
+        "bare/train/fish: holds no pictures (PNG, JPEG), so its class would never be seen");
+  picture("bare/train/fish/1.png", 1, 5, 5); /* of the test part any may be missing */
+  d = open_set(file("bare"), NULL);
+  assert_int_equal(cy_dataset_classes(d), 2);
+  cy_dataset_free(d);
 }
 
 static void folders_may_have_parts(void **state) {
@@ -909,7 +927,7 @@ int main(void) {
       cmocka_unit_test(damaged_jpeg_is_refused),
       cmocka_unit_test(jpeg_survives_failing_allocations),
       cmocka_unit_test(folders_are_classes),
-      cmocka_unit_test(folders_may_have_parts),
+      cmocka_unit_test(folders_without_pictures_are_named), cmocka_unit_test(folders_may_have_parts),
       cmocka_unit_test(bad_pictures_are_named),
 #endif
       cmocka_unit_test(cifar_folders_are_read_in_order),

@@ -65,8 +65,9 @@ typedef struct cy_dataset_options {
  *              CIFAR's binary files (data_batch_1.bin[.gz], ..., test_batch.bin[.gz], batches.meta.txt; of CIFAR-100
  *              train.bin, test.bin, fine_label_names.txt), or with the archive of them as published; or
  *              with pictures (PNG, JPEG): DIR/class/1.png, or DIR/train/class/... and DIR/test/class/..., the fixed
- *              test part. Classes are the folders' names in byte order, pictures of a class too. All need one size, or
- *              options.images.size
+ *              test part. Classes are the folders' names in byte order, pictures of a class too; a folder without any
+ *              is an error, as its class would never be seen, but one whose name begins with a dot is left out. All
+ *              pictures need one size, or options.images.size
  *   a file:    .csv/.tsv[.gz], .npz (arrays x and y, or x_train, y_train, x_test, y_test), or an IDX file of images
  *              whose name holds "images", beside its labels file (same name with "labels", idx1 for idx3), or .bin[.gz]
  *              records or the .tar.gz of CIFAR

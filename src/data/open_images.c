@@ -67,6 +67,7 @@ typedef struct picture_set {
   const char *folder;
   cy_dataset_options options;
   names classes;
+  char *bare; /* the first training folder without pictures, which would be a class that is never seen */
   picture *pictures;
   size_t count, capacity;
   int64_t test_count;
@@ -112,12 +113,15 @@ static cy_status add_class(picture_set *set, const char *part, const char *name,
       status = cy_fail(CY_INVALID, "%s: the training part has no class \"%s\"", folder, name);
     if (status == CY_OK) status = add_pictures(set, folder, &files, label);
     clear_names(&files);
+  } else if (status == CY_OK && training && !set->bare) {
+    set->bare = folder;
+    return CY_OK;
   }
   cy_free(folder);
   return status;
 }
 
-/* A folder of class folders; those without pictures are passed over. */
+/* A folder of class folders. */
 static cy_status add_part(picture_set *set, const char *part, bool training) {
   names folders;
   CY_TRY(list(part, true, &folders));
@@ -146,6 +150,13 @@ static cy_status find_pictures(picture_set *set) {
   cy_free(train);
   CY_TRY(status);
   return set->count ? add_test_part(set) : add_part(set, set->folder, true);
+}
+
+/* Without any picture it may be a folder of something else. */
+static cy_status check_folders(const picture_set *set) {
+  if (set->count == 0 || !set->bare) return CY_OK;
+  return cy_fail(CY_INVALID, "%s: holds no pictures (PNG, JPEG), so its class would never be seen; add some, or take the "
+                 "folder away (folders whose names begin with a dot are left out)", set->bare);
 }
 
 /* ---- reading ---- */
@@ -247,9 +258,11 @@ cy_status cy_open_images(const char *name, const char *folder, cy_dataset_option
   picture_set set = {.folder = folder, .options = options};
   *dataset = NULL;
   cy_status status = find_pictures(&set);
+  if (status == CY_OK) status = check_folders(&set);
   if (status == CY_OK && set.count > 0) status = build(&set, name, dataset);
   for (size_t i = 0; i < set.count; i++) cy_free(set.pictures[i].path);
   cy_free(set.pictures);
+  cy_free(set.bare);
   clear_names(&set.classes);
   cy_samples_clear(&set.samples);
   cy_preparation_clear(&set.preparation);
