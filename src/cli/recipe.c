@@ -184,6 +184,19 @@ static void forget_other_model(cli_recipe *recipe, const char *path) {
   *other = NULL;
 }
 
+/* Settings of the optimizer that was replaced, unless the new one has them too. */
+static void forget_other_optimizer(cli_recipe *recipe, const char *path) {
+  static const char prefix[] = "optimizer.";
+  const char *name = recipe->options.optimizer.name;
+  const cli_key *key;
+  if (strcmp(path, "optimizer") != 0 && strcmp(path, "optimizer.name") != 0) return;
+  for (int i = 0; (key = cli_recipe_key(i)) != NULL; i++) {
+    const char *setting = key->path + strlen(prefix);
+    if (strncmp(key->path, prefix, strlen(prefix)) != 0 || strcmp(setting, "name") == 0) continue;
+    if (!cli_optimizer_has(name, setting)) memset((char *)recipe + key->offset, 0, 8); /* a double, or a name */
+  }
+}
+
 cy_status cli_recipe_override(cli_recipe *recipe, const char *word) {
   const char *equals = strchr(word, '=');
   if (!equals || equals == word)
@@ -192,6 +205,7 @@ cy_status cli_recipe_override(cli_recipe *recipe, const char *word) {
   if (!path) return cy_no_memory();
   cy_status status = cli_recipe_set(recipe, path, equals + 1, NULL);
   if (status == CY_OK) forget_other_model(recipe, path);
+  if (status == CY_OK) forget_other_optimizer(recipe, path);
   cy_free(path);
   return status;
 }

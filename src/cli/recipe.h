@@ -68,7 +68,9 @@ CY_MUST_CHECK cy_status cli_read_sizes(const char *name, const char *text, cy_im
 CY_MUST_CHECK cy_status cli_read_size(const char *name, const char *text, cy_image_size *size);
 /* What is said of the images that data holds. */
 cy_image_options cli_recipe_images(const cli_recipe *recipe);
-/* "key=value". */
+/* Whether the optimizer has a setting of this name, as in optimizer.NAME. */
+bool cli_optimizer_has(const char *optimizer, const char *setting);
+/* "key=value". What belongs to the model or optimizer that it replaces is forgotten. */
 CY_MUST_CHECK cy_status cli_recipe_override(cli_recipe *recipe, const char *word);
 /* A recipe of this name comes with the command. */
 bool cli_recipe_is_builtin(const char *name);

@@ -126,9 +126,10 @@ static bool is_zero(const cli_key *key, const void *field) {
   return memcmp(field, zeros, size) == 0;
 }
 
-/* Of an optimizer's settings only those that it has. */
-static bool optimizer_has(const char *optimizer, const char *setting) {
+bool cli_optimizer_has(const char *optimizer, const char *setting) {
   cy_optimizer_setting_info info;
+  cy_optimizer_options chooses = {.name = optimizer, .curvature = "hessian"};
+  if (strcmp(setting, "curvature") == 0) return cy_optimizer_resolve(chooses, &chooses) == CY_OK;
   for (int i = 0; i < cy_optimizer_count(); i++) {
     if (strcmp(cy_optimizer_name(i), optimizer) != 0) continue;
     for (int s = 0; cy_optimizer_setting(i, s, &info); s++)
@@ -143,7 +144,7 @@ static bool is_written(const cli_recipe *recipe, const cli_key *key) {
   if (key->flags & CLI_KEY_ALIAS) return false;
   if (key->flags & CLI_KEY_IF_SET) return !is_zero(key, field);
   if (key->kind == CLI_KEY_NAME) return !is_zero(key, field);
-  if (dot && strncmp(key->path, "optimizer.", 10) == 0) return optimizer && optimizer_has(optimizer, dot + 1);
+  if (dot && strncmp(key->path, "optimizer.", 10) == 0) return optimizer && cli_optimizer_has(optimizer, dot + 1);
   return true;
 }
 
