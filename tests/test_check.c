@@ -226,6 +226,34 @@ static void wide_networks_pass(void **state) {
          (cy_check_options){.sample = CY_SHAPE(3, 24, 24)});
 }
 
+/* Among a million relus every step crosses kinks, and so few are left on one side that their slopes do not average out: they
+ * are held. What is a thousandth wrong stays as wrong as it is. */
+static void kinks_that_steps_cross_are_held(void **state) {
+  (void)state;
+  const char *text = "relu -> dense(1, init=constant(0.001))";
+  cy_check_options options = {.sample = CY_SHAPE(400000), .loss = "mse", .batch = 2, .directions = 9, .coordinates = 1};
+  int held = 0;
+  cy_check_report *report = check(text, options);
+  print_failures(report);
+  assert_int_equal(cy_check_failures(report), 0);
+  const cy_check_row *row;
+  for (int i = 0; (row = cy_check_at(report, i)) != NULL; i++) {
+    if (row->held == 0) continue;
+    held++;
+    assert_true(row->held <= row->compared && row->crossed > 0 && row->figure <= row->tolerance);
+    assert_non_null(strstr(row->note, "compared with kinks held"));
+  }
+  assert_true(held > 0);
+  cy_check_report_free(report);
+  options.gradient = slightly_wrong;
+  options.context = (void *)(uintptr_t)"x";
+  report = check(text, options);
+  row = find(report, CY_CHECK_GRADIENT, "", "input");
+  assert_int_equal(row->result, CY_CHECK_FAILED);
+  assert_true(row->held > 0 && row->figure > 9e-4 && row->figure < 2e-3);
+  cy_check_report_free(report);
+}
+
 /* ---- equivariance ---- */
 
 static void assert_border(const char *text, cy_shape sample, const char *layer, const char *note) {
@@ -343,7 +371,7 @@ int main(void) {
     cmocka_unit_test(a_layer_that_tells_places_is_not_equivariant),
     cmocka_unit_test(what_is_not_finite_fails),
     cmocka_unit_test(comparisons_at_kinks_are_passed_over),
-    cmocka_unit_test(wide_networks_pass),
+    cmocka_unit_test(wide_networks_pass), cmocka_unit_test(kinks_that_steps_cross_are_held),
     cmocka_unit_test(borders_are_measured),
     cmocka_unit_test(small_inputs_are_enlarged),
     cmocka_unit_test(networks_without_images_skip_it),

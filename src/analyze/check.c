@@ -5,6 +5,7 @@
 #include "tensor/tensor.h"
 
 #include <math.h>
+#include <stdio.h>
 #include <string.h>
 
 /* ---- kinds ---- */
@@ -58,7 +59,17 @@ void cy_check_report_free(cy_check_report *report) {
   cy_free(report);
 }
 
+/* Where nothing else is to be said. */
+static void say_held(cy_check_row *row, char *note, size_t size) {
+  if (row->held == 0 || (row->note && row->note[0])) return;
+  snprintf(note, size, "%d of %d compared with kinks held: up to %lld relus or maxima change sides between the steps",
+           row->held, row->compared, (long long)row->crossed);
+  row->note = note;
+}
+
 cy_status cy_check_add(cy_check_report *report, cy_check_row row) {
+  char held[160];
+  say_held(&row, held, sizeof held);
   const char **strings[] = {&row.layer, &row.subject, &row.note};
   for (int i = 0; i < 3; i++) {
     *strings[i] = cy_arena_strdup(report->arena, *strings[i] ? *strings[i] : "");

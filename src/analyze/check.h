@@ -46,6 +46,23 @@ typedef struct cy_varied {
   bool moves;                              /* differences are taken along its direction */
 } cy_varied;
 
+/* What differences are taken of. */
+typedef enum cy_watched {
+  CY_WATCH_VALUE,    /* the function */
+  CY_WATCH_GRADIENT, /* <other directions, gradient> */
+} cy_watched;
+enum { CY_WATCHED = CY_WATCH_GRADIENT + 1 };
+
+/* A function with its kinks held: check_held.c. */
+typedef struct cy_held {
+  cy_graph *graph;
+  int n;               /* choices: arrays of truth values or places */
+  cy_tensor **at_base; /* what the copy has them at */
+  cy_probe choices, function;
+  double terms;        /* as watched at the base */
+  bool usable;         /* there are choices, and at the base it is the function */
+} cy_held;
+
 /* A scalar function of some of the tensors of its point. */
 typedef struct cy_function {
   cy_graph *graph;   /* not owned; directions are added to it as inputs */
@@ -57,6 +74,8 @@ typedef struct cy_function {
   cy_value *leaves, *gradients;
   cy_probe values, slopes;
   bool has_gradient; /* slopes holds the gradient at the base */
+  cy_held *held[CY_WATCHED]; /* made when first needed */
+  bool holding;      /* these are run instead */
 } cy_function;
 
 /* leaves: inputs and variables of the graph that the point has tensors for. The point's inputs must outlive the function. gradients: those to check; NULL: cy_grad's.
@@ -65,10 +84,12 @@ CY_MUST_CHECK cy_status cy_function_open(cy_function *function, cy_value value, 
                                          int n, const cy_value *gradients, const cy_point *point, int threads);
 void cy_function_close(cy_function *function);
 
-/* Largest relative error so far; how many were compared, and left out at kinks. */
+/* Largest relative error so far; how many were compared, left out at kinks, and compared with kinks held; the most kinks
+ * that one of these has between its steps. */
 typedef struct cy_comparison {
   double figure;
-  int compared, passed_over;
+  int compared, passed_over, held;
+  int64_t crossed;
 } cy_comparison;
 
 /* The gradient by varied[k] against differences along random directions and single coordinates. */
@@ -79,6 +100,14 @@ CY_MUST_CHECK cy_status cy_compare_tangent(cy_function *function, cy_rng *rng, c
 /* <a, H b> against <H a, b>; and against differences of <a, grad>, within tolerance. */
 CY_MUST_CHECK cy_status cy_compare_second(cy_function *function, double tolerance, cy_rng *rng, cy_comparison *symmetry,
                                           cy_comparison *hessian);
+
+/* ---- check_held.c ---- */
+
+/* Of values of the function's graph, at its point, which must be at the base. */
+CY_MUST_CHECK cy_status cy_held_open(const cy_function *function, const cy_value *outputs, int n, cy_held **held);
+void cy_held_close(cy_held *held);
+/* Adds how many choices are others where the point is now. */
+CY_MUST_CHECK cy_status cy_held_count_changes(cy_held *held, int64_t *changes);
 
 /* ---- the families ---- */
 

@@ -1,6 +1,7 @@
 /* A scalar function and its derivatives compared with differences of its values. Steps shrink until the two agree; where
  * the slope from the left and the slope from the right stay apart however small the step, the function has a kink there
- * (relu at 0, equal maxima), no difference is the derivative, and the comparison is passed over. */
+ * (relu at 0, equal maxima), no difference is the derivative, and the comparison is passed over. Kinks that the steps
+ * merely cross do not excuse an error: the differences are taken again of the function with its kinks held. */
 #include "analyze/check.h"
 
 #include "tensor/tensor.h"
@@ -58,6 +59,7 @@ cy_status cy_function_open(cy_function *function, cy_value value, cy_value terms
 void cy_function_close(cy_function *f) {
   cy_probe_close(&f->values);
   cy_probe_close(&f->slopes);
+  for (int i = 0; i < CY_WATCHED; i++) cy_held_close(f->held[i]);
   for (int k = 0; f->varied && k < f->n; k++) {
     cy_tensor_free(f->varied[k].base);
     cy_tensor_free(f->varied[k].direction);
@@ -118,20 +120,16 @@ static double dot(const cy_tensor *a, const cy_tensor *b, double *terms) {
 
 /* ---- what differences are taken of ---- */
 
-typedef enum watched {
-  WATCH_VALUE,    /* the function */
-  WATCH_GRADIENT, /* <other directions, gradient> */
-} watched;
-
 /* terms: the sum of the magnitudes of what was added up. */
-static cy_status watch(cy_function *f, watched what, double *value, double *terms) {
-  const cy_probe *e = what == WATCH_VALUE ? &f->values : &f->slopes;
-  if (what == WATCH_GRADIENT) f->has_gradient = false; /* the point has moved */
+static cy_status watch(cy_function *f, cy_watched what, double *value, double *terms) {
+  const cy_held *held = f->holding ? f->held[what] : NULL;
+  const cy_probe *e = held ? &held->function : what == CY_WATCH_VALUE ? &f->values : &f->slopes;
+  if (e == &f->slopes) f->has_gradient = false; /* the point has moved */
   CY_TRY(cy_session_run(e->session));
   *terms = 0;
-  if (what == WATCH_VALUE) {
+  if (what == CY_WATCH_VALUE) {
     *value = cy_tensor_at(cy_session_output(e->session, 0), 0);
-    *terms = cy_tensor_at(cy_session_output(e->session, 1), 0);
+    *terms = held ? held->terms : cy_tensor_at(cy_session_output(e->session, 1), 0);
     return CY_OK;
   }
   *value = 0;
@@ -150,7 +148,7 @@ typedef struct difference {
   double sum, slope, noise; /* f(+) + f(-); the middle difference; what rounding may do to it */
 } difference;
 
-static cy_status differ(cy_function *f, watched what, double step, difference *d) {
+static cy_status differ(cy_function *f, cy_watched what, double step, difference *d) {
   double plus, minus, terms;
   move(f, step);
   CY_TRY(watch(f, what, &plus, &terms));
@@ -161,11 +159,16 @@ static cy_status differ(cy_function *f, watched what, double step, difference *d
   return CY_OK;
 }
 
-/* expected against differences along the directions. A comparison passes at the first step where it is within tolerance;
- * steps so small that rounding hides what larger steps disagreed on do not count. */
-static cy_status compare(cy_function *f, watched what, double expected, double tolerance, cy_comparison *c) {
-  double best = INFINITY, last_bend = 0, step = FIRST_STEP, widest = 0, middle = 0, terms;
-  bool kink = false;
+/* The least error of the differences at shrinking steps, which end with the first that is within tolerance; steps so small
+ * that rounding hides what larger steps disagreed on do not count. */
+typedef struct approach {
+  double error;
+  bool kink; /* the slopes from both sides stay apart */
+} approach;
+
+static cy_status approach_slope(cy_function *f, cy_watched what, double expected, double tolerance, approach *a) {
+  double last_bend = 0, step = FIRST_STEP, widest = 0, middle = 0, terms;
+  *a = (approach){.error = INFINITY};
   for (int i = 0; i < MOST_STEPS; i++, step /= SHRINK) {
     difference d;
     CY_TRY(differ(f, what, step, &d));
@@ -174,19 +177,81 @@ static cy_status compare(cy_function *f, watched what, double expected, double t
     if (i > 0 && !(d.noise < 1e-3 * fmax(scale, widest))) break;
     double error = cy_relative_error(expected, d.slope, 0), allowed = tolerance + d.noise / scale; /* scale 0: no error */
     if (error > tolerance && error <= allowed) error = 0; /* it is all rounding */
-    best = fmin(best, error);
-    if (best <= tolerance) break;
+    a->error = fmin(a->error, error);
+    if (a->error <= tolerance) break;
     if (i == 0) CY_TRY(watch(f, what, &middle, &terms));
     double bend = fabs(d.sum - 2 * middle) / step; /* slope from the right less slope from the left */
-    kink = i > 0 && bend > 4 * d.noise && bend > tolerance * scale && bend > last_bend / 3;
+    a->kink = i > 0 && bend > 4 * d.noise && bend > tolerance * scale && bend > last_bend / 3;
     last_bend = bend;
   }
-  if (best > tolerance && kink) {
+  return CY_OK;
+}
+
+/* ---- kinks that are crossed ---- */
+
+#define AT_THE_PLACE 1e-12 /* in units of the directions: who is nearer to a kink stands on it */
+#define SAME 1e-11         /* of the function and its copy at the base, in units of their terms' magnitudes */
+
+static cy_status open_held(cy_function *f, cy_watched what) {
+  double value, held;
+  cy_held **copy = &f->held[what];
+  move(f, 0);
+  if (!*copy) {
+    CY_TRY(what == CY_WATCH_VALUE ? cy_held_open(f, &f->value, 1, copy) : cy_held_open(f, f->gradients, f->n, copy));
+  }
+  (*copy)->usable = false;
+  if ((*copy)->n == 0) return CY_OK;
+  CY_TRY(watch(f, what, &value, &(*copy)->terms));
+  double terms = (*copy)->terms;
+  f->holding = true;
+  cy_status status = watch(f, what, &held, &(*copy)->terms);
+  f->holding = false;
+  (*copy)->terms = terms;
+  (*copy)->usable = fabs(value - held) <= SAME * terms; /* else it is no copy: what is wrong stays wrong */
+  return status;
+}
+
+/* How many choices are made otherwise a step to both sides. */
+static cy_status count_crossed(cy_function *f, cy_held *held, double step, int64_t *crossed) {
+  *crossed = 0;
+  move(f, step);
+  CY_TRY(cy_held_count_changes(held, crossed));
+  move(f, -step);
+  CY_TRY(cy_held_count_changes(held, crossed));
+  move(f, 0);
+  return CY_OK;
+}
+
+/* Replaces the error by that of the function with its kinks held, if there are some on the way and none at the very place. */
+static cy_status hold_kinks(cy_function *f, cy_watched what, double expected, double tolerance, approach *a, int64_t *crossed) {
+  int64_t here = 0;
+  CY_TRY(open_held(f, what));
+  cy_held *held = f->held[what];
+  if (held->usable) CY_TRY(count_crossed(f, held, FIRST_STEP, crossed));
+  if (*crossed > 0) CY_TRY(count_crossed(f, held, AT_THE_PLACE, &here));
+  if (here > 0) *crossed = 0;
+  if (*crossed == 0) return CY_OK;
+  f->holding = true;
+  cy_status status = approach_slope(f, what, expected, tolerance, a);
+  f->holding = false;
+  a->kink = false; /* none is left */
+  return status;
+}
+
+/* expected against differences along the directions. */
+static cy_status compare(cy_function *f, cy_watched what, double expected, double tolerance, cy_comparison *c) {
+  approach a;
+  int64_t crossed = 0;
+  CY_TRY(approach_slope(f, what, expected, tolerance, &a));
+  if (a.error > tolerance) CY_TRY(hold_kinks(f, what, expected, tolerance, &a, &crossed));
+  if (a.error > tolerance && a.kink) {
     c->passed_over++;
     return CY_OK;
   }
   c->compared++;
-  c->figure = fmax(c->figure, best);
+  c->held += crossed > 0;
+  c->crossed = crossed > c->crossed ? crossed : c->crossed;
+  c->figure = fmax(c->figure, a.error);
   return CY_OK;
 }
 
@@ -203,7 +268,7 @@ static cy_status take_gradient(cy_function *f) {
 static cy_status compare_along(cy_function *f, int k, double tolerance, cy_comparison *c) {
   CY_TRY(take_gradient(f));
   double expected = dot(f->varied[k].direction, cy_session_output(f->slopes.session, k), NULL);
-  return compare(f, WATCH_VALUE, expected, tolerance, c);
+  return compare(f, CY_WATCH_VALUE, expected, tolerance, c);
 }
 
 cy_status cy_compare_gradient(cy_function *f, int k, int directions, int coordinates, double tolerance, cy_rng *rng,
@@ -319,7 +384,7 @@ static cy_status compare_curvature(cy_function *f, const cy_probe *e, double tol
   CY_TRY(curve(f, e, &back, &terms));
   swap_directions(f);
   note_pair(symmetry, forth, back, terms / 2);
-  return compare(f, WATCH_GRADIENT, forth, tolerance, hessian);
+  return compare(f, CY_WATCH_GRADIENT, forth, tolerance, hessian);
 }
 
 cy_status cy_compare_second(cy_function *f, double tolerance, cy_rng *rng, cy_comparison *symmetry,

@@ -102,7 +102,8 @@ static cy_status add(cy_checked *checked, const layer_check *c, bool training, c
                      cy_comparison result) {
   return cy_check_add(checked->report, (cy_check_row){.kind = kind, .layer = c->layer->name, .subject = subject,
                                                       .training = training, .figure = result.figure,
-                                                      .compared = result.compared, .passed_over = result.passed_over});
+                                                      .compared = result.compared, .passed_over = result.passed_over,
+                                     .held = result.held, .crossed = result.crossed});
 }
 
 static cy_status compare_layer(cy_checked *checked, bool training, layer_check *c) {

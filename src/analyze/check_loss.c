@@ -101,7 +101,8 @@ static cy_status add(cy_checked *checked, bool training, cy_check_kind kind, con
   return cy_check_add(checked->report,
                       (cy_check_row){.kind = kind, .layer = layer, .subject = subject, .training = training,
                                      .figure = result.figure, .compared = result.compared,
-                                     .passed_over = result.passed_over});
+                                     .passed_over = result.passed_over,
+                                     .held = result.held, .crossed = result.crossed});
 }
 
 static cy_status compare_gradients(cy_checked *checked, bool training, cy_function *f) {

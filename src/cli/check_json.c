@@ -19,6 +19,7 @@ static json_t *row_object(const cy_check_row *row) {
   json_object_set_new(object, "tolerance", json_real(row->tolerance));
   json_object_set_new(object, "compared", json_integer(row->compared));
   json_object_set_new(object, "at_kinks", json_integer(row->passed_over));
+  json_object_set_new(object, "kinks_held", json_integer(row->held));
   json_object_set_new(object, "result", json_string(results[row->result]));
   if (row->note[0]) json_object_set_new(object, "note", json_string(row->note));
   return object;

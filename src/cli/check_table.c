@@ -118,8 +118,10 @@ static void print_rest(const cy_check_report *report, const cli_terminal *termin
   const char *last = "";
   for (int i = 0; (row = cy_check_at(report, i)) != NULL; i++) {
     if (!row->note[0] || strcmp(row->note, last) == 0) continue;
-    bool axis = row->kind == CY_CHECK_EQUIVARIANCE && row->subject[0];
-    printf("%s%s%s%s: %s\n", cy_check_name(row->kind), axis ? " (" : "", axis ? row->subject : "", axis ? ")" : "", row->note);
+    bool which = (row->kind == CY_CHECK_EQUIVARIANCE || row->held > 0) && row->subject[0];
+    printf("%s%s%s", row->held > 0 && is_of_layer(row) ? row->layer : "", row->held > 0 && is_of_layer(row) ? ": " : "",
+           cy_check_name(row->kind));
+    printf("%s%s%s: %s\n", which ? " (" : "", which ? row->subject : "", which ? ")" : "", row->note);
     last = row->note;
   }
 }
