@@ -1,9 +1,10 @@
-/* Values of fused groups computed a second time: which steps that takes, and groups put together of steps of other groups.
- * Called by the passes that decide what is worth it (recompute.c). */
+/* Values of fused groups computed a second time: which steps that takes, and groups put together of steps of other
+ * groups. Called by the passes that decide what is worth it (recompute.c). */
 #include "compile/again.h"
 
 #include "base/error.h"
 #include "base/memory.h"
+#include "compile/group.h"
 #include "ops/ops.h"
 
 #include <string.h>
@@ -24,7 +25,8 @@ static bool holds(const cy_program *p, int buffer, int maker, int at) {
   if (p->buffers[buffer].place == CY_PLACE_CONSTANT) return true;
   for (int i = maker; i < at; i++)
     for (int k = 0; k < p->instructions[i].n_out; k++)
-      if (p->instructions[i].out[k].buffer == buffer && (i > maker || p->buffers[buffer].place != CY_PLACE_ARENA)) return false;
+      if (p->instructions[i].out[k].buffer == buffer && (i > maker || p->buffers[buffer].place != CY_PLACE_ARENA))
+        return false;
   return true;
 }
 
@@ -97,73 +99,17 @@ bool cy_again_find(const cy_program *p, int maker, int output, int at, bool far,
 
 /* ---- groups put together ---- */
 
-typedef struct assembly {
-  cy_fused *fused;
-  cy_step *steps;
-  cy_fused_input *inputs;
-  cy_operand *in;
-} assembly;
-
-static void *take(cy_program *p, size_t count, size_t size) {
-  size_t bytes;
-  return cy_mul_size(count ? count : 1, size, &bytes) ? cy_arena_alloc(p->memory, bytes) : NULL;
-}
-
-/* An empty group over a's domain with room for the steps and inputs of both. */
-static cy_status assembly_begin(cy_program *p, const cy_fused *a, const cy_fused *b, assembly *made) {
-  size_t steps = (size_t)a->n_steps + (b ? (size_t)b->n_steps : 0);
-  size_t inputs = steps + (size_t)a->n_inputs + (b ? (size_t)b->n_inputs : 0);
-  made->fused = take(p, 1, sizeof *made->fused);
-  made->steps = take(p, steps, sizeof *made->steps);
-  made->inputs = take(p, inputs, sizeof *made->inputs);
-  made->in = take(p, inputs, sizeof *made->in);
-  if (!made->fused || !made->steps || !made->inputs || !made->in) return cy_no_memory();
-  *made->fused = *a;
-  made->fused->n_steps = made->fused->n_inputs = 0;
-  made->fused->steps = made->steps;
-  made->fused->inputs = made->inputs;
-  return CY_OK;
-}
-
-static int add_step(assembly *m, cy_step step) {
-  m->steps[m->fused->n_steps] = step;
-  return m->fused->n_steps++;
-}
-
-static bool same_input(const cy_fused *f, const cy_fused_input *a, const cy_operand *x, const cy_fused_input *b,
-                       const cy_operand *y) {
-  return a->dtype == b->dtype && x->buffer == y->buffer && x->offset == y->offset &&
-         memcmp(a->stride, b->stride, (size_t)f->n_axes * sizeof *a->stride) == 0;
-}
-
-static int add_input(assembly *m, const cy_fused_input *input, const cy_operand *operand, cy_level level) {
-  int n = m->fused->n_inputs;
-  for (int i = 0; i < m->fused->n_steps; i++) {
-    const cy_step *s = &m->steps[i];
-    if (s->kind == CY_STEP_INPUT && s->level == level &&
-        same_input(m->fused, &m->inputs[s->index], &m->in[s->index], input, operand))
-      return i;
-  }
-  m->inputs[n] = *input;
-  m->in[n] = *operand;
-  m->fused->n_inputs++;
-  return add_step(m, (cy_step){.kind = CY_STEP_INPUT, .level = level, .dtype = input->dtype, .index = n});
-}
-
-static int add_copy(assembly *m, const cy_instruction *from, const cy_step *step, bool all_full, const int *map) {
+static int add_copy(cy_group *g, const cy_instruction *from, const cy_step *step, bool all_full, const int *map) {
   cy_step s = *step;
-  if (all_full && s.kind != CY_STEP_CONSTANT) s.level = CY_FULL;
-  if (s.kind == CY_STEP_INPUT) return add_input(m, &from->fused->inputs[s.index], &from->in[s.index], s.level);
+  if (s.kind == CY_STEP_CONSTANT) return cy_group_constant(g, s.dtype, s.number);
+  if (all_full) s.level = CY_FULL;
+  if (s.kind == CY_STEP_INPUT) return cy_group_input(g, &from->fused->inputs[s.index], &from->in[s.index], s.level);
   for (int k = 0; k < count_args(&s); k++) s.arg[k] = map[s.arg[k]];
-  for (int i = 0; s.kind == CY_STEP_CONSTANT && i < m->fused->n_steps; i++)
-    if (m->steps[i].kind == CY_STEP_CONSTANT && m->steps[i].dtype == s.dtype &&
-        memcmp(&m->steps[i].number, &s.number, sizeof s.number) == 0)
-      return i;
-  return add_step(m, s);
+  return cy_group_step(g, s);
 }
 
 /* The steps of the value, all per element: rows and columns may be others here. Returns its step. */
-static int add_again(assembly *m, const cy_program *p, const cy_again *a, int *map) {
+static int add_again(cy_group *g, const cy_program *p, const cy_again *a, int *map) {
   const cy_instruction *maker = &p->instructions[a->maker];
   const cy_fused *f = maker->fused;
   int target = f->outputs[a->output].step;
@@ -172,46 +118,51 @@ static int add_again(assembly *m, const cy_program *p, const cy_again *a, int *m
     if (a->stored[i] >= 0) {
       cy_fused_input input = {.dtype = f->outputs[a->stored[i]].dtype};
       memcpy(input.stride, f->outputs[a->stored[i]].stride, sizeof input.stride);
-      map[i] = add_input(m, &input, &maker->out[a->stored[i]], CY_FULL);
+      map[i] = cy_group_input(g, &input, &maker->out[a->stored[i]], CY_FULL);
     } else {
-      map[i] = add_copy(m, maker, &f->steps[i], true, map);
+      map[i] = add_copy(g, maker, &f->steps[i], true, map);
     }
   }
   return map[target];
 }
 
-static void finish(const assembly *m, cy_instruction *instruction) {
-  instruction->fused = m->fused;
-  instruction->n_in = m->fused->n_inputs;
-  instruction->in = m->in;
+/* An empty group over the domain of f, with room for so many steps and outputs; any step may be an input. */
+static cy_status begin_like(cy_program *p, const cy_fused *f, int steps, int inputs, int outputs, cy_group *g) {
+  CY_TRY(cy_group_begin(p, (size_t)steps, (size_t)(steps + inputs), (size_t)outputs, g));
+  cy_group_set_domain(g, f->n_axes, f->row_axes, f->dim);
+  return CY_OK;
 }
 
 cy_status cy_again_alone(cy_program *p, const cy_again *a, cy_instruction *made) {
   const cy_instruction *maker = &p->instructions[a->maker];
   const cy_fused *f = maker->fused;
-  assembly m;
-  CY_TRY(assembly_begin(p, f, NULL, &m));
-  cy_fused_output *output = take(p, 1, sizeof *output);
-  cy_operand *out = take(p, 1, sizeof *out);
+  cy_group g;
+  CY_TRY(begin_like(p, f, f->n_steps, f->n_inputs, 1, &g));
   int *map = cy_calloc((size_t)f->n_steps, sizeof *map);
-  cy_buffer *buffers = map && output && out ? cy_realloc(p->buffers, (size_t)p->n_buffers + 1, sizeof *buffers) : NULL;
+  cy_buffer *buffers = map ? cy_realloc(p->buffers, (size_t)p->n_buffers + 1, sizeof *buffers) : NULL;
   if (!buffers) {
     cy_free(map);
     return cy_no_memory();
   }
   p->buffers = buffers;
   p->buffers[p->n_buffers] = p->buffers[maker->out[a->output].buffer];
-  *output = f->outputs[a->output];
-  *out = maker->out[a->output];
-  out->buffer = p->n_buffers++;
-  output->step = add_again(&m, p, a, map);
-  m.fused->outputs = output;
-  m.fused->n_outputs = 1;
-  *made = (cy_instruction){.label = maker->label, .n_out = 1, .out = out};
-  made->flops = (double)a->n_scalars * (double)cy_count(out->layout.shape);
-  finish(&m, made);
+  cy_fused_output output = f->outputs[a->output];
+  cy_operand out = maker->out[a->output];
+  out.buffer = p->n_buffers++;
+  output.step = add_again(&g, p, a, map);
+  cy_group_output(&g, &output, &out);
+  *made = (cy_instruction){.label = maker->label};
+  made->flops = (double)a->n_scalars * (double)cy_count(out.layout.shape);
+  cy_group_end(&g, made);
   cy_free(map);
   return CY_OK;
+}
+
+/* One of the instruction's outputs, of the step that its own has become. */
+static void add_output(cy_group *g, const cy_instruction *from, int o, const int *map) {
+  cy_fused_output output = from->fused->outputs[o];
+  output.step = map[output.step];
+  cy_group_output(g, &output, &from->out[o]);
 }
 
 /* Is the input walked as the maker walks what it stores? */
@@ -230,29 +181,24 @@ cy_status cy_again_inside(cy_program *p, const cy_again *a, cy_instruction *read
   const cy_instruction *maker = &p->instructions[a->maker];
   const cy_fused *f = maker->fused, *g = reader->fused;
   int value = maker->out[a->output].buffer;
-  assembly m;
+  cy_group made;
   *done = g != NULL;
   for (int k = 0; k < reader->n_in && *done; k++) *done = reader->in[k].buffer != value || walks_alike(p, a, reader, k);
   if (!*done) return CY_OK;
-  CY_TRY(assembly_begin(p, g, f, &m));
-  cy_fused_output *outputs = take(p, (size_t)g->n_outputs, sizeof *outputs);
+  CY_TRY(begin_like(p, g, g->n_steps + f->n_steps, g->n_inputs + f->n_inputs, g->n_outputs, &made));
   int *map = cy_calloc((size_t)f->n_steps, sizeof *map), *own = cy_calloc((size_t)g->n_steps, sizeof *own);
-  if (!outputs || !map || !own) {
+  if (!map || !own) {
     cy_free(map);
     cy_free(own);
     return cy_no_memory();
   }
-  int result = add_again(&m, p, a, map);
+  int result = add_again(&made, p, a, map);
   for (int i = 0; i < g->n_steps; i++) {
     bool is_value = g->steps[i].kind == CY_STEP_INPUT && reader->in[g->steps[i].index].buffer == value;
-    own[i] = is_value ? result : add_copy(&m, reader, &g->steps[i], false, own);
+    own[i] = is_value ? result : add_copy(&made, reader, &g->steps[i], false, own);
   }
-  for (int o = 0; o < g->n_outputs; o++) {
-    outputs[o] = g->outputs[o];
-    outputs[o].step = own[outputs[o].step];
-  }
-  m.fused->outputs = outputs;
-  finish(&m, reader);
+  for (int o = 0; o < g->n_outputs; o++) add_output(&made, reader, o, own);
+  cy_group_end(&made, reader);
   cy_free(map);
   cy_free(own);
   return CY_OK;
@@ -260,30 +206,21 @@ cy_status cy_again_inside(cy_program *p, const cy_again *a, cy_instruction *read
 
 cy_status cy_again_drop(cy_program *p, cy_instruction *maker, int output) {
   const cy_fused *f = maker->fused;
-  assembly m;
-  CY_TRY(assembly_begin(p, f, NULL, &m));
-  cy_fused_output *outputs = take(p, (size_t)f->n_outputs, sizeof *outputs);
-  cy_operand *out = take(p, (size_t)f->n_outputs, sizeof *out);
-  int *map = cy_calloc((size_t)f->n_steps, sizeof *map), n = 0;
+  cy_group g;
+  CY_TRY(begin_like(p, f, f->n_steps, f->n_inputs, f->n_outputs, &g));
+  int *map = cy_calloc((size_t)f->n_steps, sizeof *map);
   bool *needed = cy_calloc((size_t)f->n_steps, sizeof *needed);
-  cy_status status = outputs && out && map && needed ? CY_OK : cy_no_memory();
+  cy_status status = map && needed ? CY_OK : cy_no_memory();
   if (status == CY_OK) {
     for (int o = 0; o < f->n_outputs; o++)
       if (o != output) needed[f->outputs[o].step] = true;
     for (int i = f->n_steps - 1; i >= 0; i--)
       for (int k = 0; needed[i] && k < count_args(&f->steps[i]); k++) needed[f->steps[i].arg[k]] = true;
     for (int i = 0; i < f->n_steps; i++)
-      if (needed[i]) map[i] = add_copy(&m, maker, &f->steps[i], false, map);
-    for (int o = 0; o < f->n_outputs; o++) {
-      if (o == output) continue;
-      outputs[n] = f->outputs[o];
-      outputs[n].step = map[outputs[n].step];
-      out[n++] = maker->out[o];
-    }
-    m.fused->outputs = outputs;
-    maker->n_out = m.fused->n_outputs = n;
-    maker->out = out;
-    finish(&m, maker);
+      if (needed[i]) map[i] = add_copy(&g, maker, &f->steps[i], false, map);
+    for (int o = 0; o < f->n_outputs; o++)
+      if (o != output) add_output(&g, maker, o, map);
+    cy_group_end(&g, maker);
   }
   cy_free(map);
   cy_free(needed);

@@ -1,5 +1,5 @@
-/* Values of fused groups computed a second time: the steps that lead to one are taken out of the group that stores it and
- * put into a group of their own, or into the group that reads it. The same steps give the same bits. */
+/* Values of fused groups computed a second time: the steps that lead to one are taken out of the group that stores it
+ * and put into a group of their own, or into the group that reads it. The same steps give the same bits. */
 #ifndef CY_COMPILE_AGAIN_H
 #define CY_COMPILE_AGAIN_H
 
@@ -14,8 +14,8 @@ typedef struct cy_again {
   int *stored;   /* per step: the maker's output to read instead of computing it, or -1 */
 } cy_again;
 
-/* Can it be? Every leaf must still hold then what the maker read: results of the maker that live until `at` (with far: that
- * have memory at all) are read rather than computed. Lives are those of the last plan. */
+/* Can it be? Every leaf must still hold then what the maker read: results of the maker that live until `at` (with far:
+ * that have memory at all) are read rather than computed. Lives are those of the last plan. */
 bool cy_again_find(const cy_program *p, int maker, int output, int at, bool far, cy_again *again);
 cy_status cy_again_begin(const cy_program *p, cy_again *again);
 void cy_again_end(cy_again *again);
