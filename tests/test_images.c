@@ -441,6 +441,87 @@ static void damaged_jpeg_is_refused(void **state) {
   FAILS(cy_image_read(file("print.jpg"), CY_IMAGE_RGB, &image), CY_INVALID, "print.jpg: its colours are CMYK");
 }
 
+typedef enum coding { BASELINE, OPTIMAL, PROGRESSIVE, ARITHMETIC } coding;
+
+/* Gray of one value: as few bytes as a coding can do with. */
+static void write_plain_jpeg(const char *path, coding how, int w, int h) {
+  struct jpeg_compress_struct info;
+  struct jpeg_error_mgr errors;
+  FILE *out = fopen(path, "wb");
+  unsigned char *row = malloc((size_t)w);
+  assert_non_null(out);
+  assert_non_null(row);
+  memset(row, 128, (size_t)w);
+  info.err = jpeg_std_error(&errors);
+  jpeg_create_compress(&info);
+  jpeg_stdio_dest(&info, out);
+  info.image_width = (JDIMENSION)w;
+  info.image_height = (JDIMENSION)h;
+  info.input_components = 1;
+  info.in_color_space = JCS_GRAYSCALE;
+  jpeg_set_defaults(&info);
+  info.optimize_coding = how == OPTIMAL;
+  info.arith_code = how == ARITHMETIC;
+  if (how == PROGRESSIVE) jpeg_simple_progression(&info);
+  jpeg_start_compress(&info, TRUE);
+  for (int y = 0; y < h; y++) jpeg_write_scanlines(&info, &row, 1);
+  jpeg_finish_compress(&info);
+  jpeg_destroy_compress(&info);
+  fclose(out);
+  free(row);
+}
+
+static void check_plain(const char *path, int value, int64_t height, int64_t width) {
+  cy_tensor *image = read_image(path, CY_IMAGE_KEEP);
+  assert_true(cy_shape_equal(cy_tensor_shape(image), CY_SHAPE(1, height, width)));
+  const uint8_t *pixels = cy_tensor_data(image);
+  for (int64_t i = 0; i < height * width; i++)
+    if (pixels[i] != value) fail_msg("%s: pixel %lld is %d", path, (long long)i, pixels[i]);
+  cy_tensor_free(image);
+}
+
+/* A little more than 2^24 pixels of one colour: whatever an encoder makes of them is read, but for arithmetic coding,
+ * which needs a hundred bytes for as much as memory holds. */
+static void one_colour_is_no_bomb(void **state) {
+  (void)state;
+  cy_tensor *image;
+  for (coding how = BASELINE; how <= PROGRESSIVE; how++) {
+    write_plain_jpeg(file("plain.jpg"), how, 4104, 4096);
+    check_plain(file("plain.jpg"), 128, 4096, 4104);
+  }
+  OK(cy_tensor_create(CY_U8, CY_SHAPE(1, 4096, 4104), &image));
+  OK(cy_image_write(image, file("plain.png")));
+  cy_tensor_free(image);
+  check_plain(file("plain.png"), 0, 4096, 4104);
+#ifdef C_ARITH_CODING_SUPPORTED
+  write_plain_jpeg(file("plain.jpg"), ARITHMETIC, 4096, 4096);
+  check_plain(file("plain.jpg"), 128, 4096, 4096);
+  write_plain_jpeg(file("plain.jpg"), ARITHMETIC, 4104, 4096);
+  FAILS(cy_image_read(file("plain.jpg"), CY_IMAGE_KEEP, &image), CY_INVALID,
+        "bytes cannot hold: 16809984 pixels, at most 8192 for a byte, need 2052 bytes");
+#endif
+}
+
+/* As large a file as its pixels need at the least, but the coefficients are more than libjpeg is given. */
+static void coefficients_are_bounded(void **state) {
+  (void)state;
+  static unsigned char bytes[520000];
+  cy_tensor *image;
+  size_t length, at = 0;
+  char *small;
+  write_jpeg(file("large.jpg"), 3, true, 21, 18);
+  OK(cy_file_read(file("large.jpg"), sizeof bytes, &small, &length));
+  memcpy(bytes, small, length);
+  cy_string_free(small);
+  while (at < length && !(bytes[at] == 0xff && bytes[at + 1] == 0xc2)) at++; /* the frame: length, depth, height, width */
+  assert_true(at + 9 < length);
+  bytes[at + 5] = 16000 >> 8, bytes[at + 6] = 16000 & 255;
+  bytes[at + 7] = 16384 >> 8, bytes[at + 8] = 16384 & 255;
+  write_bytes(file("large.jpg"), (char *)bytes, sizeof bytes);
+  FAILS(cy_image_read(file("large.jpg"), CY_IMAGE_KEEP, &image), CY_INVALID,
+        "large.jpg: cannot read the JPEG: its coefficients need more than 1 GiB");
+}
+
 static void jpeg_survives_failing_allocations(void **state) {
   (void)state;
   write_jpeg(file("a.jpg"), 3, true, 21, 18);
@@ -591,8 +672,8 @@ static void put_octal(char *field, int digits, unsigned long value) {
 }
 
 /* One entry of an archive, as tar writes it. */
-static void add_entry(FILE *tar, const char *name, char kind, const void *bytes, size_t n) {
-  char header[512] = {0}, padding[512] = {0};
+static void add_header(FILE *tar, const char *name, char kind, size_t n) {
+  char header[512] = {0};
   unsigned long sum = 0;
   snprintf(header, 100, "%s", name);
   memcpy(header + 100, "0000644", 7);
@@ -604,6 +685,11 @@ static void add_entry(FILE *tar, const char *name, char kind, const void *bytes,
   put_octal(header + 148, 6, sum);
   header[154] = 0;
   fwrite(header, 1, 512, tar);
+}
+
+static void add_entry(FILE *tar, const char *name, char kind, const void *bytes, size_t n) {
+  char padding[512] = {0};
+  add_header(tar, name, kind, n);
   fwrite(bytes, 1, n, tar);
   fwrite(padding, 1, (512 - n % 512) % 512, tar);
 }
@@ -660,6 +746,22 @@ static void the_published_archive_is_read_as_it_is(void **state) {
   cy_string_free(noise);
   FAILS(cy_dataset_open(file("a.tar"), (cy_dataset_options){0}, &d), CY_INVALID,
         "a.tar: is not a tar archive, or damaged: no header at byte");
+}
+
+/* Each file may be as large as it says, but not all of them: refused by the second header. */
+static void an_archive_is_bounded(void **state) {
+  (void)state;
+  cy_dataset *d;
+  unsigned char *records = cifar_records(0, 12, 1, 0, 10);
+  FILE *tar = fopen(file("large.tar"), "wb");
+  assert_non_null(tar);
+  add_entry(tar, "cifar-10-batches-bin/data_batch_1.bin", '0', records, 12 * RECORD);
+  add_header(tar, "cifar-10-batches-bin/data_batch_2.bin", '0', 2147483648u - RECORD);
+  fclose(tar);
+  free(records);
+  FAILS(cy_dataset_open(file("large.tar"), (cy_dataset_options){0}, &d), CY_INVALID,
+        "large.tar: its files have 36876 + 2147480575 (cifar-10-batches-bin/data_batch_2.bin) bytes, more than the "
+        "2147483648 that are read of an archive");
 }
 
 /* The folder of real data beside the sources. */
@@ -925,6 +1027,8 @@ int main(void) {
 #if CY_HAVE_JPEG && CY_HAVE_PNG
       cmocka_unit_test(jpeg_is_close),
       cmocka_unit_test(damaged_jpeg_is_refused),
+      cmocka_unit_test(one_colour_is_no_bomb),
+      cmocka_unit_test(coefficients_are_bounded),
       cmocka_unit_test(jpeg_survives_failing_allocations),
       cmocka_unit_test(folders_are_classes),
       cmocka_unit_test(folders_without_pictures_are_named), cmocka_unit_test(folders_may_have_parts),
@@ -934,6 +1038,7 @@ int main(void) {
       cmocka_unit_test(broken_cifar_names_file_and_numbers),
       cmocka_unit_test(cifar_100_has_two_targets),
       cmocka_unit_test(the_published_archive_is_read_as_it_is),
+      cmocka_unit_test(an_archive_is_bounded),
       cmocka_unit_test(the_real_sample_opens),
       cmocka_unit_test(cifar_survives_failing_allocations),
       cmocka_unit_test(pictures_are_resized_as_documented),
