@@ -1,6 +1,8 @@
-/* libFuzzer target: any bytes as a formula; what follows a byte 0 or ` are its dimensions. What parses must build.
- * From a build folder of meson with clang and -Db_sanitize=address,undefined:
- *   clang -g -fsanitize=fuzzer,address,undefined -Iinclude fuzz/fuzz_formula.c <build>/libcauchy.a <libraries> -o fuzz_formula
+/* libFuzzer target: any bytes as a formula; what follows a byte 0 or ` are its dimensions. What parses must build. From
+ * a build folder of meson with clang and -Db_sanitize=address,undefined; the sources of the language are named again, so
+ * that the fuzzer sees their branches:
+ *   clang -g -D_GNU_SOURCE -fwrapv -fopenmp -fsanitize=fuzzer,address,undefined -Iinclude -Isrc \
+ *     fuzz/fuzz_formula.c src/formula/[a-z]*.c src/nn/source.c <build>/libcauchy.a <libraries> -o fuzz_formula
  *   ./fuzz_formula -max_len=1024 -dict=fuzz/formula.dict */
 #include <cauchy/formula.h>
 

@@ -68,8 +68,8 @@ static void divergence_is_explained_by_the_curvature(void **state) {
   diverge("minimize 'x^2' --from x=1 --rate 0.8 --method nesterov",
           "the rate 0.8 exceeds 2(1+m)/((1+2m) lambda_max) = 0.678571 (curvature 2)\n");
   diverge("minimize 'exp(x)+exp(-2*x) - 6*x' --from x=1 --rate 0.55",
-          "step 1 diverges: the rate 0.55 is below 2/lambda_max = 0.613568 where the step begins, but the curvature grows "
-          "on the way: its mean along the step is 8.56065, which allows 0.233627\n");
+          "step 1 diverges: the rate 0.55 is below 2/lambda_max = 0.613568 where the step begins, but the curvature "
+          "grows on the way: its mean along the step is 8.56065, which allows 0.233627\n");
   diverge("minimize '-x^2' --from x=1", "f falls without bound: it was -");
   diverge("minimize 'x - log(x)' --from x=4 --rate 5",
           "step 6 leaves where the function is defined: formula:1:5: log(x) is undefined at x = -0.459143: the "
