@@ -83,7 +83,7 @@ static void the_report_is_complete(void **state) {
   }
   for (int k = 0; k < CY_CHECK_KINDS; k++) {
     assert_true(seen[k]);
-    assert_int_equal(training[k], k <= CY_CHECK_HESSIAN);
+    assert_int_equal(training[k], k <= CY_CHECK_BATCH_NORM);
   }
   find(report, CY_CHECK_GRADIENT, "conv1", "conv1.weight");
   find(report, CY_CHECK_GRADIENT, "", "input");

@@ -81,6 +81,23 @@ static void gradients_of_the_course(void **state) {
   json_decref(report);
 }
 
+/* C.I: dgamma = sum dy xhat, dbeta = sum dy, and dx, to the last digits, of images and of vectors. */
+static void batch_normalisation_of_the_course(void **state) {
+  (void)state;
+  json_t *report = read_report(succeed(
+      "check 'conv(3, 3) -> batch_norm -> relu -> flatten -> dense(6) -> batch_norm(0.1) -> dense(4)' --input 1x6x6 --json"));
+  static const char *const layers[] = {"batch_norm1", "batch_norm2"};
+  for (int i = 0; i < 2; i++) {
+    json_t *row = row_of(report, "batch_norm closed form", layers[i], layers[i]);
+    assert_string_equal(text_of(row, "result"), "passed");
+    assert_string_equal(text_of(row, "mode"), "training");
+    assert_int_equal(json_integer_value(json_object_get(row, "compared")), 3); /* by input, scale and shift */
+    assert_true(json_is_number(json_object_get(row, "error")) && error_of(row) <= 1e-12);
+  }
+  json_decref(report);
+  assert_holds(succeed("check 'dense(6) -> batch_norm -> dense(3)' --input 5"), "batch_norm closed form    batch_norm1");
+}
+
 static void tables_show_layers_gradients_and_the_network(void **state) {
   (void)state;
   const char *out = succeed("check 'conv(3, 3) -> batch_norm -> relu -> flatten -> dense(4)' --input 1x6x6");
@@ -174,6 +191,7 @@ int main(void) {
       in_a_folder(translation_equivariance_of_the_course),
       in_a_folder(softmax_of_the_course),
       in_a_folder(gradients_of_the_course),
+      in_a_folder(batch_normalisation_of_the_course),
       in_a_folder(tables_show_layers_gradients_and_the_network),
       in_a_folder(a_trained_model_passes_and_a_broken_one_is_named),
       in_a_folder(recipes_and_files_are_checked),

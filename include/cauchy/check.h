@@ -5,7 +5,7 @@
  *   CY_TRY(cy_check_model(model, (cy_check_options){.sample = CY_SHAPE(3, 32, 32)}, &report));
  *   if (cy_check_failures(report) > 0) printf("failed: %s\n", cy_check_failing_layer(report));
  *
- * Coursework A1.3, A1.4, B.V, D. */
+ * Coursework A1.3, A1.4, B.V, C.I, D. */
 #ifndef CAUCHY_CHECK_H
 #define CAUCHY_CHECK_H
 
@@ -26,6 +26,7 @@ typedef enum cy_check_kind {
   CY_CHECK_TRANSPOSE,          /* of the network's output, by input and parameters */
   CY_CHECK_SYMMETRY,
   CY_CHECK_HESSIAN,
+  CY_CHECK_BATCH_NORM,         /* of batch_norm in training: gradients by input, scale and shift against their closed forms */
   CY_CHECK_EQUIVARIANCE,       /* of the convolutional part: shifting the input by the stride shifts the interior by a unit */
   CY_CHECK_SOFTMAX_SHIFT,      /* log_softmax(x + c) = log_softmax(x), softmax too */
   CY_CHECK_EXTREME_OUTPUTS,    /* loss and gradient at outputs of +-1e4 and -inf: finite, and the known value */

@@ -24,6 +24,7 @@ static const struct {
   [CY_CHECK_TRANSPOSE] = {"Jacobian transpose", 1e-9},
   [CY_CHECK_SYMMETRY] = {"Hessian symmetry", 1e-8},
   [CY_CHECK_HESSIAN] = {"Hessian product", 1e-5},
+  [CY_CHECK_BATCH_NORM] = {"batch_norm closed form", 1e-12},
   [CY_CHECK_EQUIVARIANCE] = {"translation equivariance", 1e-9},
   [CY_CHECK_SOFTMAX_SHIFT] = {"softmax translation", 1e-9},
   [CY_CHECK_EXTREME_OUTPUTS] = {"extreme outputs", 1e-5},

@@ -95,6 +95,8 @@ typedef struct cy_comparison {
 /* The gradient by varied[k] against differences along random directions and single coordinates. */
 CY_MUST_CHECK cy_status cy_compare_gradient(cy_function *function, int k, int directions, int coordinates,
                                             double tolerance, cy_rng *rng, cy_comparison *comparison);
+/* The gradient at the base, in the outputs of slopes: computed once, until differences of gradients have moved the point. */
+CY_MUST_CHECK cy_status cy_take_gradient(cy_function *function);
 /* <grad, a> for a random a in all that varies, against the tangent along it. */
 CY_MUST_CHECK cy_status cy_compare_tangent(cy_function *function, cy_rng *rng, cy_comparison *comparison);
 /* <a, H b> against <H a, b>; and against differences of <a, grad>, within tolerance. */
@@ -140,6 +142,9 @@ cy_shape cy_checked_batch(const cy_checked *checked); /* of x */
 CY_MUST_CHECK cy_status cy_check_choose_effort(const cy_checked *checked, const cy_checked_mode *mode, bool own_batch,
                                                cy_check_options *options, cy_check_effort *effort);
 CY_MUST_CHECK cy_status cy_check_layers(cy_checked *checked, cy_checked_mode *mode, const cy_checked_mode *other);
+/* Of batch normalisation in training; function is <cotangent, layer(input, parameters)>, by input first. */
+CY_MUST_CHECK cy_status cy_check_closed_form(cy_checked *checked, const char *layer, cy_function *function,
+                                             const cy_tensor *input, const cy_tensor *cotangent);
 CY_MUST_CHECK cy_status cy_check_loss(cy_checked *checked, cy_checked_mode *mode);
 CY_MUST_CHECK cy_status cy_check_equivariance(cy_checked *checked);
 CY_MUST_CHECK cy_status cy_check_outputs(cy_checked *checked, const cy_checked_mode *mode);

@@ -257,8 +257,7 @@ static cy_status compare(cy_function *f, cy_watched what, double expected, doubl
 
 /* ---- gradients ---- */
 
-/* The gradient at the base, in the outputs of slopes: computed once, as differences of values leave it there. */
-static cy_status take_gradient(cy_function *f) {
+cy_status cy_take_gradient(cy_function *f) {
   move(f, 0);
   if (!f->has_gradient) CY_TRY(cy_session_run(f->slopes.session));
   f->has_gradient = true;
@@ -266,7 +265,7 @@ static cy_status take_gradient(cy_function *f) {
 }
 
 static cy_status compare_along(cy_function *f, int k, double tolerance, cy_comparison *c) {
-  CY_TRY(take_gradient(f));
+  CY_TRY(cy_take_gradient(f));
   double expected = dot(f->varied[k].direction, cy_session_output(f->slopes.session, k), NULL);
   return compare(f, CY_WATCH_VALUE, expected, tolerance, c);
 }
@@ -357,7 +356,7 @@ cy_status cy_compare_tangent(cy_function *f, cy_rng *rng, cy_comparison *compari
   double slope = 0, terms = 0;
   CY_TRY(open_along(f, false, &e));
   draw_directions(f, rng);
-  cy_status status = take_gradient(f);
+  cy_status status = cy_take_gradient(f);
   if (status == CY_OK) status = cy_session_run(e.session);
   if (status == CY_OK) {
     for (int k = 0; k < f->n; k++) slope += dot(f->varied[k].direction, cy_session_output(f->slopes.session, k), &terms);

@@ -115,6 +115,8 @@ static cy_status compare_layer(cy_checked *checked, bool training, layer_check *
                                cy_check_tolerance(CY_CHECK_LAYER_DERIVATIVE), &checked->rng, &first));
     CY_TRY(add(checked, c, training, CY_CHECK_LAYER_DERIVATIVE, k == 0 ? "input" : cy_value_name(c->leaves[k]), first));
   }
+  if (training && strcmp(c->layer->kind, "batch_norm") == 0)
+    CY_TRY(cy_check_closed_form(checked, c->layer->name, &c->function, c->input, c->cotangent));
   CY_TRY(cy_compare_tangent(&c->function, &checked->rng, &transpose));
   CY_TRY(cy_compare_second(&c->function, cy_check_tolerance(CY_CHECK_LAYER_HESSIAN), &checked->rng, &symmetry, &hessian));
   CY_TRY(add(checked, c, training, CY_CHECK_LAYER_TRANSPOSE, "", transpose));
