@@ -513,7 +513,7 @@ static void coefficients_are_bounded(void **state) {
   OK(cy_file_read(file("large.jpg"), sizeof bytes, &small, &length));
   memcpy(bytes, small, length);
   cy_string_free(small);
-  while (at < length && !(bytes[at] == 0xff && bytes[at + 1] == 0xc2)) at++; /* the frame: length, depth, height, width */
+  while (at < length && !(bytes[at] == 0xff && bytes[at + 1] == 0xc2)) at++; /* frame: length, depth, height, width */
   assert_true(at + 9 < length);
   bytes[at + 5] = 16000 >> 8, bytes[at + 6] = 16000 & 255;
   bytes[at + 7] = 16384 >> 8, bytes[at + 8] = 16384 & 255;
