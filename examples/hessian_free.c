@@ -1,4 +1,4 @@
-/* Who is faster, Hessian-free optimisation or Adam? A deep autoencoder of 8x8 digits (64-32-16-8 and back), every method
+/* Who is faster, Hessian-free optimisation or Adam? A deep autoencoder of 8x8 digits (64-32-16-8 and back), each method
  * for the same time on one thread, Adam with several rates and a cosine schedule that ends with the time. Prints the
  * loss of the training images and draws it against seconds: a smaller copy of J. Martens's benchmark (2010).
  *
