@@ -139,11 +139,16 @@ static bool operands_allow(const cy_lowering *l, int32_t unit, int32_t id, cy_la
   return true;
 }
 
+/* In a frozen program what moves is not computed together with what holds still, or both would run every time. */
+static bool moves_alike(const cy_lowering *l, int32_t unit, int32_t id) {
+  return !l->moves || l->moves[id] == l->units[unit].moves;
+}
+
 static bool elementwise_lane(const cy_lowering *l, int32_t unit, int32_t id, cy_lane *lane) {
   const cy_unit *u = &l->units[unit];
   const cy_view *shape = &l->layout[id];
   int64_t stride[CY_MAX_RANK];
-  if (!u->fused || u->dead || u->packs) return false;
+  if (!u->fused || u->dead || u->packs || !moves_alike(l, unit, id)) return false;
   if (cy_shape_equal(shape->shape, u->domain)) {
     *lane = CY_LANE_FULL;
     if (operands_allow(l, unit, id, *lane)) return true;
@@ -199,7 +204,7 @@ static cy_status merge(cy_lowering *l, int32_t into, int32_t from) {
 
 static bool may_merge(const cy_lowering *l, int32_t a, int32_t b) {
   const cy_unit *x = &l->units[a], *y = &l->units[b];
-  if (a == b || !x->fused || !y->fused || x->dead || y->dead || x->packs || y->packs) return false;
+  if (a == b || !x->fused || !y->fused || x->dead || y->dead || x->packs || y->packs || x->moves != y->moves) return false;
   if (!cy_shape_equal(x->domain, y->domain) || (x->split && y->split && x->columns != y->columns)) return false;
   if ((x->ordered && y->split && !are_last(y, y->columns)) || (y->ordered && x->split && !are_last(x, x->columns)))
     return false;
@@ -220,6 +225,7 @@ static cy_status place_elementwise(cy_lowering *l, int32_t id) {
   if (home < 0) {
     lane = CY_LANE_FULL;
     CY_TRY(new_unit(l, true, &l->layout[id], &home));
+    l->units[home].moves = l->moves && l->moves[id];
   }
   return add_node(l, home, id, lane);
 }
@@ -256,7 +262,7 @@ static cy_status place_reduction(cy_lowering *l, int32_t id) {
   int32_t v = node->inputs[0], home = l->unit[l->base[v]];
   uint32_t reduced = node->op->reduced(node->attrs);
   cy_lane lane;
-  bool open = home >= 0 && l->units[home].fused && !l->units[home].packs;
+  bool open = home >= 0 && l->units[home].fused && !l->units[home].packs && moves_alike(l, home, id);
   int32_t inside = open ? cy_resolve(l, home, v) : -1;
   int64_t stride[CY_MAX_RANK];
   /* A row value seen through a window counts if the window shows rows, not if it spreads them over the columns. */
@@ -264,6 +270,7 @@ static cy_status place_reduction(cy_lowering *l, int32_t id) {
       reduction_lane(&l->units[home], &l->layout[v], l->lane[inside], reduced, &lane))
     return add_node(l, home, id, lane);
   CY_TRY(new_unit(l, true, &l->layout[v], &home));
+  l->units[home].moves = l->moves && l->moves[id];
   if (!reduction_lane(&l->units[home], &l->layout[v], CY_LANE_FULL, reduced, &lane))
     return cy_fail(CY_INVALID, "%s: no order of axes fits the reduction", node->op->name); /* unreachable: columns were open */
   return add_node(l, home, id, lane);
@@ -275,6 +282,7 @@ static cy_status place_alone(cy_lowering *l, int32_t id, bool fused, bool packs)
   cy_view rows = cy_view_row_major(NULL, node->dtype, packs ? l->layout[node->inputs[0]].shape : node->shape);
   CY_TRY(new_unit(l, fused, &rows, &unit));
   l->units[unit].packs = packs;
+  l->units[unit].moves = l->moves && l->moves[id];
   l->units[unit].ordered = node->op->random_stream != NULL;
   return add_node(l, unit, id, CY_LANE_FULL);
 }

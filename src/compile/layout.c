@@ -7,7 +7,16 @@
 
 #include <string.h>
 
-cy_status cy_lowering_begin(cy_graph *graph, bool fuses, cy_lowering *l) {
+/* What changes from run to run while variables hold still. */
+static void find_moving(cy_lowering *l) {
+  for (int32_t id = 0; id < l->size; id++) {
+    const cy_node *node = cy_node_at(l->graph, id);
+    l->moves[id] = node->op == &cy_op_input;
+    for (int k = 0; k < node->n_inputs; k++) l->moves[id] = l->moves[id] || l->moves[node->inputs[k]];
+  }
+}
+
+cy_status cy_lowering_begin(cy_graph *graph, bool fuses, bool frozen, cy_lowering *l) {
   size_t n = (size_t)cy_graph_size(graph);
   *l = (cy_lowering){.graph = graph, .size = (int32_t)n, .fuses = fuses, .words = (n + 63) / 64};
   l->layout = cy_calloc(n, sizeof *l->layout);
@@ -15,10 +24,12 @@ cy_status cy_lowering_begin(cy_graph *graph, bool fuses, cy_lowering *l) {
   l->unit = cy_calloc(n, sizeof *l->unit);
   l->lane = cy_calloc(n, sizeof *l->lane);
   l->stored = cy_calloc(n, sizeof *l->stored);
-  if (!l->layout || !l->base || !l->unit || !l->lane || !l->stored) {
+  if (frozen) l->moves = cy_calloc(n, sizeof *l->moves);
+  if (!l->layout || !l->base || !l->unit || !l->lane || !l->stored || (frozen && !l->moves)) {
     cy_lowering_end(l);
     return cy_no_memory();
   }
+  if (frozen) find_moving(l);
   memset(l->unit, 0xff, n * sizeof *l->unit);
   return CY_OK;
 }
@@ -32,6 +43,7 @@ void cy_lowering_end(cy_lowering *l) {
   cy_free(l->unit);
   cy_free(l->lane);
   cy_free(l->stored);
+  cy_free(l->moves);
   *l = (cy_lowering){0};
 }
 

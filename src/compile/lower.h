@@ -14,6 +14,7 @@ typedef enum cy_lane {
 
 typedef struct cy_unit {
   bool fused, dead; /* dead: merged into another */
+  bool moves;       /* frozen programs: depends on an input, so that it does not belong to the prologue */
   bool packs;       /* copies its node's operand into row-major order: a view that strides could not express */
   int32_t *nodes;   /* increasing */
   size_t n_nodes, capacity;
@@ -29,6 +30,7 @@ typedef struct cy_lowering {
   cy_graph *graph;
   int32_t size;
   bool fuses;
+  bool *moves;         /* frozen programs, per node: depends on an input; else NULL */
   cy_view *layout;     /* per node; data: byte offset from CY_ORIGIN into the base's memory */
   int32_t *base;       /* per node: whose memory it is (itself unless it is a window) */
   int32_t *unit;       /* per node: -1 for leaves and windows */
@@ -43,7 +45,7 @@ typedef struct cy_lowering {
 /* Address that stands for a base's first element while layouts are computed. */
 #define CY_ORIGIN ((char *)((uintptr_t)1 << 46))
 
-cy_status cy_lowering_begin(cy_graph *graph, bool fuses, cy_lowering *lowering);
+cy_status cy_lowering_begin(cy_graph *graph, bool fuses, bool frozen, cy_lowering *lowering);
 void cy_lowering_end(cy_lowering *lowering);
 
 /* Pass: windows and layouts. */

@@ -86,7 +86,7 @@ static cy_status lower(cy_graph *graph, const cy_value *values, int n_outputs, i
   cy_update *updates = cy_calloc((size_t)n_updates, sizeof *updates);
   if (!updates) return cy_no_memory();
   for (int i = 0; i < n_updates; i++) updates[i] = (cy_update){values[n_outputs + 2 * i], values[n_outputs + 2 * i + 1]};
-  cy_status status = cy_lowering_begin(graph, p->backend->fused && !p->unfused, &l);
+  cy_status status = cy_lowering_begin(graph, p->backend->fused && !p->unfused, p->frozen, &l);
   if (status == CY_OK) {
     status = cy_assign_layouts(&l);
     if (status == CY_OK) status = cy_assign_units(&l);

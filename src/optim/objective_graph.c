@@ -1,5 +1,7 @@
 /* Objectives of graphs: a copy of the values, tensors for x and for a direction, and a program for each pass, compiled when
- * it is first needed. All passes compute in one piece of memory, that of the largest, since only one runs at a time. */
+ * it is first needed. All passes compute in one piece of memory, that of the largest, since only one runs at a time. Where
+ * inputs hold still, products are frozen programs with memory of their own: all leaves of the copy but the directions are
+ * variables, so that what depends on no direction is computed once for each x. */
 #include "optim/objective.h"
 
 #include "base/error.h"
@@ -13,11 +15,14 @@
 #include <string.h>
 
 enum { PASSES = CY_PASS_EMPIRICAL_FISHER + 1 };
+static const double MOST_MEMORY = 2.5; /* of a product, in gradients' */
 
 typedef struct pass {
   cy_program *program;
   cy_session *session; /* NULL while its memory is not there */
   bool reverse_over_forward;
+  bool frozen;
+  uint64_t seen; /* frozen: the point that it computed at */
 } pass;
 
 typedef struct fixed { /* an input that is not varied, and what it is bound to */
@@ -33,9 +38,19 @@ typedef struct graph_function {
   int owner; /* the pass whose session owns the memory; -1: none yet */
   fixed *fixed;
   size_t n_fixed, fixed_capacity;
+  bool still;
+  int64_t n_numbers;
+  double *last;   /* still: what x holds */
+  uint64_t point; /* still: counts changes of x and of bindings */
 } graph_function;
 
 /* ---- the copy ---- */
+
+/* Inputs become variables. */
+static cy_value copy_node(cy_graph *graph, const cy_node *node, const cy_value *in) {
+  if (node->op == &cy_op_input) return cy_variable(graph, node->name, node->dtype, node->shape);
+  return cy_remake(graph, node, in);
+}
 
 static cy_status copy_nodes(const cy_graph *from, const bool *needed, int32_t *copies, cy_graph *graph) {
   for (int32_t id = 0; id < cy_graph_size(from); id++) {
@@ -45,7 +60,7 @@ static cy_status copy_nodes(const cy_graph *from, const bool *needed, int32_t *c
     if (!in) return cy_no_memory();
     for (int k = 0; k < node->n_inputs; k++) in[k] = cy_value_at(graph, copies[node->inputs[k]]);
     const char *outer = cy_scope_set(graph, node->scope);
-    copies[id] = cy_remake(graph, node, in).id;
+    copies[id] = copy_node(graph, node, in).id;
     cy_scope_set(graph, outer);
     cy_free(in);
     CY_TRY(cy_graph_status(graph));
@@ -145,13 +160,15 @@ static void collect(const cy_session *session, int first, int n, double *to) {
 
 /* ---- programs ---- */
 
-static cy_status compile_pass(const graph_function *f, cy_objective_pass which, bool reverse_over_forward,
+static cy_status compile_pass(const graph_function *f, cy_objective_pass which, bool reverse_over_forward, bool frozen,
                               cy_program **program) {
   int n = 0;
+  cy_program_options options = f->options;
+  options.frozen = frozen;
   cy_value *outputs = cy_calloc((size_t)f->values.n + 1, sizeof *outputs);
   if (!outputs) return cy_no_memory();
   cy_status status = cy_pass_values(&f->values, which, reverse_over_forward, outputs, &n);
-  if (status == CY_OK) status = cy_compile(outputs, n, NULL, 0, f->options, program);
+  if (status == CY_OK) status = cy_compile(outputs, n, NULL, 0, options, program);
   cy_free(outputs);
   return status;
 }
@@ -161,17 +178,31 @@ static double effort(const cy_program *program) {
   return (1 + cy_program_flops(program)) * (1 + (double)cy_program_arena_bytes(program));
 }
 
-static cy_status get_program(graph_function *f, cy_objective_pass which) {
-  pass *p = &f->passes[which];
+/* The better of the two orders of differentiation. */
+static cy_status compile_best(const graph_function *f, cy_objective_pass which, bool frozen, pass *p) {
   cy_program *other;
-  if (p->program) return CY_OK;
-  CY_TRY(compile_pass(f, which, false, &p->program));
+  p->frozen = frozen;
+  CY_TRY(compile_pass(f, which, false, frozen, &p->program));
   if (which != CY_PASS_HESSIAN) return CY_OK;
-  CY_TRY(compile_pass(f, which, true, &other));
+  CY_TRY(compile_pass(f, which, true, frozen, &other));
   p->reverse_over_forward = effort(other) < effort(p->program);
   cy_program_free(p->reverse_over_forward ? p->program : other);
   if (p->reverse_over_forward) p->program = other;
   return CY_OK;
+}
+
+static cy_status get_program(graph_function *f, cy_objective_pass which) {
+  pass *p = &f->passes[which];
+  if (p->program) return CY_OK;
+  bool frozen = f->still && which >= CY_PASS_HESSIAN;
+  if (frozen) CY_TRY(get_program(f, CY_PASS_GRADIENT));
+  CY_TRY(compile_best(f, which, frozen, p));
+  if (!frozen || (double)cy_program_arena_bytes(p->program) <=
+                     MOST_MEMORY * (double)cy_program_arena_bytes(f->passes[CY_PASS_GRADIENT].program))
+    return CY_OK;
+  cy_program_free(p->program); /* what it would keep is too much */
+  *p = (pass){0};
+  return compile_best(f, which, false, p);
 }
 
 static bool reads(const cy_program *program, const char *name) {
@@ -194,11 +225,15 @@ static cy_status bind_all(const graph_function *f, const pass *p) {
   return CY_OK;
 }
 
+static void close_session(pass *p) {
+  cy_session_free(p->session);
+  p->session = NULL;
+}
+
+/* Those that share memory. */
 static void close_sessions(graph_function *f) {
-  for (int i = 0; i < PASSES; i++) {
-    cy_session_free(f->passes[i].session);
-    f->passes[i].session = NULL;
-  }
+  for (int i = 0; i < PASSES; i++)
+    if (!f->passes[i].frozen) close_session(&f->passes[i]);
   f->owner = -1;
 }
 
@@ -207,6 +242,13 @@ static cy_status get_session(graph_function *f, cy_objective_pass which) {
   pass *p = &f->passes[which];
   CY_TRY(get_program(f, which));
   if (p->session) return CY_OK;
+  if (p->frozen) {
+    CY_TRY(cy_session_create(p->program, &p->session));
+    p->seen = f->point; /* binding makes it compute everything */
+    cy_status bound = bind_all(f, p);
+    if (bound != CY_OK) close_session(p);
+    return bound;
+  }
   if (f->owner >= 0 &&
       cy_program_arena_bytes(p->program) > cy_program_arena_bytes(f->passes[f->owner].program))
     close_sessions(f);
@@ -219,11 +261,30 @@ static cy_status get_session(graph_function *f, cy_objective_pass which) {
   return status;
 }
 
-static cy_status run(graph_function *f, cy_objective_pass which, const double *x, const double *v) {
-  CY_TRY(get_session(f, which));
+static void move_to(graph_function *f, const double *x) {
+  size_t bytes = (size_t)f->n_numbers * sizeof *x;
+  if (f->last) {
+    if (f->point > 0 && memcmp(f->last, x, bytes) == 0) return;
+    memcpy(f->last, x, bytes);
+  }
+  f->point++;
   spread(x, f->x, f->values.n);
+}
+
+/* A frozen program looks at its variables again after a bind. */
+static cy_status look_again(const graph_function *f, pass *p) {
+  p->seen = f->point;
+  for (int i = 0; i < f->values.n; i++) CY_TRY(bind_if_read(p, cy_value_name(f->values.variables[i]), f->x[i]));
+  return CY_OK;
+}
+
+static cy_status run(graph_function *f, cy_objective_pass which, const double *x, const double *v) {
+  pass *p = &f->passes[which];
+  CY_TRY(get_session(f, which));
+  move_to(f, x);
   if (v) spread(v, f->v, f->values.n);
-  return cy_session_run(f->passes[which].session);
+  if (p->frozen && p->seen != f->point) CY_TRY(look_again(f, p));
+  return cy_session_run(p->session);
 }
 
 /* ---- the methods ---- */
@@ -271,7 +332,10 @@ static cy_status cost(void *self, cy_objective_pass which, cy_objective_cost *ou
 static void free_function(void *self) {
   graph_function *f = self;
   close_sessions(f);
-  for (int i = 0; i < PASSES; i++) cy_program_free(f->passes[i].program);
+  for (int i = 0; i < PASSES; i++) {
+    close_session(&f->passes[i]);
+    cy_program_free(f->passes[i].program);
+  }
   for (int i = 0; i < f->values.n; i++) {
     if (f->x) cy_tensor_free(f->x[i]);
     if (f->v) cy_tensor_free(f->v[i]);
@@ -280,6 +344,7 @@ static void free_function(void *self) {
   cy_free(f->v);
   cy_free(f->values.variables);
   cy_free(f->fixed);
+  cy_free(f->last);
   cy_graph_free(f->values.graph);
   cy_free(f);
 }
@@ -327,7 +392,7 @@ static cy_status fill(const cy_objective_graph *g, const cy_value *ends, int n_e
   f->owner = -1;
   f->values.n = g->n;
   f->options = g->options;
-  f->options.frozen = false; /* x changes from run to run */
+  f->still = g->still;
   f->values.variables = cy_calloc(2 * count, sizeof *f->values.variables);
   f->x = cy_calloc(count, sizeof *f->x);
   f->v = cy_calloc(count, sizeof *f->v);
@@ -337,7 +402,10 @@ static cy_status fill(const cy_objective_graph *g, const cy_value *ends, int n_e
   CY_TRY(copy_values(g, ends, n_ends, &f->values));
   CY_TRY(find_fixed(f));
   CY_TRY(make_directions(&f->values));
-  return make_tensors(f, n);
+  CY_TRY(make_tensors(f, n));
+  f->n_numbers = *n;
+  if (f->still && !(f->last = cy_calloc((size_t)*n, sizeof *f->last))) return cy_no_memory();
+  return CY_OK;
 }
 
 cy_status cy_objective_create(cy_objective_graph g, cy_objective **objective) {
@@ -401,7 +469,7 @@ cy_status cy_objective_bind(cy_objective *objective, const char *name, cy_tensor
     return cy_fail(CY_INVALID, "the objective reads no input or variable \"%s\" beside those that it varies", name);
   CY_TRY(check_fit(f->values.graph, name, tensor));
   for (int i = 0; i < PASSES; i++)
-    if (f->passes[i].session) CY_TRY(bind_if_read(&f->passes[i], name, tensor));
+    if (f->passes[i].session) CY_TRY(bind_if_read(&f->passes[i], name, tensor)); /* frozen ones look again */
   leaf->tensor = tensor;
   return CY_OK;
 }

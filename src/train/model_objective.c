@@ -63,6 +63,7 @@ static cy_status build_part(model_function *m, const cy_problem *problem, int64_
   graph.output = values.output;
   graph.losses = values.losses;
   graph.variables = cy_network_parameters(values.network, &graph.n);
+  graph.still = m->batch_size >= m->n; /* a single batch: what it holds stays */
   cy_status status = cy_objective_create(graph, &p->function);
   if (status == CY_OK && cy_objective_size(p->function) != m->parameters)
     status = cy_fail(CY_INVALID, "the model has %lld parameters for samples of one size and %lld for those of another",
@@ -119,7 +120,8 @@ static cy_status load_batch(model_function *m, int64_t b, part **p) {
   (*p)->loaded = -1;
   CY_TRY(cy_loader_batch(m->loader, -1, m->indices + b * m->batch_size, (*p)->shape.dim[0], (*p)->x, (*p)->y));
   (*p)->loaded = b;
-  return CY_OK;
+  CY_TRY(cy_objective_bind((*p)->function, "x", (*p)->x)); /* their content is another */
+  return cy_objective_bind((*p)->function, "y", (*p)->y);
 }
 
 /* ---- sums over the batches ---- */
