@@ -1,6 +1,7 @@
 /* Convolutions as products of matrices, for f64 and wherever no other method has something to offer: any strides,
  * anything empty. The windows of all images, in the order image, space, are the rows of a matrix; a row holds its
- * window's elements, tap by tap, channels innermost. With W as [filter, tap, channel] the three roles are, for each group,
+ * window's elements, tap by tap, channels innermost. With W as [filter, tap, channel] the three roles are, for each
+ * group,
  *   Y = rows W',   rows = Y W (and every row is added back to where its window lies),   W = Y' rows,
  * done for a bounded number of rows at a time. Every element of a result is summed in one order, whatever the threads.
  */

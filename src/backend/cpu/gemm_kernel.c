@@ -3,6 +3,8 @@
  * Every function here is pure arithmetic on the caller's memory; gemm_panels.c decides tiles, packing and threads. */
 #include "backend/cpu/gemm_kernel.h"
 
+#include "backend/cpu/unroll.h"
+
 #include <string.h>
 
 #if defined(__AVX512F__) || defined(__AVX2__)
@@ -20,13 +22,6 @@ typedef float real;
 
 /* Unaligned, and an alias of the array it lies in. */
 typedef real vec __attribute__((vector_size(VECTOR_BYTES), aligned(REAL_SIZE), may_alias));
-
-#define INLINE static inline __attribute__((always_inline))
-#if defined(__clang__)
-#define UNROLL _Pragma("clang loop unroll(full)")
-#else
-#define UNROLL _Pragma("GCC unroll 16")
-#endif
 
 INLINE vec load(const real *p) { return *(const vec *)p; }
 INLINE void store(real *p, vec v) { *(vec *)p = v; }
@@ -69,8 +64,8 @@ INLINE void store_part(real *p, vec v, part m) {
 }
 #endif
 
-/* Rows of b that are fetched before they are needed. Panels that come from the third-level cache are otherwise waited for at
- * every page: a quarter of the time of small batches' convolutions. */
+/* Rows of b that are fetched before they are needed. Panels that come from the third-level cache are otherwise waited
+ * for at every page: a quarter of the time of small batches' convolutions. */
 enum { AHEAD = 16 };
 
 /* Rows and vectors are constants in every caller, so that the accumulators live in registers. Row addresses go
@@ -188,8 +183,8 @@ static void sweep_rows(const cy_sweep *s) {
 
 enum { NARROW_ROWS = 8 };
 
-/* Rows shorter than a vector: several are read before any is written, because reading a masked vector waits for a masked
- * write whose full width overlaps it. */
+/* Rows shorter than a vector: several are read before any is written, because reading a masked vector waits for a
+ * masked write whose full width overlaps it. */
 INLINE int64_t outer_narrow(const cy_outer *o, const part rest, const bool add) {
   const vec b = load_part(o->b, rest);
   const real scale = (real)o->scale;

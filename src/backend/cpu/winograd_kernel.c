@@ -4,18 +4,13 @@
  * infinity. */
 #include "backend/cpu/winograd_kernel.h"
 
+#include "backend/cpu/unroll.h"
+
 enum { PATCH = CY_WINOGRAD_PATCH };
 
 /* Unaligned, and an alias of the array it lies in. */
 typedef float vec __attribute__((vector_size(CY_LANES * 4), aligned(4), may_alias));
 typedef int32_t bits __attribute__((vector_size(CY_LANES * 4)));
-
-#define INLINE static inline __attribute__((always_inline))
-#if defined(__clang__)
-#define UNROLL _Pragma("clang loop unroll(full)")
-#else
-#define UNROLL _Pragma("GCC unroll 16")
-#endif
 
 INLINE vec load(const float *p) { return *(const vec *)p; }
 INLINE void store(float *p, vec v) { *(vec *)p = v; }
