@@ -307,6 +307,23 @@ static bool starts_with(const char *path, const char *head, size_t n) {
   return got >= n && memcmp(text, head, n) == 0;
 }
 
+/* Complete, and names what it shows. */
+static void assert_svg(const char *path, const char *const *words, int n) {
+  static char text[COMMAND_OUTPUT * 4];
+  FILE *file = fopen(path, "rb");
+  assert_non_null(file);
+  size_t length = fread(text, 1, sizeof text - 1, file);
+  fclose(file);
+  text[length] = 0;
+  assert_true(length > 100 && length < sizeof text - 1);
+  assert_string_equal(text + length - 7, "</svg>\n");
+  for (int i = 0; i < n; i++) {
+    char line[64];
+    snprintf(line, sizeof line, "\n%s", words[i]);
+    if (!strstr(text, line)) fail_msg("%s does not name %s", path, words[i]);
+  }
+}
+
 static void pictures(void **state) {
   (void)state;
   if (!CY_HAVE_CAIRO) skip();
@@ -315,6 +332,10 @@ static void pictures(void **state) {
   succeed("analyze '" CUSTOM_MODEL "' --input 1x28x28 --field conv4@1,1 --picture field.png");
   succeed("analyze 'conv(2, 5, dilation=2) -> conv(2, 3)' --input 3x60 --field conv2 --effective --picture field.svg");
   assert_true(starts_with("net.svg", "<?xml", 5) && starts_with("field.svg", "<?xml", 5));
+  static const char *const of_net[] = {"conv1", "conv2", "conv3", "conv4", "relu4", "max_pool1", "max_pool2"};
+  static const char *const of_field[] = {"conv2"};
+  assert_svg("net.svg", of_net, sizeof of_net / sizeof *of_net);
+  assert_svg("field.svg", of_field, 1);
   assert_true(starts_with("net.png", "\x89PNG", 4) && starts_with("field.png", "\x89PNG", 4));
   refuse("analyze 'conv(1, 3)' --input 1x9x9 --picture net.gif", ".svg or .png");
 }

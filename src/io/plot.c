@@ -2,6 +2,7 @@
  * checks: the error is looked at once, when the page is finished. */
 #include "io/plot.h"
 
+#include "base/text.h"
 #include "io/atomic.h"
 
 #include <cairo-svg.h>
@@ -13,15 +14,67 @@ enum { PNG_SCALE = 2, LONGEST_SIDE = 16000 };
 
 /* ---- writing ---- */
 
+static const char SVG_END[] = "</svg>\n";
+enum { END = sizeof SVG_END - 1 };
+
 typedef struct sink {
   cy_writer writer;
-  cy_status status; /* of the first failed write */
+  cy_status status;  /* of the first failed write */
+  char end[2 * END]; /* of an SVG: its last bytes, which are written last */
+  size_t held;
 } sink;
 
 static cairo_status_t write_bytes(void *closure, const unsigned char *bytes, unsigned int length) {
   sink *to = closure;
   if (to->status == CY_OK) to->status = cy_writer_write(&to->writer, bytes, length);
   return to->status == CY_OK ? CAIRO_STATUS_SUCCESS : CAIRO_STATUS_WRITE_ERROR;
+}
+
+static cairo_status_t write_but_end(void *closure, const unsigned char *bytes, unsigned int length) {
+  sink *to = closure;
+  cairo_status_t status = CAIRO_STATUS_SUCCESS;
+  if (length > END) { /* all but the last bytes go through */
+    status = write_bytes(to, (unsigned char *)to->end, (unsigned)to->held);
+    if (status == CAIRO_STATUS_SUCCESS) status = write_bytes(to, bytes, length - END);
+    bytes += length - END;
+    length = END;
+    to->held = 0;
+  }
+  memcpy(to->end + to->held, bytes, length);
+  to->held += length;
+  if (to->held <= END || status != CAIRO_STATUS_SUCCESS) return status;
+  status = write_bytes(to, (unsigned char *)to->end, (unsigned)(to->held - END));
+  memmove(to->end, to->end + to->held - END, END);
+  to->held = END;
+  return status;
+}
+
+/* ---- words: cairo draws type as outlines, so an SVG repeats them as text, for searching and for reading aloud ---- */
+
+static const cairo_user_data_key_t words_key;
+
+static void note_words(cairo_t *cr, const char *text) {
+  cy_text *words = cairo_surface_get_user_data(cairo_get_target(cr), &words_key);
+  if (!words || !text[0]) return;
+  for (const char *c = text; *c; c++) {
+    if (*c == '<') cy_text_add(words, "&lt;");
+    else if (*c == '>') cy_text_add(words, "&gt;");
+    else if (*c == '&') cy_text_add(words, "&amp;");
+    else cy_text_add(words, "%c", *c);
+  }
+  cy_text_add(words, "\n");
+}
+
+static cairo_status_t write_words_and_end(sink *to, const cy_text *words) {
+  static const char start[] = "<desc>\n", stop[] = "</desc>\n";
+  cairo_status_t status = words->failed ? CAIRO_STATUS_NO_MEMORY : CAIRO_STATUS_SUCCESS;
+  if (status == CAIRO_STATUS_SUCCESS && words->length && to->held == END && memcmp(to->end, SVG_END, END) == 0) {
+    status = write_bytes(to, (const unsigned char *)start, sizeof start - 1);
+    if (status == CAIRO_STATUS_SUCCESS)
+      status = write_bytes(to, (const unsigned char *)words->data, (unsigned)words->length);
+    if (status == CAIRO_STATUS_SUCCESS) status = write_bytes(to, (const unsigned char *)stop, sizeof stop - 1);
+  }
+  return status == CAIRO_STATUS_SUCCESS ? write_bytes(to, (unsigned char *)to->end, (unsigned)to->held) : status;
 }
 
 static cy_status page_status(cairo_status_t status, const char *path) {
@@ -63,13 +116,17 @@ static cairo_status_t draw_png(sink *to, int width, int height, cy_page_draw *dr
 }
 
 static cairo_status_t draw_svg(sink *to, int width, int height, cy_page_draw *draw, const void *what) {
-  cairo_surface_t *surface = cairo_svg_surface_create_for_stream(write_bytes, to, width, height);
+  cairo_surface_t *surface = cairo_svg_surface_create_for_stream(write_but_end, to, width, height);
+  cy_text words = {0};
+  cairo_status_t status = cairo_surface_set_user_data(surface, &words_key, &words, NULL);
   if (cairo_surface_status(surface) == CAIRO_STATUS_SUCCESS)
     cairo_svg_surface_set_document_unit(surface, CAIRO_SVG_UNIT_PX);
-  cairo_status_t status = draw_page(surface, draw, what);
+  if (status == CAIRO_STATUS_SUCCESS) status = draw_page(surface, draw, what);
   cairo_surface_finish(surface); /* writes */
   if (status == CAIRO_STATUS_SUCCESS) status = cairo_surface_status(surface);
   cairo_surface_destroy(surface);
+  if (status == CAIRO_STATUS_SUCCESS) status = write_words_and_end(to, &words);
+  cy_text_clear(&words);
   return status;
 }
 
@@ -141,6 +198,7 @@ void cy_text_at(cairo_t *cr, double x, double baseline, double align, const char
   cairo_move_to(cr, x - align * cy_text_width(cr, text), baseline);
   cairo_show_text(cr, text);
   cairo_new_path(cr);
+  note_words(cr, text);
 }
 
 void cy_text_centered(cairo_t *cr, double x, double middle, double align, const char *text) {

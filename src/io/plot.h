@@ -8,7 +8,8 @@
 #include <cairo.h>
 #include <cauchy/plot.h>
 
-/* Draws on a white page of the nominal size and writes it to the paths that are not NULL. */
+/* Draws on a white page of the nominal size and writes it to the paths that are not NULL. An SVG holds what cy_text_at and
+ * its kin wrote as text too, in its <desc>. */
 typedef void cy_page_draw(cairo_t *cr, const void *what);
 cy_status cy_page_write(int width, int height, cy_page_draw *draw, const void *what, const char *png, const char *svg);
 /* For measuring text before the size of the page is known; cairo_destroy it. Fails if memory is out. */
