@@ -317,6 +317,66 @@ static void test_programs_agree_with_the_library(void **state) {
   for (size_t i = 0; i < sizeof problems / sizeof *problems; i++) agrees(&problems[i]);
 }
 
+/* A convolution, a normalisation and a dense layer: index form, zeros around images, batch statistics, reshapes. */
+static void test_a_network_agrees_with_the_library(void **state) {
+  enum { SYMBOLS = 4 };
+  static const char *const names[SYMBOLS] = {"x", "K", "W", "y"};
+  static const int space[] = {0, 2, 3};
+  const cy_shape shapes[SYMBOLS] = {CY_SHAPE(2, 1, 5, 5), CY_SHAPE(2, 1, 3, 3), CY_SHAPE(50, 3), CY_SHAPE(2)};
+  cy_tensor *tensors[SYMBOLS];
+  cy_graph *graph;
+  cy_derivation *derivation;
+  cy_program *program;
+  cy_session *session;
+  cy_npz *results;
+  char line[256];
+  (void)state;
+  if (!python()) {
+    print_message("python3 has no NumPy: the programs of derivations are not run\n");
+    skip();
+  }
+  check(cy_graph_create(&graph));
+  cy_named_value symbols[SYMBOLS];
+  cy_value v[SYMBOLS], gradients[3];
+  for (int i = 0; i < SYMBOLS; i++) {
+    v[i] = cy_input(graph, names[i], i == 3 ? CY_I64 : CY_F64, shapes[i]);
+    symbols[i] = (cy_named_value){names[i], v[i]};
+    tensors[i] = random_tensor(shapes[i]);
+  }
+  cy_tensor_free(tensors[3]);
+  check(cy_tensor_create(CY_I64, shapes[3], &tensors[3]));
+  cy_tensor_set(tensors[3], 1, 2);
+  cy_windows windows = {.stride = {1, 1}, .dilation = {1, 1}, .low = {1, 1}, .high = {1, 1}, .groups = 1};
+  cy_value h = cy_tanh(cy_normalize(cy_convolution(v[0], v[1], windows), space, 3, 1e-5));
+  cy_value o = cy_matmul(cy_reshape(h, CY_SHAPE(2, 50)), v[2]);
+  cy_value loss = cy_neg(cy_mean(cy_gather(cy_log_softmax(o, 1), v[3], 1, 1), NULL, 0, false));
+  check(cy_grad(loss, v, 3, gradients));
+  check(cy_compile(gradients, 3, NULL, 0, (cy_program_options){.backend = "reference", .threads = 1}, &program));
+  check(cy_session_create(program, &session));
+  for (int i = 0; i < SYMBOLS; i++) check(cy_session_bind(session, names[i], tensors[i]));
+  check(cy_session_run(session));
+  check(cy_derive_graph((cy_named_value){"L", loss}, symbols, SYMBOLS, NULL, 0, NULL, 0, (cy_derive_options){0}, &derivation));
+  write_program(derivation, false);
+  if (cy_npz_save(names, (const cy_tensor *const *)tensors, SYMBOLS, false, "inputs.npz") != CY_OK) skip();
+  snprintf(line, sizeof line, "%s program.py inputs.npz results.npz", python());
+  assert_int_equal(system(line), 0);
+  check(cy_npz_open("results.npz", &results));
+  for (int i = 0; i < 3; i++) {
+    cy_tensor *t;
+    snprintf(line, sizeof line, "d%s", names[i]);
+    check(cy_npz_load(results, line, &t));
+    double difference = largest_difference(t, cy_session_output(session, i), line);
+    if (!(difference <= 1e-12)) fail_msg("%s differs by %g", line, difference);
+    cy_tensor_free(t);
+  }
+  cy_npz_close(results);
+  cy_session_free(session);
+  cy_program_free(program);
+  cy_derivation_free(derivation);
+  cy_graph_free(graph);
+  for (int i = 0; i < SYMBOLS; i++) cy_tensor_free(tensors[i]);
+}
+
 /* ---- the text ---- */
 
 static char *derive_text(const char *formula, const char *where, cy_derive_options options, bool elements) {
@@ -412,6 +472,7 @@ static int leave(void **state) {
 int main(void) {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test_setup_teardown(test_programs_agree_with_the_library, enter, leave),
+      cmocka_unit_test_setup_teardown(test_a_network_agrees_with_the_library, enter, leave),
       cmocka_unit_test(test_names_that_the_user_has_taken),
       cmocka_unit_test(test_graphs_of_their_own),
       cmocka_unit_test(test_what_is_not_there_is_refused),

@@ -69,11 +69,10 @@ static int compare_by_node(const void *a, const void *b) {
   return x < y ? -1 : x > y;
 }
 
-/* Nodes come after what they are made of; a softmax that was only made to have a name, right after its operand. */
+/* Nodes come after what they are made of; what was only made to have a name, right after its operand. */
 static int64_t place_of(const cy_derivation *d, int name) {
-  cy_value v = d->sheet.names[name].value;
-  bool late = v.id > d->sheet.names[d->result].value.id && cy_node_of(v)->n_inputs == 1;
-  return late ? 2 * (int64_t)cy_node_of(v)->inputs[0] + 1 : 2 * (int64_t)v.id;
+  const cy_name *n = &d->sheet.names[name];
+  return n->after ? 2 * (int64_t)n->after + 1 : 2 * (int64_t)n->value.id;
 }
 
 /* Names of kind VALUE in the order of their nodes. order: room for all names; returns how many. */

@@ -179,7 +179,6 @@ static void text_legend(cy_text *text, bool elements) {
       {" > 0)", "(a > 0) is 1 where it holds, else 0", false},
       {"onehot(", "onehot(y) is 1 at the class y, else 0", false},
       {"' 1", "1 next to a matrix is a vector of ones", false},
-      {" + 1 b", "1 next to a vector is a vector of ones", false},
       {"sum_", "sum_k runs over all k", true},
       {" > 0]", "[a > 0] is 1 where it holds, else 0", true},
       {"[i = ", "[i = k] is 1 where it holds, else 0", true},

@@ -75,13 +75,28 @@ static void add_places(cy_text *text, const cy_style *st, const cy_atom *atom) {
   cy_text_add(text, "%s", brackets ? "]" : close[st->language]);
 }
 
+/* The name with its places below it; of a derivative the places are its variable's: dL / dW_ij. */
+static void show_placed(cy_text *text, const cy_style *st, int name, const cy_atom *atom) {
+  const cy_name *n = &st->sheet->names[name];
+  if (cy_is_drawn_derivative(st, name)) {
+    cy_print_derivative(text, st, n->kind, true);
+    show_placed(text, st, n->of, atom);
+    cy_print_derivative(text, st, n->kind, false);
+    return;
+  }
+  bool below = strpbrk(n->text, "0123456789[") && atom->n_places && st->language == CY_LANGUAGE_LATEX; /* (W_1)_ij */
+  if (is_tagged(st) && atom->n_places) cy_text_add(text, "<msub>");
+  cy_text_add(text, below ? "(" : "");
+  cy_print_name(text, st, name);
+  cy_text_add(text, below ? ")" : "");
+  add_places(text, st, atom);
+  if (is_tagged(st) && atom->n_places) cy_text_add(text, "</msub>");
+}
+
 void cy_print_element(cy_text *text, const cy_style *st, int name, const int *indices, int n) {
   cy_atom atom = {.kind = CY_ATOM_NAME, .name = name, .n_places = n};
   for (int i = 0; i < n; i++) atom.place[i] = cy_place_of(indices[i]);
-  if (is_tagged(st) && n) cy_text_add(text, "<msub>");
-  cy_print_name(text, st, name);
-  add_places(text, st, &atom);
-  if (is_tagged(st) && n) cy_text_add(text, "</msub>");
+  show_placed(text, st, name, &atom);
 }
 
 static void show_poly(cy_text *text, const cy_style *st, const cy_poly *p, bool closed);
@@ -105,10 +120,7 @@ static void show_name(cy_text *text, const cy_style *st, const cy_atom *a) {
     cy_text_add(text, ")");
     return;
   }
-  if (is_tagged(st) && a->n_places) cy_text_add(text, "<msub>");
-  cy_print_name(text, st, a->name);
-  add_places(text, st, a);
-  if (is_tagged(st) && a->n_places) cy_text_add(text, "</msub>");
+  show_placed(text, st, a->name, a);
 }
 
 static void show_arguments(cy_text *text, const cy_style *st, const cy_atom *a) {
@@ -226,7 +238,10 @@ static void show_term(cy_text *text, const cy_style *st, const cy_term *t) {
   if (number == 0.5) top = 1, bottom = 2;
   bool some = false, below = false;
   int above = 0, below_count = bottom != 1;
-  for (int i = 0; i < t->n; i++) above += t->factor[i].power > 0;
+  for (int i = 0; i < t->n; i++) {
+    above += t->factor[i].power > 0;
+    below_count += t->factor[i].power < 0;
+  }
   for (int i = 0; i < CY_MAX_DIMENSIONS; i++) {
     above += t->dimension[i] > 0;
     if (t->dimension[i] < 0) below_count -= t->dimension[i];
@@ -238,9 +253,10 @@ static void show_term(cy_text *text, const cy_style *st, const cy_term *t) {
   for (int i = 0; i < t->n; i++) {
     bool up = t->factor[i].power > 0;
     bool *has = up ? &some : &below;
-    below_count += !up;
     cy_text_add(up ? &over : &under, "%s", *has ? m->times : "");
-    show_factor(up ? &over : &under, st, t->factor[i].atom, fabs(t->factor[i].power));
+    bool alone = !up && m->fraction && below_count == 1 && t->factor[i].power == -1 && t->factor[i].atom->kind == CY_ATOM_GROUP;
+    if (alone) show_poly(&under, st, t->factor[i].atom->arg[0], false);
+    else show_factor(up ? &over : &under, st, t->factor[i].atom, fabs(t->factor[i].power));
     *has = true;
   }
   show_sums(text, st, t);

@@ -162,6 +162,23 @@ static bool is_flattening(const survey *s, const cy_node *node) {
   }
 }
 
+/* A value made to have a name, which stands after the node. */
+static void name_after(survey *s, const char *base, cy_value value, int32_t node) {
+  int name = cy_is_value(value) ? cy_name_freely(s->d, base, CY_NAME_VALUE, value, -1) : -1;
+  if (name >= 0) s->d->sheet.names[name].after = node;
+}
+
+/* What a normalisation subtracts and divides by. */
+static void name_moments(survey *s, const cy_node *normalize) {
+  const cy_list *list = normalize->attrs; /* its axes */
+  cy_value x = cy_value_at(s->d->graph, normalize->inputs[0]);
+  int axes[CY_MAX_RANK];
+  for (int i = 0; i < list->n; i++) axes[i] = (int)list->at[i];
+  cy_value mean = cy_mean(x, axes, (int)list->n, true);
+  name_after(s, "mu", cy_mean(x, axes, (int)list->n, false), x.id);
+  name_after(s, "v", cy_mean(cy_square(cy_sub(x, mean)), axes, (int)list->n, false), x.id);
+}
+
 static void name_activations(survey *s) {
   for (int32_t id = 0; id < s->size; id++) {
     const cy_node *node = cy_node_at(s->d->graph, id);
@@ -169,7 +186,10 @@ static void name_activations(survey *s) {
     cy_value value = cy_value_at(s->d->graph, id);
     if (is_flattening(s, node)) cy_name_freely(s->d, "f", CY_NAME_VALUE, value, -1);
     else if (is_op(node, "softmax")) cy_name_freely(s->d, "s", CY_NAME_VALUE, value, -1);
-    else if (is_op(node, "normalize")) cy_name_freely(s->d, "xh", CY_NAME_VALUE, value, -1);
+    else if (is_op(node, "normalize")) {
+      cy_name_freely(s->d, "xh", CY_NAME_VALUE, value, -1);
+      name_moments(s, node);
+    }
     else if (node->op->images && !is_op(node, "convolution")) cy_name_freely(s->d, "p", CY_NAME_VALUE, value, -1);
     else if (is_activation(s, node) && !s->plain[id]) cy_name_freely(s->d, (char[]){'h', digit_of(s, node), 0}, CY_NAME_VALUE, value, -1);
   }
@@ -182,7 +202,7 @@ static void name_softmax(survey *s) {
     if (!s->needed[id] || !is_op(node, "log_softmax")) continue;
     cy_value softmax = cy_softmax(cy_value_at(s->d->graph, node->inputs[0]), (int)*(const int64_t *)node->attrs);
     if (cy_is_value(softmax) && cy_sheet_name_of(&s->d->sheet, softmax.id) < 0)
-      cy_name_freely(s->d, "s", CY_NAME_VALUE, softmax, -1);
+      name_after(s, "s", softmax, node->inputs[0]);
   }
 }
 

@@ -32,8 +32,14 @@ void cy_print_number(cy_text *text, double number, cy_language language) {
   bool tag = language == CY_LANGUAGE_MATHML;
   char digits[32];
   snprintf(digits, sizeof digits, "%.12g", number);
-  char *zeros = strstr(digits, "e-0"); /* 1e-05 */
+  char *zeros = strstr(digits, "e-0"), *power; /* 1e-05 */
   if (zeros) memmove(zeros + 2, zeros + 3, strlen(zeros + 3) + 1);
+  if ((language == CY_LANGUAGE_LATEX || tag) && (power = strchr(digits, 'e')) != NULL) {
+    bool one = power == digits + 1 && digits[0] == '1';
+    if (!one) cy_text_add(text, tag ? "<mn>%.*s</mn><mo>&#x22C5;</mo>" : "%.*s \\cdot ", (int)(power - digits), digits);
+    cy_text_add(text, tag ? "<msup><mn>10</mn><mn>%s</mn></msup>" : "10^{%s}", power + 1 + (power[1] == '+'));
+    return;
+  }
   cy_text_add(text, tag ? "<mn>%s</mn>" : "%s", digits);
   if (language == CY_LANGUAGE_NUMPY && number == nearbyint(number) && fabs(number) < 1e12) cy_text_add(text, ".0");
 }
@@ -98,6 +104,25 @@ static void add_word(cy_text *text, cy_language language, const char *name) {
   }
 }
 
+void cy_print_derivative(cy_text *text, styles st, cy_name_kind kind, bool open) {
+  bool latex = st->language == CY_LANGUAGE_LATEX;
+  if (kind == CY_NAME_TANGENT) {
+    cy_text_add(text, "%s", latex ? open ? "\\mathcal{R}\\{" : "\\}" : open ? "<mrow><mi>R</mi><mo>{</mo>" : "<mo>}</mo></mrow>");
+    return;
+  }
+  if (open) {
+    cy_text_add(text, "%s", latex ? "\\frac{\\partial " : "<mfrac><mrow><mo>&#x2202;</mo>");
+    add_word(text, st->language, st->upstream);
+    cy_text_add(text, "%s", latex ? "}{\\partial " : "</mrow><mrow><mo>&#x2202;</mo>");
+  } else cy_text_add(text, "%s", latex ? "}" : "</mrow></mfrac>");
+}
+
+bool cy_is_drawn_derivative(styles st, int name) {
+  const cy_name *n = &st->sheet->names[name];
+  bool drawn = st->language == CY_LANGUAGE_LATEX || st->language == CY_LANGUAGE_MATHML;
+  return drawn && n->of >= 0 && (n->kind == CY_NAME_GRADIENT || (n->kind == CY_NAME_TANGENT && n->text[0] == 'R'));
+}
+
 static bool is_keyword(const char *word) {
   static const char *const keywords[] = {"lambda", "in", "is", "as", "if", "or", "not", "and", "def", "del", "for", "try",
                                          "from", "else", "pass", "with", "elif", "True", "None", "np", "rng", "sys"};
@@ -116,19 +141,13 @@ void cy_print_name(cy_text *text, styles st, int name) {
     if (numpy && is_keyword(n->text)) cy_text_add(text, "_");
     return;
   }
-  if (n->kind == CY_NAME_GRADIENT && n->of >= 0) {
-    bool latex = st->language == CY_LANGUAGE_LATEX;
-    cy_text_add(text, latex ? "\\frac{\\partial " : "<mfrac><mrow><mo>&#x2202;</mo>");
-    add_word(text, st->language, st->upstream);
-    cy_text_add(text, latex ? "}{\\partial " : "</mrow><mrow><mo>&#x2202;</mo>");
-    add_word(text, st->language, st->sheet->names[n->of].text);
-    cy_text_add(text, latex ? "}" : "</mrow></mfrac>");
-  } else if (n->kind == CY_NAME_TANGENT && n->of >= 0 && n->text[0] == 'R') {
-    bool latex = st->language == CY_LANGUAGE_LATEX;
-    cy_text_add(text, latex ? "\\mathcal{R}\\{" : "<mrow><mi>R</mi><mo>{</mo>");
-    cy_print_name(text, st, n->of);
-    cy_text_add(text, latex ? "\\}" : "<mo>}</mo></mrow>");
-  } else add_word(text, st->language, n->text);
+  if (!cy_is_drawn_derivative(st, name)) {
+    add_word(text, st->language, n->text);
+    return;
+  }
+  cy_print_derivative(text, st, n->kind, true);
+  cy_print_name(text, st, n->of);
+  cy_print_derivative(text, st, n->kind, false);
 }
 
 /* ---- products ---- */
@@ -441,6 +460,7 @@ static int binding(styles st, const cy_expr *e) {
     return e->number == nearbyint(e->number) ? CY_BINDS_ATOM : CY_BINDS_PRODUCT;
   }
   if (st->language == CY_LANGUAGE_NUMPY && e->kind == CY_EXPR_OUTER) return CY_BINDS_ATOM;
+  if (e->kind == CY_EXPR_NAME && line_drawn && st->sheet->names[e->name].kind == CY_NAME_GRADIENT) return CY_BINDS_POWER;
   return cy_expr_styles[e->kind].binds;
 }
 

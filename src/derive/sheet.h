@@ -80,6 +80,7 @@ typedef struct cy_name {
   cy_value value;
   cy_shape shape;
   int of;           /* gradients and tangents: the name they belong to; else -1 */
+  int32_t after;    /* the node after which it is written, if it was made for its name only; else 0 */
   bool batched;     /* has one more axis in front: the examples */
   bool sums_to_one; /* along its last axis */
 } cy_name;
