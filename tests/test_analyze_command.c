@@ -338,6 +338,9 @@ static void pictures(void **state) {
   assert_svg("field.svg", of_field, 1);
   assert_true(starts_with("net.png", "\x89PNG", 4) && starts_with("field.png", "\x89PNG", 4));
   refuse("analyze 'conv(1, 3)' --input 1x9x9 --picture net.gif", ".svg or .png");
+  refuse("analyze 'conv(2, 3)' --input 1x9x9x9 --field conv1 --picture cube.svg",
+         "1x9x9x9 has 3; without a picture the field is given axis by axis");
+  assert_holds(succeed("analyze 'conv(2, 3)' --input 1x9x9x9 --field conv1"), "conv1");
 }
 
 static void networks_from_files(void **state) {

@@ -180,6 +180,20 @@ static void assert_starts(const char *path, const char *start) {
   assert_memory_equal(head, start, strlen(start));
 }
 
+/* Complete, and with these words. */
+static void assert_svg(const char *path, const char *words) {
+  static char text[COMMAND_OUTPUT * 4];
+  FILE *file = fopen(path, "rb");
+  assert_non_null(file);
+  size_t length = fread(text, 1, sizeof text - 1, file);
+  fclose(file);
+  text[length] = 0;
+  assert_true(length > 100 && length < sizeof text - 1);
+  assert_memory_equal(text, "<?xml", 5);
+  assert_string_equal(text + length - 7, "</svg>\n");
+  if (!strstr(text, words)) fail_msg("%s does not hold \"%s\"", path, words);
+}
+
 static void pictures_are_drawn(void **state) {
   (void)state;
   const outcome *o = run("matrix 'conv(1, 3, stride=2, pad=1)' --input 1x3x3 --picture a.png");
@@ -187,9 +201,10 @@ static void pictures_are_drawn(void **state) {
   assert_int_equal(o->exit_code, 0);
   assert_starts("a.png", "\x89PNG");
   succeed("matrix 'conv(1, 5, pad=half)' --input 1x28x28 --picture b.svg");
-  assert_starts("b.svg", "<?xml");
+  assert_svg("b.svg", "\nconv(1, 5, pad=half)");
   succeed("matrix 'conv(16, 3)' --input 8x16x16 --picture c.png"); /* too many weights: by number */
   succeed("matrix 'conv(1, 3, dilation=2)' --input 1x8x8 --step --picture d.svg"); /* coursework E2.4 */
+  assert_svg("d.svg", "conv(1, 3, dilation=2)");
   succeed("matrix 'conv_transpose(1, 3, stride=2)' --input 1x3 --step --picture e.png");
   assert_starts("e.png", "\x89PNG");
   refuse("matrix 'conv(1, 3)' --input 1x3x3 --picture a.jpeg", ".png or .svg");

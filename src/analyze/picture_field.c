@@ -354,8 +354,8 @@ cy_status cy_field_picture(const cy_analysis *a, int layer, const int64_t *unit,
   int64_t whole[CY_MAX_RANK] = {0};
   if (layer < 0 || layer >= a->n_layers) return cy_fail(CY_INVALID, "the network has no layer number %d", layer);
   if (a->sample.rank != 2 && a->sample.rank != 3)
-    return cy_fail(CY_INVALID, "fields are drawn over inputs of one or two spatial axes, not over %s",
-                   cy_shape_text(a->sample, text));
+    return cy_fail(CY_UNSUPPORTED, "fields are drawn over one or two spatial axes, but %s has %d; without a picture the field "
+                   "is given axis by axis", cy_shape_text(a->sample, text), a->sample.rank - 1);
   for (int i = 1; i < a->sample.rank; i++)
     if (a->sample.dim[i] > MOST_DRAWN)
       return cy_fail(CY_INVALID, "an input of %s is too large to draw: extents up to %d",
