@@ -20,6 +20,11 @@ static void emit(cy_tile_planner *p, cy_instruction_list *list, cy_instruction i
 
 /* ---- instructions ---- */
 
+/* One that reads and writes the same slot; operands that it has no use for are that slot too. */
+static cy_instruction on_slot(cy_instruction_kind kind, cy_tile_level level, cy_dtype dtype, int slot) {
+  return (cy_instruction){.kind = kind, .level = level, .dtype = dtype, .dst = slot, .a = slot, .b = slot, .c = slot};
+}
+
 static cy_instruction_list *list_for(cy_tile_planner *p, cy_tile_level level) {
   cy_tiles *t = p->t;
   switch (level) {
@@ -103,14 +108,8 @@ static void emit_source(cy_tile_planner *p, int step) {
     *b = (cy_tile_binding){.slot = slot, .access = p->access[step], .level = level};
   }
   if (bound) return;
-  cy_instruction in = {.kind = CY_DO_LOAD,
-                       .level = level,
-                       .dtype = s->dtype,
-                       .dst = slot,
-                       .a = slot,
-                       .b = slot,
-                       .c = slot,
-                       .access = p->access[step]};
+  cy_instruction in = on_slot(CY_DO_LOAD, level, s->dtype, slot);
+  in.access = p->access[step];
   if (s->kind == CY_STEP_RANDOM) in.a = p->slot[s->arg[0]], in.b = p->slot[s->arg[1]];
   emit(p, list_for(p, level), in);
 }
@@ -261,14 +260,9 @@ static cy_status emit_scalar(cy_tile_planner *p, int step) {
 static void emit_constant(cy_tile_planner *p, int step) {
   const cy_step *s = &p->g->steps[step];
   int slot = result_slot(p, step, true);
-  emit(p, &p->t->uniform,
-       (cy_instruction){.kind = CY_DO_CONSTANT,
-                        .dtype = s->dtype,
-                        .dst = slot,
-                        .a = slot,
-                        .b = slot,
-                        .c = slot,
-                        .number = s->number});
+  cy_instruction in = on_slot(CY_DO_CONSTANT, CY_LEVEL_UNIFORM, s->dtype, slot);
+  in.number = s->number;
+  emit(p, &p->t->uniform, in);
 }
 
 static int new_sum(cy_tile_planner *p, cy_combine combine, cy_dtype dtype, int output) {
@@ -328,28 +322,16 @@ static void emit_accumulated(cy_tile_planner *p, int output) {
     *c = (cy_tile_columns){
         .combine = o->combine, .dtype = o->dtype, .output = output, .access = p->output_access[output]};
     int number = p->t->n_column_sums - 1, slot = as_full(p, o->step);
-    emit(p, &p->t->body[p->pass],
-         (cy_instruction){.kind = CY_DO_ACCUMULATE_COLUMNS,
-                          .level = CY_LEVEL_FULL,
-                          .dtype = o->dtype,
-                          .dst = slot,
-                          .a = slot,
-                          .b = slot,
-                          .c = slot,
-                          .sum = number});
+    cy_instruction in = on_slot(CY_DO_ACCUMULATE_COLUMNS, CY_LEVEL_FULL, o->dtype, slot);
+    in.sum = number;
+    emit(p, &p->t->body[p->pass], in);
     return;
   }
   int number = new_sum(p, o->combine, o->dtype, output), slot = as_row(p, o->step);
   bool full = p->t->n_axes == p->t->row_axes;
-  emit(p, full ? &p->t->body[p->pass] : list_for(p, CY_LEVEL_ROW),
-       (cy_instruction){.kind = CY_DO_ACCUMULATE_NUMBER,
-                        .level = full ? CY_LEVEL_FULL : CY_LEVEL_ROW,
-                        .dtype = o->dtype,
-                        .dst = slot,
-                        .a = slot,
-                        .b = slot,
-                        .c = slot,
-                        .sum = number});
+  cy_instruction in = on_slot(CY_DO_ACCUMULATE_NUMBER, full ? CY_LEVEL_FULL : CY_LEVEL_ROW, o->dtype, slot);
+  in.sum = number;
+  emit(p, full ? &p->t->body[p->pass] : list_for(p, CY_LEVEL_ROW), in);
 }
 
 bool cy_tile_is_kernel(const cy_instruction *in) { return in->kind == CY_DO_KERNEL || in->kind == CY_DO_FUSED; }
@@ -371,15 +353,10 @@ static bool is_row_output(const cy_tile_planner *p, const cy_fused_output *o) {
 static int own_copy(cy_tile_planner *p, int slot, cy_tile_level level, cy_dtype dtype) {
   if (p->no_memory || p->t->slots[slot].owned) return slot;
   int copy = new_slot(p, level, dtype, true);
-  emit(p, list_for(p, level),
-       (cy_instruction){.kind = CY_DO_KERNEL,
-                        .level = level,
-                        .dtype = dtype,
-                        .dst = copy,
-                        .a = slot,
-                        .b = slot,
-                        .c = slot,
-                        .kernel = p->t->kernels->convert[dtype][dtype]});
+  cy_instruction in = on_slot(CY_DO_KERNEL, level, dtype, slot);
+  in.dst = copy;
+  in.kernel = p->t->kernels->convert[dtype][dtype];
+  emit(p, list_for(p, level), in);
   return copy;
 }
 
@@ -399,16 +376,10 @@ static int prepare_output(cy_tile_planner *p, int output) {
 
 static void emit_store(cy_tile_planner *p, int output, int slot) {
   cy_tile_level level = is_row_output(p, &p->g->outputs[output]) ? CY_LEVEL_ROW : CY_LEVEL_FULL;
-  emit(p, list_for(p, level),
-       (cy_instruction){.kind = CY_DO_STORE,
-                        .level = level,
-                        .dtype = p->g->outputs[output].dtype,
-                        .dst = slot,
-                        .a = slot,
-                        .b = slot,
-                        .c = slot,
-                        .access = p->output_access[output],
-                        .direct = p->direct[output]});
+  cy_instruction in = on_slot(CY_DO_STORE, level, p->g->outputs[output].dtype, slot);
+  in.access = p->output_access[output];
+  in.direct = p->direct[output];
+  emit(p, list_for(p, level), in);
 }
 
 /* Stores last: everything has been read. In pieces rows and elements leave at different times. */
