@@ -142,9 +142,9 @@ static const cli_verb verbs[] = {
              "name of a data set, a CSV or NPZ file, a folder of IDX files or of pictures by class. key=value\n"
              "changes a key of the recipe: `cauchy help recipe` lists them.\n\n"
              "A run folder receives the model, a checkpoint, the recipe as used, metrics (one JSON object per\n"
-             "line), curves and a confusion matrix (PNG and SVG); the last line names it. Ctrl-C finishes the\n"
-             "step, saves, and says how to go on; a resumed run ends with the same bits as one that was never\n"
-             "interrupted.",
+             "line), curves, a confusion matrix and, of two features, the decision regions (PNG and SVG); the\n"
+             "last line names it. Ctrl-C finishes the step, saves, and says how to go on; a resumed run ends with\n"
+             "the same bits as one that was never interrupted.",
      .examples = "cauchy train digits                            # built in; seconds\n"
                  "cauchy train digits 'model=dense(128) -> relu -> dropout(0.2) -> dense(10)'\n"
                  "cauchy train recipes/mnist-mlp.yaml epochs=5 optimizer.name=momentum learning_rate=0.05\n"
