@@ -80,7 +80,7 @@ static void find_images(const cy_lowering *l, int32_t *parent, bool *wish) {
   for (int32_t id = 0; id < l->size; id++) {
     const cy_node *node = cy_node_at(l->graph, id);
     uint32_t images = node->op->images ? node->op->images(node->attrs) : 0;
-    for (int k = 0; k < node->n_inputs; k++)
+    for (int k = 0; k < node->n_inputs && k < 31; k++) /* bit 31 is the result */
       if (images >> k & 1) wish[leader(parent, node->inputs[k])] = true;
     if (images >> 31) wish[leader(parent, id)] = true;
   }
