@@ -9,7 +9,7 @@ libyaml-dev libcairo2-dev fonts-dejavu-core libcurl4-openssl-dev nettle-dev libz
 libpng-dev libjpeg-dev'
 bench='python3 libopenblas-dev'
 check='libcmocka-dev g++ valgrind'
-ci='clang libomp-dev git'
+ci='clang libomp-dev git python3-numpy'
 
 case "${1:-build}" in
   build) wanted="$build" ;;

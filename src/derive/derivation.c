@@ -216,7 +216,10 @@ static cy_value seed(cy_derivation *d) {
 /* In terms of values only, if that is shorter. */
 static void try_shorter(cy_derivation *d, cy_line *line, int name) {
   cy_value value = d->sheet.names[name].value, result = d->sheet.names[d->result].value, from = seed(d), direct;
-  if (cy_vjp(&result, &from, 1, &value, 1, &direct) != CY_OK) return;
+  if (cy_vjp(&result, &from, 1, &value, 1, &direct) != CY_OK) {
+    d->sheet.failed = true;
+    return;
+  }
   cy_sheet *s = &d->sheet;
   const cy_poly *p = read_at(d, direct, line, false);
   if (s->large) {
@@ -259,7 +262,10 @@ static bool try_normalization(cy_derivation *d, cy_line *line, int name) {
     if (n->kind != CY_NAME_VALUE || i == name || n->value.id < value.id) continue;
     int gradient = d->sheet.names[i].value.id == d->sheet.names[d->result].value.id ? d->upstream : gradient_of(d, i);
     if (gradient < 0 || !cy_is_value(normalized = cy_find_normalization(d, i, name))) continue;
-    if (cy_vjp(&normalized, &d->sheet.names[gradient].value, 1, &value, 1, &sent) != CY_OK) return false;
+    if (cy_vjp(&normalized, &d->sheet.names[gradient].value, 1, &value, 1, &sent) != CY_OK) {
+      d->sheet.failed = true;
+      return false;
+    }
     if (normalized.id != n->value.id && !cy_sheet_stands_for(&d->sheet, normalized.id, i)) return false;
     line->simpler = cy_line_read(d, line, sent, false);
     return true;

@@ -104,7 +104,7 @@ typedef struct widths {
 
 enum { MOST_LEFT = 24, MOST_RIGHT = 58 };
 
-static widths measure(const cy_derivation *d, bool elements) {
+static widths measure(cy_text *text, const cy_derivation *d, bool elements) {
   widths w = {0};
   for (int i = 0; i < d->n_lines; i++) {
     cy_style st = cy_document_style(d, CY_LANGUAGE_TEXT, &d->lines[i]);
@@ -115,8 +115,8 @@ static widths measure(const cy_derivation *d, bool elements) {
     size_t l = width(left.data ? left.data : ""), r = width(right.data ? right.data : "");
     if (l > w.left && l <= MOST_LEFT) w.left = l;
     if (r > w.right && r <= MOST_RIGHT) w.right = r;
-    cy_text_clear(&left);
-    cy_text_clear(&right);
+    cy_text_drop(text, &left);
+    cy_text_drop(text, &right);
   }
   return w;
 }
@@ -144,9 +144,9 @@ static void text_line(cy_text *text, const cy_derivation *d, const cy_line *line
     cy_text_add(text, ")");
   }
   cy_text_add(text, "\n");
-  cy_text_clear(&left);
-  cy_text_clear(&right);
-  cy_text_clear(&more);
+  cy_text_drop(text, &left);
+  cy_text_drop(text, &right);
+  cy_text_drop(text, &more);
 }
 
 static void text_given(cy_text *text, const cy_derivation *d) {
@@ -163,7 +163,7 @@ static void text_given(cy_text *text, const cy_derivation *d) {
     cy_text_add(text, k == 0 || column == 0 ? "%s%s" : "%s%s", k == 0 ? "Given " : column == 0 ? "      " : "", item.data ? item.data : "");
     column += n + 2;
     k++;
-    cy_text_clear(&item);
+    cy_text_drop(text, &item);
   }
   cy_text_add(text, "\n");
 }
@@ -193,7 +193,7 @@ static void text_legend(cy_text *text, bool elements) {
 }
 
 static void write_text(cy_text *text, const cy_derivation *d, bool elements) {
-  widths w = measure(d, elements);
+  widths w = measure(text, d, elements);
   text_given(text, d);
   for (int s = 0; s < CY_SECTIONS; s++) {
     bool any = false;
@@ -239,7 +239,7 @@ static void add_dimensions(cy_text *text, const cy_derivation *d, const cy_style
     }
     cy_text_add(text, words ? "}" : ")");
   }
-  cy_text_clear(&shape);
+  cy_text_drop(text, &shape);
 }
 
 static void framed_line(cy_text *text, const cy_derivation *d, cy_language language, const cy_line *line, bool elements, bool last) {

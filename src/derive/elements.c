@@ -265,8 +265,8 @@ static void show_term(cy_text *text, const cy_style *st, const cy_term *t) {
   else if (m->fraction) cy_text_add(text, is_tagged(st) ? "%s<mrow>%s</mrow><mrow>%s</mrow></mfrac>" : "%s%s}{%s}", m->fraction, o, u);
   else cy_text_add(text, below_count > 1 ? "%s / (%s)" : "%s / %s", o, u);
   end_sums(text, st, t);
-  cy_text_clear(&over);
-  cy_text_clear(&under);
+  cy_text_drop(text, &over);
+  cy_text_drop(text, &under);
 }
 
 static void show_poly(cy_text *text, const cy_style *st, const cy_poly *p, bool closed) {
@@ -316,8 +316,8 @@ static void show_grid(cy_text *text, const cy_style *st, const cy_poly *poly) {
   cy_text_add(text, ", (%s), (", extents.data ? extents.data : "");
   for (int i = 0; i < st->n_indices; i++) cy_text_add(text, "%d,", grid_axis(st, st->indices[i]));
   cy_text_add(text, "))");
-  cy_text_clear(&names);
-  cy_text_clear(&extents);
+  cy_text_drop(text, &names);
+  cy_text_drop(text, &extents);
 }
 
 void cy_print_poly(cy_text *text, const cy_style *st, const cy_poly *poly) {

@@ -68,6 +68,11 @@ void cy_print_expr(cy_text *text, const cy_style *style, const cy_expr *expr);
 /* Index form: elements. */
 void cy_print_element(cy_text *text, const cy_style *style, int name, const int *indices, int n);
 void cy_print_poly(cy_text *text, const cy_style *style, const cy_poly *poly);
+/* Done with a part of the text: if memory ran out for it, it did for the whole. */
+static inline void cy_text_drop(cy_text *whole, cy_text *part) {
+  whole->failed = whole->failed || part->failed;
+  cy_text_clear(part);
+}
 /* NumPy: "n_h", "n_h * n_m", "28". Returns buffer. */
 const char *cy_numpy_extent(const cy_sheet *sheet, int64_t extent, char buffer[2 * CY_NAME_SIZE]);
 void cy_print_number(cy_text *text, double number, cy_language language);

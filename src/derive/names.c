@@ -128,6 +128,7 @@ static void name_affine(survey *s) {
     else if (k == count && count > 1 && s->reader[id] < 0) cy_text_add(&base, "o");
     else if (count > 2 && k < 10) cy_text_add(&base, "a%d", k);
     else cy_text_add(&base, "a");
+    s->d->sheet.failed = s->d->sheet.failed || base.failed;
     cy_name_freely(s->d, base.data ? base.data : "a", CY_NAME_VALUE, cy_value_at(s->d->graph, id), -1);
     cy_text_clear(&base);
   }

@@ -127,7 +127,7 @@ static void add_given(cy_text *text, const cy_derivation *d, int name) {
     for (int i = 0; i < d->n_lines && !classes; i++) classes = classes_in_poly(d, d->lines[i].form, name);
     cy_text_add(text, "rng.integers(0, %s, (%s))\n", cy_numpy_extent(&d->sheet, classes ? classes : 1, extent), shape.data ? shape.data : "");
   } else cy_text_add(text, n->sums_to_one ? "rng.dirichlet(np.ones(%s))\n" : "rng.standard_normal((%s))\n", shape.data ? shape.data : "");
-  cy_text_clear(&shape);
+  cy_text_drop(text, &shape);
 }
 
 /* ---- lines ---- */
@@ -189,7 +189,7 @@ static void add_results(cy_text *text, const cy_derivation *d) {
     cy_write_left(&left, d, &st, &d->lines[i], false);
     const char *key = d->lines[i].by < 0 ? d->sheet.names[d->lines[i].name].text : left.data;
     cy_text_add(text, "    \"%s\": %s,\n", key ? key : "", left.data ? left.data : "");
-    cy_text_clear(&left);
+    cy_text_drop(text, &left);
   }
   cy_text_add(text, "}\nif len(sys.argv) > 2:\n"
                     "    np.savez(sys.argv[2], **{name: np.asarray(value, dtype=float) for name, value in results.items()})\n"
@@ -212,7 +212,7 @@ cy_status cy_write_numpy(const cy_derivation *d, bool elements, cy_text *text) {
   for (int i = 0; i < d->sheet.n_names; i++)
     if (is_given(d, i)) add_given(text, d, i);
   cy_text_add(text, "%s", body.data ? body.data : "");
-  cy_text_clear(&body);
+  cy_text_drop(text, &body);
   add_results(text, d);
   return CY_OK;
 }

@@ -197,8 +197,8 @@ static void write_fraction(cy_text *text, styles st, stack *over, stack *under, 
     cy_text_add(text, several ? "%s%s(%s)" : "%s%s%s", over->text.data ? over->text.data : "", sign,
                 under->text.data ? under->text.data : "");
   }
-  cy_text_clear(&over->text);
-  cy_text_clear(&under->text);
+  cy_text_drop(text, &over->text);
+  cy_text_drop(text, &under->text);
 }
 
 static void show_times(cy_text *text, styles st, const cy_expr *e) {
@@ -257,8 +257,8 @@ static void show_hadamard(cy_text *text, styles st, const cy_expr *e) {
   if (st->language == CY_LANGUAGE_LATEX && under.n) {
     cy_text_add(text, "%s%s%s%s%s", over.n ? over.text.data : "1", m->hadamard_over, under.n > 1 ? m->open : "",
                 under.text.data ? under.text.data : "", under.n > 1 ? m->close : "");
-    cy_text_clear(&over.text);
-    cy_text_clear(&under.text);
+    cy_text_drop(text, &over.text);
+    cy_text_drop(text, &under.text);
     return;
   }
   write_fraction(text, st, &over, &under, m->hadamard_over);
@@ -404,7 +404,7 @@ static void show_at(cy_text *text, styles st, const cy_expr *e) {
   show(text, st, e->part[0], CY_BINDS_ATOM);
   if (places.text.length) cy_text_add(text, "%s%s%s", open[st->language], places.text.data, close[st->language]);
   if (tag) cy_text_add(text, "</msub>");
-  cy_text_clear(&places.text);
+  cy_text_drop(text, &places.text);
 }
 
 static void show_power(cy_text *text, styles st, const cy_expr *e) {

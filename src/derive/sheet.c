@@ -1,6 +1,8 @@
 /* The sheet: names, dimensions and indices, in one arena. */
 #include "derive/sheet.h"
 
+#include <inttypes.h>
+#include <stdio.h>
 #include <string.h>
 
 cy_status cy_sheet_begin(cy_sheet *sheet, cy_graph *graph) {
@@ -82,35 +84,25 @@ static bool difference_text(const cy_sheet *sheet, int64_t extent, char buffer[C
   for (int i = 0; i < sheet->n_dimensions; i++)
     for (int k = -1; k < sheet->n_dimensions; k++) {
       int64_t rest = extent - d[i].extent + (k < 0 ? 0 : d[k].extent);
+      char end[8] = "";
       if (i == k || rest < -16 || rest > 16) continue;
-      cy_text text = {0};
-      cy_text_add(&text, "%s", d[i].text);
-      if (k >= 0) cy_text_add(&text, " - %s", d[k].text);
-      if (rest) cy_text_add(&text, " %c %lld", rest < 0 ? '-' : '+', (long long)(rest < 0 ? -rest : rest));
-      bool fits = text.data && text.length < CY_NAME_SIZE;
-      if (fits) memcpy(buffer, text.data, text.length + 1);
-      cy_text_clear(&text);
-      return fits;
+      if (rest) snprintf(end, sizeof end, " %c %d", rest < 0 ? '-' : '+', (int)(rest < 0 ? -rest : rest));
+      int n = snprintf(buffer, CY_NAME_SIZE, "%s%s%s%s", d[i].text, k < 0 ? "" : " - ", k < 0 ? "" : d[k].text, end);
+      return n < CY_NAME_SIZE;
     }
   return false;
 }
 
 const char *cy_sheet_extent(const cy_sheet *sheet, int64_t extent, char buffer[CY_NAME_SIZE]) {
   int64_t rest = extent;
-  cy_text text = {0};
+  int n = 0;
   for (int i = 0; i < sheet->n_dimensions; i++)
-    for (int64_t e = sheet->dimensions[i].extent; rest > 0 && rest % e == 0; rest /= e)
-      cy_text_add(&text, text.length ? " %s" : "%s", sheet->dimensions[i].text);
-  bool product = text.length > 0 && rest < 1000;
-  if (product && rest > 1) cy_text_add(&text, " %lld", (long long)rest);
-  if (product && text.data && text.length < CY_NAME_SIZE) memcpy(buffer, text.data, text.length + 1);
-  else if (!difference_text(sheet, extent, buffer)) {
-    cy_text_clear(&text);
-    cy_text_add(&text, "%lld", (long long)extent);
-    if (text.data) memcpy(buffer, text.data, text.length + 1);
-    else buffer[0] = 0;
-  }
-  cy_text_clear(&text);
+    for (int64_t e = sheet->dimensions[i].extent; rest > 0 && e > 1 && rest % e == 0 && n < CY_NAME_SIZE; rest /= e)
+      n += snprintf(buffer + n, (size_t)(CY_NAME_SIZE - n), n ? " %s" : "%s", sheet->dimensions[i].text);
+  bool product = n > 0 && rest < 1000;
+  if (product && rest > 1 && n < CY_NAME_SIZE) n += snprintf(buffer + n, (size_t)(CY_NAME_SIZE - n), " %d", (int)rest);
+  if (product && n < CY_NAME_SIZE) return buffer;
+  if (!difference_text(sheet, extent, buffer)) snprintf(buffer, CY_NAME_SIZE, "%" PRId64, extent);
   return buffer;
 }
 
