@@ -108,7 +108,8 @@ static cy_status prepare(cy_dataset *d, cy_image_options o) {
 
 /* "input" is a column's name first. */
 static cy_status open_to_reconstruct(const char *spec, cy_dataset_options options, cy_dataset **dataset) {
-  if (is_csv(spec) && open_any(spec, options, dataset) == CY_OK) return CY_OK;
+  cy_status status = is_csv(spec) ? open_any(spec, options, dataset) : CY_INVALID;
+  if (status != CY_INVALID) return status;
   options.target = NULL;
   options.task = CY_TASK_DETECT;
   CY_TRY(open_any(spec, options, dataset));
