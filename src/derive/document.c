@@ -184,10 +184,13 @@ static void text_legend(cy_text *text, bool elements) {
       {"[i = ", "[i = k] is 1 where it holds, else 0", true},
   };
   int k = 0;
-  size_t written = text->length;
+  size_t written = text->length, column = 0;
   for (size_t i = 0; i < sizeof rows / sizeof *rows && text->data; i++) {
     if (rows[i].elements != elements || !memmem(text->data, written, rows[i].sign, strlen(rows[i].sign))) continue;
-    cy_text_add(text, k++ ? "; %s" : "\n%s", rows[i].meaning);
+    size_t n = strlen(rows[i].meaning) + 2;
+    bool wraps = column > 0 && column + n > 100;
+    column = wraps ? n : column + n;
+    cy_text_add(text, k++ ? wraps ? ";\n%s" : "; %s" : "\n%s", rows[i].meaning);
   }
   if (k) cy_text_add(text, ".\n");
 }
