@@ -234,6 +234,11 @@ static void test_refused(void **state) {
   assert_int_equal(cy_plot_lines(&panel, 1, (cy_plot_options){0}, folder, NULL), CY_IO);
   assert_int_equal(cy_plot_lines(&panel, 0, (cy_plot_options){0}, path_of("a.png"), NULL), CY_INVALID);
   assert_int_equal(cy_plot_lines(&bad, 1, (cy_plot_options){0}, path_of("a.png"), NULL), CY_INVALID);
+  assert_int_equal(cy_plot_lines(&panel, 1, (cy_plot_options){.log_x = true, .no_ends = true}, path_of("a.png"), NULL), CY_OK);
+  assert_int_equal(files_in_folder(true), 1); /* which takes it away */
+  cy_plot_series zero = {.x = (const double[]){0, 1}, .y = (const double[]){1, 2}, .n = 2};
+  cy_plot_panel no_logarithm = {.series = &zero, .n_series = 1};
+  assert_int_equal(cy_plot_lines(&no_logarithm, 1, (cy_plot_options){.log_x = true}, path_of("a.png"), NULL), CY_INVALID);
   assert_int_equal(cy_plot_lines(&panel, 1, (cy_plot_options){.width = 20}, path_of("a.png"), NULL), CY_INVALID);
   assert_int_equal(cy_plot_lines(&panel, 1, (cy_plot_options){.width = 100000}, path_of("a.png"), NULL), CY_INVALID);
   assert_int_equal(files_in_folder(false), 0);

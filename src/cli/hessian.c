@@ -58,6 +58,7 @@ static cy_status read_options(cli_hessian *h) {
   h->wants_differences = cli_option_value(a, "--differences") != NULL || cli_option_value(a, "--direction");
   h->full = cli_option_value(a, "--full");
   h->folder = cli_option_value(a, "--out");
+  if (h->folder && !h->wants_differences) h->wants_density = true; /* something is to be drawn */
   if (h->wants_differences && h->curvature.matrix != CY_HESSIAN)
     return cy_fail(CY_INVALID, "--differences are products with the Hessian, not with --matrix %s",
                    cy_curvature_name(h->curvature.matrix));
@@ -221,8 +222,12 @@ static cy_status run(cli_hessian *h) {
   cy_status status = analyse(h);
   cli_progress_clear(&h->progress);
   CY_TRY(status);
-  if (h->folder) CY_TRY(cli_hessian_draw(h));
-  return cli_option_value(h->arguments, "--json") ? cli_hessian_print_json(h) : cli_hessian_print(h);
+  bool json = cli_option_value(h->arguments, "--json") != NULL;
+  CY_TRY(json ? cli_hessian_print_json(h) : cli_hessian_print(h));
+  if (!h->folder) return CY_OK;
+  CY_TRY(cli_hessian_draw(h)); /* after the numbers, which a build without cairo has too */
+  if (!json) printf("\npictures in %s\n", h->folder);
+  return CY_OK;
 }
 
 cy_status cli_hessian_verb(cli_arguments *arguments) {

@@ -156,7 +156,5 @@ cy_status cli_hessian_print(const cli_hessian *h) {
     label(&terminal, "full matrix");
     printf("%s; columns differed from rows by %.1e of the largest entry before they were averaged\n", h->full, h->asymmetry);
   }
-  if (h->wants_trace) CY_TRY(print_blocks(h, &terminal));
-  if (h->folder && (h->wants_density || h->wants_differences)) printf("\npictures in %s\n", h->folder);
-  return CY_OK;
+  return h->wants_trace ? print_blocks(h, &terminal) : CY_OK;
 }
