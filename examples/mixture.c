@@ -1,7 +1,7 @@
-/* A mixture of K logistic regressions (coursework A2), p(y = 1 | x) = sum_k pi_k sigmoid(z_k), z_k = w_k x + b_k, against a
- * single regression: likelihood and accuracy on samples that were not trained on. Then what the mixture has found: the shares
- * pi_k, and for some samples the responsibilities r_k = pi_k p_k(y | x) / sum_j pi_j p_j(y | x), the chance that component k
- * answers for them. That the network's output is the formula is checked on the way. */
+/* A mixture of K logistic regressions (coursework A2), p(y = 1 | x) = sum_k pi_k sigmoid(z_k), z_k = w_k x + b_k,
+ * against a single regression: likelihood and accuracy on samples that were not trained on. Then what the mixture has
+ * found: the shares pi_k, and for some samples the responsibilities r_k = pi_k p_k(y | x) / sum_j pi_j p_j(y | x), the
+ * chance that component k answers for them. That the network's output is the formula is checked on the way. */
 #include <cauchy.h>
 #include <math.h>
 #include <stdio.h>

@@ -1,6 +1,7 @@
-/* Mixtures of logistic regressions: the network's output is the formula sum_k pi_k sigmoid(z_k), shares lie on the simplex,
- * values and gradients are finite at the extremes, responsibilities are the gradient's, and mistakes are named. Derivatives
- * against differences are in test_nn.c and test_second_derivatives.c, with those of the other layers. */
+/* Mixtures of logistic regressions: the network's output is the formula sum_k pi_k sigmoid(z_k), shares lie on the
+ * simplex, values and gradients are finite at the extremes, responsibilities are the gradient's, and mistakes are
+ * named. Derivatives against differences are in test_nn.c and test_second_derivatives.c, with those of the other
+ * layers. */
 #include "network_lab.h"
 
 enum { N = 5, K = 3 };

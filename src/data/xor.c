@@ -1,6 +1,7 @@
-/* Exclusive or as a table of points in the plane, generated: four round clouds at (+-1, +-1); the class says whether the
- * cloud's two signs are equal. No line has more than three of the clouds on their right sides, so a logistic regression can't
- * learn it, and the clouds overlap a little, so nothing is right everywhere. Independent of every seed. */
+/* Exclusive or as a table of points in the plane, generated: four round clouds at (+-1, +-1); the class says whether
+ * the cloud's two signs are equal. No line has more than three of the clouds on their right sides, so a logistic
+ * regression can't learn it, and the clouds overlap a little, so nothing is right everywhere. Independent of every
+ * seed. */
 #include "base/random.h"
 #include "data/dataset.h"
 

@@ -1,6 +1,6 @@
-/* Decision regions of a classifier of points in a plane: shades of the most probable class, borders where two classes are
- * equally probable, samples on top. The shades are interpolated from the caller's grid for every device pixel; the borders are
- * traced in the same triangles of the grid, so both agree. */
+/* Decision regions of a classifier of points in a plane: shades of the most probable class, borders where two classes
+ * are equally probable, samples on top. The shades are interpolated between the nodes of the caller's grid for every
+ * device pixel, the borders are traced in its triangles. */
 #include "io/plot.h"
 #include "io/plot_axis.h"
 
@@ -10,8 +10,8 @@
 #include <stdio.h>
 #include <string.h>
 
-enum { MAX_CLASSES = 10, TICK_SIZE = 11, LEGEND_SIZE = 12, LEGEND_ROW = 20, DEVICE_SCALE = 2, FEW_POINTS = 300, SHAPES = 4,
-       KEY_WIDTH = 90, KEY_HEIGHT = 10, STEPS = 128 };
+enum { MAX_CLASSES = 10, TICK_SIZE = 11, LEGEND_SIZE = 12, LEGEND_ROW = 20, DEVICE_SCALE = 2, FEW_POINTS = 300,
+       SHAPES = 4, KEY_WIDTH = 90, KEY_HEIGHT = 10, STEPS = 128 };
 
 typedef struct picture {
   cy_plot_options options;

@@ -1,6 +1,6 @@
-/* The last layer of a mixture of logistic regressions (coursework A2): p(y = 1 | x) = sum_k pi_k sigmoid(z_k). The shares pi
- * are the softmax of a trained parameter, so that they stay on the simplex; both classes are computed as logarithms, so that
- * neither probability is ever rounded to zero. */
+/* The last layer of a mixture of logistic regressions (coursework A2): p(y = 1 | x) = sum_k pi_k sigmoid(z_k). The
+ * shares pi are the softmax of a trained parameter, so that they stay on the simplex; both classes are computed as
+ * logarithms, so that neither probability is ever rounded to zero. */
 #include "nn/network.h"
 
 #include "graph/graph.h"
