@@ -6,7 +6,7 @@ static void the_recipes_train(void **state) {
   (void)state;
   static char text[COMMAND_OUTPUT];
   const char *out = succeed("train " CAUCHY_SOURCE "/recipes/digits-newton-cg.yaml --out a");
-  assert_holds(out, "4 810 parameters; cross_entropy, newton-cg");
+  assert_holds(out, "4 810 parameters; cross_entropy, newton-cg, each step on all 1 298 samples, 256 at once\n");
   double accuracy = 0;
   const char *test = strstr(out, "\ntest ");
   assert_non_null(test);

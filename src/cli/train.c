@@ -160,9 +160,12 @@ static void print_head(const training *t) {
   if (cy_model_text(cy_trainer_model(t->trainer), &text) == CY_OK)
     printf("%s%s%s\n", cli_style_on(terminal, CLI_BOLD), text, cli_style_off(terminal));
   cy_string_free(text);
-  printf("%s parameters; %s, %s, learning rate %g, batches of %lld\n",
-         cli_count_text(cy_trainer_parameter_count(t->trainer), d), o.loss, o.optimizer.name, o.learning_rate,
-         (long long)o.batch_size);
+  printf("%s parameters; %s, %s, ", cli_count_text(cy_trainer_parameter_count(t->trainer), d), o.loss,
+         o.optimizer.name);
+  if (is_second_order(o.optimizer.name))
+    printf("each step on all %s samples, %lld at once\n", cli_count_text(split->n_train, a), (long long)o.batch_size);
+  else
+    printf("learning rate %g, batches of %lld\n", o.learning_rate, (long long)o.batch_size);
   if (cy_state_find(cy_trainer_state(t->trainer), "target.offset"))
     printf("%s standardised for training: a loss of 1 is about as good as always answering the mean\n",
            cy_dataset_feature_name(t->dataset, 0) ? cy_dataset_target_name(t->dataset) : "targets");
