@@ -1,5 +1,5 @@
-/* Spectra of matrices whose spectra are known: eigenvalues with honest bounds, densities, traces, diagonals, whole matrices,
- * finite differences; and how they end when numbers are bad or the caller wants no more. */
+/* Spectra of matrices whose spectra are known: eigenvalues with honest bounds, densities, traces, diagonals, whole
+ * matrices, finite differences; and how they end when numbers are bad or the caller wants no more. */
 #include "base/random.h"
 
 #include <cauchy/curvature.h>

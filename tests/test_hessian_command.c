@@ -1,5 +1,6 @@
-/* `cauchy hessian` as people meet it: the coursework's network (A3.2) with its size and cost, eigenvalues that are those of the
- * whole matrix, pictures, differences with their two branches (A3.4), models with their own data; and bad input in one line. */
+/* `cauchy hessian` as people meet it: the coursework's network (A3.2) with its size and cost, eigenvalues that are
+ * those of the whole matrix, pictures, differences with their two branches (A3.4), models with their own data; and
+ * bad input in one line. */
 #include "command.h"
 
 #include "cauchy_config.h"

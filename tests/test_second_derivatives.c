@@ -1,7 +1,7 @@
-/* Second derivatives are exact: for every layer of the language, as at inference and as in training, products with the
- * Hessian by both orders of differentiation are those of the full Hessian of nested derivatives, the products of an objective
- * too, and the Hessian is symmetric and agrees with differences of gradients. Batch normalisation in training mode is also
- * compared with its derivatives by hand. And what products cost, on networks of a usual size. */
+/* Second derivatives are exact: for every layer of the language, as at inference and as in training, products with
+ * the Hessian by both orders of differentiation are those of the full Hessian of nested derivatives, the products of
+ * an objective too, and the Hessian is symmetric and agrees with differences of gradients. Batch normalisation in
+ * training mode is also compared with its derivatives by hand. And what products cost, on networks of a usual size. */
 #include "nn/model.h"
 
 #include "network_lab.h"
@@ -266,8 +266,8 @@ static void in_training_too(void **state) {
 
 enum { BATCH = 6 };
 
-/* Second derivative of sum c_i xhat_i(x + t v) at t = 0, for the xhat of x's own mean and variance: by the series of the mean,
- * of the variance and of its root in t. */
+/* Second derivative of sum c_i xhat_i(x + t v) at t = 0, for the xhat of x's own mean and variance: by the series of
+ * the mean, of the variance and of its root in t. */
 static double by_hand(const double *x, const double *v, const double *c, double epsilon) {
   double mean = 0, slope = 0, var = 0, var1 = 0, var2 = 0, sum = 0;
   for (int i = 0; i < BATCH; i++) mean += x[i] / BATCH, slope += v[i] / BATCH;
@@ -300,8 +300,8 @@ static void batch_norm_in_training_by_hand(void **state) {
 
 /* ---- what they cost ---- */
 
-/* In operations and bytes, of which the compiler knows; times are the benchmarks' business. In a chain of products the forward
- * pass has one per layer, the gradient two more, save for the first layer's input. */
+/* In operations and bytes, of which the compiler knows; times are the benchmarks' business. In a chain of products
+ * the forward pass has one per layer, the gradient two more, save for the first layer's input. */
 static void assert_costs(const char *text, cy_shape shape) {
   lab l = lab_open(false, CY_F32, shape);
   cy_value y = cy_input(l.graph, "y", CY_I64, CY_SHAPE(shape.dim[0])), output = apply_text(l.net, l.x, text);

@@ -1,13 +1,13 @@
-/* Objectives: a scalar function of n numbers with its exact first and second derivatives, as methods of optimisation and
- * of spectral analysis see it. The numbers are one flat vector of doubles, whatever the graph behind them holds.
+/* Objectives: a scalar function of n numbers with its exact first and second derivatives, as methods of optimisation
+ * and of spectral analysis see it. The numbers are one flat vector of doubles, whatever the graph behind them holds.
  *
  *   cy_objective *f;
  *   CY_TRY(cy_objective_create((cy_objective_graph){.loss = loss, .variables = &x, .n = 1}, &f));
  *   CY_TRY(cy_objective_gradient(f, at, &value, gradient));
  *   CY_TRY(cy_objective_product(f, CY_HESSIAN, at, v, hv));
  *
- * Numbers that are not finite (the logarithm of a negative number) are results like others, CY_OK: a line search steps back
- * from them. An objective is used by one thread at a time. */
+ * Numbers that are not finite (the logarithm of a negative number) are results like others, CY_OK: a line search
+ * steps back from them. An objective is used by one thread at a time. */
 #ifndef CAUCHY_OBJECTIVE_H
 #define CAUCHY_OBJECTIVE_H
 
@@ -23,13 +23,15 @@ typedef struct cy_objective cy_objective;
 typedef enum cy_curvature {
   CY_HESSIAN,          /* by the R-operator: forward over reverse, or reverse over forward (B. A. Pearlmutter 1994;
                         * coursework A3.5-6) */
-  CY_GAUSS_NEWTON,     /* J' H_L J, H_L of the loss in the network's output: positive semi-definite where the loss is convex in
-                        * it (N. N. Schraudolph 2002). For softmax cross-entropy, logistic and squared losses also the Fisher
-                        * information. What the loss has of the variables directly (penalties) counts with its own Hessian */
+  CY_GAUSS_NEWTON,     /* J' H_L J, H_L of the loss in the network's output: positive semi-definite where the loss is
+                        * convex in it (N. N. Schraudolph 2002). For softmax cross-entropy, logistic and squared losses
+                        * also the Fisher information. What the loss has of the variables directly (penalties) counts
+                        * with its own Hessian */
   CY_EMPIRICAL_FISHER, /* mean over the examples of g g', g the gradient of one example's loss */
 } cy_curvature;
 enum { CY_CURVATURES = CY_EMPIRICAL_FISHER + 1 };
-CY_API const char *cy_curvature_name(cy_curvature matrix); /* "hessian", "gauss-newton", "fisher"; NULL beyond the last */
+/* "hessian", "gauss-newton", "fisher"; NULL beyond the last. */
+CY_API const char *cy_curvature_name(cy_curvature matrix);
 
 /* What one evaluation costs. */
 typedef enum cy_objective_pass {
@@ -42,7 +44,7 @@ typedef enum cy_objective_pass {
 typedef struct cy_objective_cost {
   double flops;              /* arithmetic operations, at an x that is new */
   size_t arena_bytes;        /* for values, besides x and the result */
-  bool reverse_over_forward; /* CY_PASS_HESSIAN: the gradient of the tangent was cheaper than the tangent of the gradient */
+  bool reverse_over_forward; /* CY_PASS_HESSIAN: the gradient of the tangent, which was cheaper */
 } cy_objective_cost;
 
 /* What an objective that somebody else computes must answer. x, v, out: n doubles. product may be NULL, or fail with
@@ -60,15 +62,17 @@ typedef struct cy_objective_methods {
 CY_API CY_MUST_CHECK cy_status cy_objective_of(cy_objective_methods methods, void *self, int64_t n,
                                                cy_objective **objective);
 
-/* From values of one graph, of which the part that they need is copied: the graph may be freed. Compiled when first needed. */
+/* From values of one graph, of which the part that they need is copied: the graph may be freed. Compiled when first
+ * needed. */
 typedef struct cy_objective_graph {
   cy_value loss;               /* floating-point scalar */
-  const cy_value *variables;   /* what x holds, in this order, each row-major; variables or inputs of the graph, f32 or f64 */
+  const cy_value *variables;   /* what x holds, in this order, each row-major; variables or inputs, f32 or f64 */
   int n;
   cy_value output;             /* for Gauss-Newton: the network's output, from which loss is computed; empty: none */
-  cy_value losses;             /* for the empirical Fisher: one number per example, whose mean is the loss; empty: none */
-  bool still;                  /* bound tensors keep their content between binds: products at one x compute only what depends
-                                * on the direction, after the first: three quarters of the work, for up to 2.5 gradients' memory */
+  cy_value losses;             /* for the empirical Fisher: one per example, whose mean is the loss; empty: none */
+  bool still;                  /* bound tensors keep their content between binds: products at one x compute only what
+                                * depends on the direction, after the first: three quarters of the work, for up to
+                                * 2.5 gradients' memory */
   cy_program_options options;  /* frozen is not looked at */
 } cy_objective_graph;
 /* Errors: CY_INVALID for a loss that is no scalar, a variable that is none or is there twice. */

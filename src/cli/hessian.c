@@ -1,5 +1,5 @@
-/* `cauchy hessian`: the curvature of a model's loss at its weights. Eigenvalues, trace, density and step bounds come from
- * products with the matrix, which is only formed if it is asked for. */
+/* `cauchy hessian`: the curvature of a model's loss at its weights. Eigenvalues, trace, density and step bounds come
+ * from products with the matrix, which is only formed if it is asked for. */
 #include "cli/hessian.h"
 
 #include "cli/model_file.h"
@@ -175,7 +175,8 @@ static cy_status save_full(cli_hessian *h) {
   cy_tensor *matrix;
   if (h->n > MOST_FULL)
     return cy_fail(CY_INVALID, "--full: %lld x %lld numbers would weigh %s in f64; at most %d parameters are taken",
-                   (long long)h->n, (long long)h->n, cli_weight_text(8.0 * (double)h->n * (double)h->n, weight), MOST_FULL);
+                   (long long)h->n, (long long)h->n,
+                   cli_weight_text(8.0 * (double)h->n * (double)h->n, weight), MOST_FULL);
   CY_TRY(cy_tensor_create(CY_F64, CY_SHAPE(h->n, h->n), &matrix));
   begin(h, "full matrix");
   cy_status status = cy_full_curvature(h->objective, h->x, h->curvature, cy_tensor_f64(matrix), &h->asymmetry);

@@ -1,5 +1,5 @@
-/* What `cauchy hessian` was asked, looked at and found: filled by hessian.c and hessian_data.c, shown as text, as JSON and
- * as pictures. */
+/* What `cauchy hessian` was asked, looked at and found: filled by hessian.c and hessian_data.c, shown as text, as
+ * JSON and as pictures. */
 #ifndef CY_CLI_HESSIAN_H
 #define CY_CLI_HESSIAN_H
 

@@ -1,5 +1,5 @@
-/* From the word on the command line to a function of the weights: the network, its data (its own, other, or made up), and the
- * objective with the point where it stands. */
+/* From the word on the command line to a function of the weights: the network, its data (its own, other, or made
+ * up), and the objective with the point where it stands. */
 #include "cli/hessian.h"
 
 #include "cli/model_file.h"
@@ -19,8 +19,12 @@ static cy_status random_tensor(cy_graph *graph, cy_shape shape, uint64_t seed, i
   cy_program *program = NULL;
   cy_session *session = NULL;
   cy_value key = cy_full(graph, CY_I64, CY_SCALAR, (double)seed), step = cy_full(graph, CY_I64, CY_SCALAR, 0), y;
-  if (classes > 0) y = cy_convert(cy_mul_scalar(cy_random_uniform(key, step, 2, CY_F64, shape), (double)classes), CY_I64);
-  else y = cy_random_normal(key, step, 1, CY_F32, shape);
+  if (classes > 0) {
+    y = cy_mul_scalar(cy_random_uniform(key, step, 2, CY_F64, shape), (double)classes);
+    y = cy_convert(y, CY_I64);
+  } else {
+    y = cy_random_normal(key, step, 1, CY_F32, shape);
+  }
   cy_status status = cy_compile(&y, 1, NULL, 0, (cy_program_options){0}, &program);
   if (status == CY_OK) status = cy_session_create(program, &session);
   if (status == CY_OK) status = cy_session_run(session);
@@ -190,7 +194,8 @@ static cy_status stand(cli_hessian *h) {
   cy_free(gradient);
   CY_TRY(status);
   if (!isfinite(h->value) || !isfinite(sum))
-    return cy_fail(CY_INVALID, "the loss at these weights is %g, its gradient's norm %g: there is no curvature to speak of",
+    return cy_fail(CY_INVALID,
+                   "the loss at these weights is %g, its gradient's norm %g: there is no curvature to speak of",
                    h->value, h->gradient_norm);
   return CY_OK;
 }

@@ -1,5 +1,5 @@
-/* The curvature as pictures: the spectral density on a logarithmic scale, and the error of finite-difference products by their
- * step, where the two branches are straight lines. */
+/* The curvature as pictures: the spectral density on a logarithmic scale, and the error of finite-difference
+ * products by their step, where the two branches are straight lines. */
 #include "cli/hessian.h"
 
 #include "cli/model_file.h"
@@ -21,8 +21,8 @@ static cy_status draw(const cli_hessian *h, const char *name, const cy_plot_pane
   return status;
 }
 
-/* Each eigenvalue is drawn as a bell a hundredth of the spectrum wide; the scale ends at a hundredth of the height that a
- * single eigenvalue's bell has. */
+/* Each eigenvalue is drawn as a bell a hundredth of the spectrum wide; the scale ends at a hundredth of the height
+ * that a single eigenvalue's bell has. */
 static cy_status draw_density(const cli_hessian *h) {
   const cy_density *d = &h->density;
   double width = d->high - d->low, deviation = width > 0 ? width / 100 : fmax(fabs(d->high), 1e-12) / 100;
@@ -42,8 +42,8 @@ static cy_status draw_density(const cli_hessian *h) {
   cy_plot_series series = {.x = x, .y = y, .n = POINTS};
   cy_plot_panel panel = {.y_label = "share per unit", .series = &series, .n_series = 1, .log_y = true,
                          .y_low = least, .y_high = most * 2};
-  cy_status status = draw(h, "density", &panel,
-                          (cy_plot_options){.title = title, .subtitle = subtitle, .x_label = "eigenvalue", .no_ends = true});
+  cy_plot_options options = {.title = title, .subtitle = subtitle, .x_label = "eigenvalue", .no_ends = true};
+  cy_status status = draw(h, "density", &panel, options);
   cy_free(x);
   return status;
 }

@@ -54,7 +54,8 @@ static void print_cost(const cli_hessian *h, const cli_terminal *t) {
 static void print_end(const cli_terminal *t, const char *name, const cy_eigenvalue *values, int n) {
   label(t, name);
   for (int i = 0; i < n; i++)
-    printf("%s%.6g +- %.1e", i == 0 ? "" : i % 4 == 0 ? ",\n              " : ", ", values[i].value, values[i].residual);
+    printf("%s%.6g +- %.1e", i == 0 ? "" : i % 4 == 0 ? ",\n              " : ", ", values[i].value,
+           values[i].residual);
   printf("\n");
 }
 
@@ -70,8 +71,9 @@ static void print_eigenvalues(const cli_hessian *h, const cli_terminal *t) {
 static void print_steps(const cli_hessian *h, const cli_terminal *t) {
   label(t, "steps");
   if (isinf(h->bounds.most)) printf("no positive curvature: no bound\n");
-  else printf("1 / lambda = %.4g is best along the steepest curve; gradient descent%s diverges there from 2 / lambda = %.4g\n",
-              h->bounds.best, h->curvature.matrix == CY_HESSIAN ? "" : " on the model with this matrix", h->bounds.most);
+  else printf("1 / lambda = %.4g is best along the steepest curve; gradient descent%s diverges there from "
+              "2 / lambda = %.4g\n", h->bounds.best,
+              h->curvature.matrix == CY_HESSIAN ? "" : " on the model with this matrix", h->bounds.most);
 }
 
 static void print_trace(const cli_hessian *h, const cli_terminal *t) {
@@ -110,7 +112,8 @@ static void print_density(const cli_hessian *h, const cli_terminal *t) {
   double size = fmax(fabs(d->low), fabs(d->high));
   char a[CLI_NUMBER_SIZE];
   label(t, "density");
-  printf("%lld random vectors, %lld products; share of the eigenvalues:\n", (long long)d->probes, (long long)d->products);
+  printf("%lld random vectors, %lld products; share of the eigenvalues:\n", (long long)d->probes,
+         (long long)d->products);
   const double edges[] = {-1.0001, -0.1, -0.01, -0.001, 0.001, 0.01, 0.1, 1.0001};
   for (int i = 0; i < 7; i++) {
     double low = edges[i] * size, high = edges[i + 1] * size;
@@ -154,7 +157,8 @@ cy_status cli_hessian_print(const cli_hessian *h) {
   if (h->wants_differences) print_differences(h, &terminal);
   if (h->full) {
     label(&terminal, "full matrix");
-    printf("%s; columns differed from rows by %.1e of the largest entry before they were averaged\n", h->full, h->asymmetry);
+    printf("%s; columns differed from rows by %.1e of the largest entry before they were averaged\n", h->full,
+           h->asymmetry);
   }
   return h->wants_trace ? print_blocks(h, &terminal) : CY_OK;
 }

@@ -1,5 +1,5 @@
-/* Trace and diagonal by random signs, the whole matrix by unit vectors, and the product by differences of gradients: what is
- * read off products one by one. */
+/* Trace and diagonal by random signs, the whole matrix by unit vectors, and the product by differences of gradients:
+ * what is read off products one by one. */
 #include "optim/curvature.h"
 
 #include "base/error.h"
@@ -146,7 +146,8 @@ cy_status cy_difference_products(cy_objective *objective, const double *x, const
   if (!(from > 0 && to > 0 && isfinite(from) && isfinite(to)) || count < 1)
     return cy_fail(CY_INVALID, "differences: %d values of r from %g to %g; they must be positive", count, from, to);
   size_t cells;
-  if (!cy_mul_size(5, (size_t)n, &cells) || !(c.direction = cy_calloc(cells, sizeof *c.direction))) return cy_no_memory();
+  if (!cy_mul_size(5, (size_t)n, &cells)) return cy_no_memory();
+  if (!(c.direction = cy_calloc(cells, sizeof *c.direction))) return cy_no_memory();
   c.exact = c.direction + n;
   c.moved = c.exact + n;
   c.base = c.moved + n;

@@ -1,7 +1,7 @@
-/* Lanczos's recurrence with full reorthogonalisation. In floating-point numbers the three-term recurrence alone loses
- * orthogonality as soon as an eigenvalue has converged, and then finds it again and again (C. C. Paige 1971); made orthogonal
- * to all vectors twice, every step is as good as the first. What the first pass takes away beyond the three terms is what the
- * products deviate from a symmetric matrix by, and is kept for the bounds. */
+/* Lanczos's recurrence with full reorthogonalisation. In floating-point numbers the three-term recurrence alone
+ * loses orthogonality as soon as an eigenvalue has converged, and then finds it again and again (C. C. Paige 1971);
+ * made orthogonal to all vectors twice, every step is as good as the first. What the first pass takes away beyond
+ * the three terms is what the products deviate from a symmetric matrix by, and is kept for the bounds. */
 #include "optim/curvature.h"
 
 #include "base/error.h"

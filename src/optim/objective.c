@@ -1,5 +1,5 @@
-/* Objectives as their users see them: calls pass to the table of methods, whoever wrote it. What a table may leave out is
- * answered here. */
+/* Objectives as their users see them: calls pass to the table of methods, whoever wrote it. What a table may leave
+ * out is answered here. */
 #include "optim/objective.h"
 
 #include "base/error.h"

@@ -1,7 +1,7 @@
-/* Objectives of graphs: a copy of the values, tensors for x and for a direction, and a program for each pass, compiled when
- * it is first needed. All passes compute in one piece of memory, that of the largest, since only one runs at a time. Where
- * inputs hold still, products are frozen programs with memory of their own: all leaves of the copy but the directions are
- * variables, so that what depends on no direction is computed once for each x. */
+/* Objectives of graphs: a copy of the values, tensors for x and for a direction, and a program for each pass,
+ * compiled when it is first needed. All passes compute in one piece of memory, that of the largest, since only one
+ * runs at a time. Where inputs hold still, products are frozen programs with memory of their own: all leaves of the
+ * copy but the directions are variables, so that what depends on no direction is computed once for each x. */
 #include "optim/objective.h"
 
 #include "base/error.h"

@@ -1,5 +1,6 @@
-/* The passes of a function as values of its graph: gradient, and products of three matrices with a direction. Each is a few
- * derivatives composed; the second variable-by-variable machinery that hand-written R-operators need does not exist here. */
+/* The passes of a function as values of its graph: gradient, and products of three matrices with a direction. Each
+ * is a few derivatives composed; the second variable-by-variable machinery that hand-written R-operators need does
+ * not exist here. */
 #include "optim/objective.h"
 
 #include "base/error.h"
@@ -17,8 +18,8 @@ static cy_status hessian(const cy_function_values *f, bool reverse_over_forward,
   return cy_grad(slope, f->variables, f->n, products);
 }
 
-/* With loss = F(output, w), output = N(w): [J; 1]' F'' [J; 1] v. F'' is taken with output held as if it were free, so that
- * the curvature of N is left out, and that of penalties on w is not. */
+/* With loss = F(output, w), output = N(w): [J; 1]' F'' [J; 1] v. F'' is taken with output held as if it were free,
+ * so that the curvature of N is left out, and that of penalties on w is not. */
 static cy_status gauss_newton(const cy_function_values *f, cy_value *products) {
   size_t n = (size_t)f->n;
   cy_value *free_values = cy_calloc(4 * n + 3, sizeof *free_values), back;

@@ -1,6 +1,6 @@
-/* Spectral density by stochastic Lanczos quadrature. From a unit probe v the tridiagonal matrix T is the Gauss rule of the
- * spectrum as v sees it: nodes are T's eigenvalues, weights the squared first elements of its eigenvectors. The mean over
- * random probes is the spectrum. */
+/* Spectral density by stochastic Lanczos quadrature. From a unit probe v the tridiagonal matrix T is the Gauss rule
+ * of the spectrum as v sees it: nodes are T's eigenvalues, weights the squared first elements of its eigenvectors.
+ * The mean over random probes is the spectrum. */
 #include "optim/curvature.h"
 
 #include "base/error.h"

@@ -1,5 +1,6 @@
-/* Eigenvalues of symmetric tridiagonal matrices by the implicit QL method: rotations chase a bulge up the diagonal, with
- * Wilkinson's shift from the leading 2x2 block; an off-diagonal that is negligible beside its neighbours splits the matrix. */
+/* Eigenvalues of symmetric tridiagonal matrices by the implicit QL method: rotations chase a bulge up the diagonal,
+ * with Wilkinson's shift from the leading 2x2 block; an off-diagonal that is negligible beside its neighbours splits
+ * the matrix. */
 #include "optim/curvature.h"
 
 #include "base/error.h"
@@ -75,12 +76,14 @@ cy_status cy_tridiagonal_eigenvalues(int64_t n, double *d, double *e, double *ve
   e[n - 1] = 0;
   for (int64_t i = 0; vectors && i < n * n; i++) vectors[i] = i % (n + 1) == 0;
   for (int64_t i = 0; i < n; i++)
-    if (!isfinite(d[i]) || !isfinite(e[i])) return cy_fail(CY_NOT_FINITE, "a tridiagonal matrix has an entry that is not finite");
+    if (!isfinite(d[i]) || !isfinite(e[i]))
+      return cy_fail(CY_NOT_FINITE, "a tridiagonal matrix has an entry that is not finite");
   for (int64_t l = 0; l < n; l++) {
     int64_t m;
     for (int sweeps = 0; (m = block_end(n, d, e, l)) != l; sweeps++) {
       if (sweeps == MOST_SWEEPS)
-        return cy_fail(CY_NOT_FINITE, "the eigenvalues of a tridiagonal matrix do not converge (%lld rows)", (long long)n);
+        return cy_fail(CY_NOT_FINITE, "the eigenvalues of a tridiagonal matrix do not converge (%lld rows)",
+                       (long long)n);
       sweep(d, e, vectors, n, l, m);
     }
   }

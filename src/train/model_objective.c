@@ -1,5 +1,6 @@
-/* A model on samples of a data set as an objective: a part per batch size, each an objective of its graph; sums over the
- * batches are weighted by their samples. The parameters' tensors are copies, so that nothing moves under the caller. */
+/* A model on samples of a data set as an objective: a part per batch size, each an objective of its graph; sums over
+ * the batches are weighted by their samples. The parameters' tensors are copies, so that nothing moves under the
+ * caller. */
 #include "train/train.h"
 
 #include "base/error.h"
@@ -155,7 +156,8 @@ static cy_status sum(model_function *m, request r) {
     value += share * term;
     for (int64_t i = 0; r.out && i < m->parameters; i++) r.out[i] += share * m->term[i];
     if (m->options.on_batch && !m->options.on_batch(b + 1, batches, m->options.user))
-      return cy_fail(CY_CANCELLED, "stopped on request after batch %lld of %lld", (long long)(b + 1), (long long)batches);
+      return cy_fail(CY_CANCELLED, "stopped on request after batch %lld of %lld", (long long)(b + 1),
+                     (long long)batches);
   }
   if (r.value) *r.value = value;
   return CY_OK;
@@ -212,7 +214,8 @@ static void free_function(void *self) {
 static cy_status copy_indices(model_function *m) {
   int64_t count = cy_dataset_count(m->dataset);
   m->n = m->options.indices ? m->options.n : count;
-  if (m->n < 1) return cy_fail(CY_INVALID, "data set \"%s\": no samples to take the mean loss of", cy_dataset_name(m->dataset));
+  if (m->n < 1)
+    return cy_fail(CY_INVALID, "data set \"%s\": no samples to take the mean loss of", cy_dataset_name(m->dataset));
   m->indices = cy_calloc((size_t)m->n, sizeof *m->indices);
   if (!m->indices) return cy_no_memory();
   for (int64_t i = 0; i < m->n; i++) {
@@ -225,8 +228,8 @@ static cy_status copy_indices(model_function *m) {
   return CY_OK;
 }
 
-/* Parameters and statistics by name; what a state does not hold because it is of use to training only (the key of random
- * numbers) keeps its initial value. */
+/* Parameters and statistics by name; what a state does not hold because it is of use to training only (the key of
+ * random numbers) keeps its initial value. */
 static cy_status copy_state(const cy_state *from, cy_state *to) {
   char a[CY_SHAPE_TEXT], b[CY_SHAPE_TEXT];
   for (int i = 0; i < cy_state_count(to); i++) {
@@ -259,8 +262,8 @@ static cy_status make_state(model_function *m, const cy_state *from) {
   return from ? copy_state(from, m->state) : CY_OK;
 }
 
-/* As many samples at once as the memory lets a product have, measured by the gradient's arena. Where batches are part of the
- * function, they are as large as they were asked to be. */
+/* As many samples at once as the memory lets a product have, measured by the gradient's arena. Where batches are
+ * part of the function, they are as large as they were asked to be. */
 static cy_status choose_batch(model_function *m) {
   const cy_model_objective_options *o = &m->options;
   if (o->batch_size < 0) return cy_fail(CY_INVALID, "a batch of %lld samples", (long long)o->batch_size);
@@ -284,7 +287,8 @@ static cy_status fill(model_function *m, const cy_state *state) {
   const cy_model_objective_options *o = &m->options;
   if (o->dtype != CY_F32 && o->dtype != CY_F64)
     return cy_fail(CY_INVALID, "an objective is computed in f32 or f64, not in %s", cy_dtype_name(o->dtype));
-  if (!(o->l1 >= 0 && o->l2 >= 0)) return cy_fail(CY_INVALID, "penalties l1 = %g, l2 = %g must not be negative", o->l1, o->l2);
+  if (!(o->l1 >= 0 && o->l2 >= 0))
+    return cy_fail(CY_INVALID, "penalties l1 = %g, l2 = %g must not be negative", o->l1, o->l2);
   CY_TRY(cy_sizes_check(o->sizes, cy_dataset_sample_shape(m->dataset)));
   if (o->backend && !(m->backend = cy_strdup(o->backend))) return cy_no_memory();
   m->problem.dtype = o->dtype;
