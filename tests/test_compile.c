@@ -293,15 +293,13 @@ static void huge_images_are_planned_or_refused(void **unused) {
   feeds f = feeds_begin();
   cy_windows far = {.dilation = {1 << 18, 1 << 18}}, global = {.kernel = {1 << 20, 1 << 20}};
   cy_value w = cy_variable(f.graph, "kernel", CY_F32, CY_SHAPE(32, 32, 3, 3));
-  for (int bits = 20; bits <= 27; bits += 7) {
-    cy_value x = cy_input(f.graph, bits == 20 ? "image" : "larger", CY_F32, CY_SHAPE(1, 32, 1 << bits, 1 << bits));
-    cy_value y[2] = {cy_convolution(x, w, far), cy_avg_pool(x, global, true)};
+  cy_value x = cy_input(f.graph, "image", CY_F32, CY_SHAPE(1, 32, 1 << 20, 1 << 20));
+  cy_value y[2] = {cy_convolution(x, w, far), cy_avg_pool(x, global, true)};
+  for (int i = 0; i < 2; i++) {
     cy_program *p;
-    for (int i = 0; i < 2; i++) {
-      assert_ok(cy_compile(&y[i], 1, NULL, 0, (cy_program_options){.threads = 1}, &p));
-      assert_true(cy_program_arena_bytes(p) >= 4 * (size_t)cy_count(cy_value_shape(y[i])));
-      cy_program_free(p);
-    }
+    assert_ok(cy_compile(&y[i], 1, NULL, 0, (cy_program_options){.threads = 1}, &p));
+    assert_true(cy_program_arena_bytes(p) >= 4 * (size_t)cy_count(cy_value_shape(y[i])));
+    cy_program_free(p);
   }
   (void)cy_input(f.graph, "too large", CY_F32, CY_SHAPE(1, 64, 1 << 27, 1 << 27));
   assert_int_equal(cy_graph_status(f.graph), CY_INVALID);
