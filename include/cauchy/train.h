@@ -8,6 +8,10 @@
  *   CHECK(cy_trainer_evaluate(trainer, CY_PART_TEST, &metrics));
  *   CHECK(cy_trainer_save(trainer, "digits.safetensors"));
  *
+ * Second-order optimisers (newton, newton-cg, lbfgs) move the parameters once an epoch, by the loss of the whole training
+ * part, added up batch by batch; the epoch's steps then measure them. The loss must be the same each time: dropout and
+ * augmentation are refused. The training ends where no step lowers the loss. A cancelled iteration changes nothing.
+ *
  * Same data, options, seed, threads and machine: same bits, whether or not the run was interrupted and resumed. */
 #ifndef CAUCHY_TRAIN_H
 #define CAUCHY_TRAIN_H
@@ -24,7 +28,8 @@ extern "C" {
 /* ---- options ---- */
 
 typedef enum cy_phase {
-  CY_PHASE_TRAIN,    /* within an epoch: one event per step */
+  CY_PHASE_TRAIN,    /* within an epoch: one event per step; second-order: before them one per batch of each pass of the
+                      * iteration, with step 0 */
   CY_PHASE_VALIDATE, /* one event per batch of the validation part */
   CY_PHASE_EPOCH,    /* one event when an epoch (with its validation) is complete */
 } cy_phase;
@@ -53,7 +58,7 @@ typedef struct cy_trainer_options {
   cy_optimizer_options optimizer; /* [adam], with clipping of gradients */
   double learning_rate;    /* [the optimiser's usual one] */
   cy_schedule schedule;    /* [constant] */
-  int64_t batch_size;      /* [32]; the last batch of an epoch may be smaller */
+  int64_t batch_size;      /* [32; second-order 256]; the last batch of an epoch may be smaller */
   int64_t epochs;          /* [10] */
   uint64_t seed;           /* of initial values, split, shuffling, dropout */
   double validation;       /* fraction of what is not test; [0.1]; CY_EXACT_ZERO: none */
@@ -102,7 +107,8 @@ CY_API void cy_trainer_free(cy_trainer *trainer);
 /* Trains until the last epoch or an early stop; at the end the best parameters are in place (unless keep_last).
  * CY_CANCELLED: a callback asked to stop; the step was completed. CY_NOT_FINITE: a batch's loss was NaN or infinite;
  * the message names epoch, step and the first value that went bad, and the state is that from before the step.
- * Running again after a cancellation continues; otherwise it tries the step again. A step allocates nothing. */
+ * Running again after a cancellation continues; otherwise it tries the step again. A step allocates nothing (second-order:
+ * from the second iteration on). */
 CY_API CY_MUST_CHECK cy_status cy_trainer_run(cy_trainer *trainer);
 
 /* Writes a checkpoint, atomically: it serves both to resume and, through cy_trained_load, to predict. */
