@@ -126,6 +126,7 @@ static void test_usual_functions(void **state) {
     snprintf(line, sizeof line, "derive '%s' --names", rows[i].formula);
     has_line(succeed(line), rows[i].gradient);
   }
+  has_line(succeed("derive 'max(x)' --where x:d"), "dx = onehot(argmax(x)) (d)");
   has_line(succeed("derive 'norm(x)^2' --where x:d"), "dx = 2 x (d)");
   has_line(succeed("derive 'norm(x)' --where x:d"), "dx = x / L (d)");
   has_line(succeed("derive 'sum(abs(x))' --where x:d"), "dx = sign(x) (d)");
@@ -164,6 +165,7 @@ static void test_bad_input(void **state) {
   (void)state;
   refuse("derive 'W*x' --where 'W:(h,d), x:m'", "W is (h, d) and x is (m)");
   refuse("derive 'W*z' --where 'W:(h,d)'", "\"z\"");
+  refuse("derive '5'", "nothing to derive");
   refuse("derive 'x^2' --jvp y=v", "\"y\" is not a symbol of the formula");
   refuse("derive 'x^2' --batch n", "n:x,y");
   refuse("derive 'x^2' --latex --numpy", "not both");

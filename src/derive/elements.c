@@ -25,8 +25,10 @@ static void add_places(cy_text *text, const cy_style *st, const cy_atom *atom);
 static void add_place(cy_text *text, const cy_style *st, const cy_place *p) {
   bool tag = is_tagged(st), some = false;
   if (p->label) {
-    cy_print_name(text, st, p->label->name);
-    add_places(text, st, p->label);
+    bool single = p->label->kind == CY_ATOM_OPAQUE;
+    for (int i = 0; i < p->label->n_places; i++) single = single && cy_place_is_number(&p->label->place[i]);
+    cy_print_label(text, st, p->label);
+    if (!single) add_places(text, st, p->label);
     return;
   }
   for (int k = 0; k < p->n; k++) {

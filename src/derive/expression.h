@@ -64,6 +64,8 @@ void cy_print_name(cy_text *text, const cy_style *style, int name);
 /* LaTeX and MathML: whether the name is written as a derivative of another one; what stands before and after that. */
 bool cy_is_drawn_derivative(const cy_style *style, int name);
 void cy_print_derivative(cy_text *text, const cy_style *style, cy_name_kind kind, bool open);
+/* A class: its name, or what it is computed by. */
+void cy_print_label(cy_text *text, const cy_style *style, const cy_atom *label);
 void cy_print_expr(cy_text *text, const cy_style *style, const cy_expr *expr);
 /* Index form: elements. */
 void cy_print_element(cy_text *text, const cy_style *style, int name, const int *indices, int n);

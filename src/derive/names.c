@@ -229,7 +229,8 @@ static void name_shared(survey *s) {
 static void name_operands(survey *s) {
   for (int32_t id = 0; id < s->size; id++) {
     const cy_node *node = cy_node_at(s->d->graph, id);
-    bool opaque = s->needed[id] && ((node->op->images && !is_op(node, "convolution")) || is_flattening(s, node));
+    bool opaque = s->needed[id] && ((node->op->images && !is_op(node, "convolution")) || is_flattening(s, node) ||
+                                     is_op(node, "reduce_max") || is_op(node, "reduce_min")); /* whose places are asked for */
     for (int i = 0; opaque && i < node->n_inputs; i++)
       if (!is_named(s, node->inputs[i]))
         cy_name_freely(s->d, "z", CY_NAME_VALUE, cy_value_at(s->d->graph, node->inputs[i]), -1);

@@ -348,8 +348,21 @@ static void show_call(cy_text *text, styles st, const cy_expr *e) {
   cy_text_add(text, "%s", m->close);
 }
 
+void cy_print_label(cy_text *text, styles st, const cy_atom *label) {
+  static const char *const open[] = {"%s(", "\\operatorname{%s}(", "np.%s(", "<mi>%s</mi><mo>(</mo>"};
+  static const char *const close[] = {")", ")", ", axis=-1)", "<mo>)</mo>"};
+  if (label->kind != CY_ATOM_OPAQUE) {
+    cy_print_name(text, st, label->name);
+    return;
+  }
+  cy_text_add(text, open[st->language], cy_node_at(st->sheet->graph, label->node)->op->name);
+  for (int i = 0; i < label->n_args; i++)
+    if (label->arg[i]->n && label->arg[i]->term[0].n) cy_print_name(text, st, label->arg[i]->term[0].factor[0].atom->name);
+  cy_text_add(text, "%s", close[st->language]);
+}
+
 static void add_label(cy_text *text, styles st, const cy_atom *label, int64_t number) {
-  if (label) cy_print_name(text, st, label->name);
+  if (label) cy_print_label(text, st, label);
   else cy_text_add(text, st->language == CY_LANGUAGE_MATHML ? "<mn>%lld</mn>" : "%lld", (long long)number);
 }
 

@@ -281,6 +281,7 @@ static bool label_of(const reading *r, const cy_place *at, cy_place *label) {
   double number;
   const cy_poly *p = cy_poly_simplify(r->sheet, operand(r, 1, at));
   const cy_atom *name = only_atom(p, CY_ATOM_NAME), *place = only_atom(p, CY_ATOM_PLACE);
+  if (!name) name = only_atom(p, CY_ATOM_OPAQUE); /* argmax(x) */
   *label = (cy_place){.label = name};
   if (place) *label = place->place[0];
   if (!name && !place && cy_poly_is_number(p, &number)) *label = cy_place_number((int64_t)number);
@@ -470,6 +471,28 @@ static cy_poly *read_convolution(const reading *r) {
 
 /* ---- everything else ---- */
 
+/* The operand, or what it is but for axes of one element. */
+static int32_t whole_operand(const reading *r, int i) {
+  int32_t id = r->node->inputs[i];
+  for (;;) {
+    const cy_node *node = cy_node_at(r->sheet->graph, id);
+    bool permutes = strcmp(node->op->name, "permute") == 0;
+    if (cy_sheet_name_of(r->sheet, id) >= 0 || (!permutes && strcmp(node->op->name, "reshape") != 0)) return id;
+    const cy_list *axes = permutes ? attribute(node, "axes") : NULL;
+    for (int k = 0; axes && k < axes->n; k++)
+      if (axes->at[k] != k) return id;
+    cy_shape from = cy_node_at(r->sheet->graph, node->inputs[0])->shape, to = node->shape;
+    int a = 0, b = 0;
+    for (;; a++, b++) {
+      while (a < from.rank && from.dim[a] == 1) a++;
+      while (b < to.rank && to.dim[b] == 1) b++;
+      if (a == from.rank || b == to.rank || from.dim[a] != to.dim[b]) break;
+    }
+    if (a != from.rank || b != to.rank) return id;
+    id = node->inputs[0];
+  }
+}
+
 static cy_poly *opaque(const reading *r) {
   cy_atom *atom = cy_atom_new(r->sheet, CY_ATOM_OPAQUE);
   atom->node = r->id;
@@ -477,14 +500,17 @@ static cy_poly *opaque(const reading *r) {
   for (int i = 0; i < atom->n_places; i++) atom->place[i] = r->at[i];
   for (int i = 0; i < r->node->n_inputs && i < CY_ATOM_ARGUMENTS; i++) {
     cy_atom *whole = cy_atom_new(r->sheet, CY_ATOM_NAME);
-    whole->name = cy_sheet_name_of(r->sheet, r->node->inputs[i]);
+    int32_t from = whole_operand(r, i);
+    whole->name = cy_sheet_name_of(r->sheet, from);
     if (whole->name < 0) { /* its own name, without a line: it is written in full */
       char text[CY_NAME_SIZE];
       cy_text t = {0};
-      cy_text_add(&t, "t%d", r->node->inputs[i]);
+      const char *own = cy_node_at(r->sheet->graph, from)->name;
+      if (own[0]) cy_text_add(&t, "%s", own);
+      else cy_text_add(&t, "t%d", from);
       for (size_t k = 0; k < sizeof text; k++) text[k] = t.data && k <= t.length ? t.data[k] : 0;
       cy_text_clear(&t);
-      whole->name = cy_sheet_name(r->sheet, text, CY_NAME_VALUE, cy_value_at(r->sheet->graph, r->node->inputs[i]), -1);
+      whole->name = cy_sheet_name(r->sheet, text, CY_NAME_VALUE, cy_value_at(r->sheet->graph, from), -1);
       if (whole->name < 0) whole->name = 0;
     }
     atom->arg[atom->n_args++] = cy_poly_atom(r->sheet, whole, 1);
