@@ -1,5 +1,6 @@
-/* Derivations against the library: the NumPy program that a derivation prints is run, and its gradients, tangents and products
- * with the Hessian are those of cy_grad and cy_hvp to 1e-12. Skipped by name where there is no python3 with NumPy. */
+/* Derivations against the library: the NumPy program that a derivation prints is run, and its gradients, tangents and
+ * products with the Hessian are those of cy_grad and cy_hvp to 1e-12. Skipped by name where there is no python3 with
+ * NumPy. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -117,7 +118,8 @@ static void make_data(const problem *p, data *d) {
     double sum = 0;
     for (int64_t k = 0; k < cy_tensor_count(d->values[i]); k++) {
       if (d->is_class[i]) cy_tensor_set(d->values[i], k, (double)(k % p->classes));
-      if (p->positive || in_list(p->sums_to_one, d->names[i])) cy_tensor_set(d->values[i], k, fabs(cy_tensor_at(d->values[i], k)) + 0.1);
+      if (p->positive || in_list(p->sums_to_one, d->names[i]))
+        cy_tensor_set(d->values[i], k, fabs(cy_tensor_at(d->values[i], k)) + 0.1);
       sum += cy_tensor_at(d->values[i], k);
     }
     for (int64_t k = 0; in_list(p->sums_to_one, d->names[i]) && k < cy_tensor_count(d->values[i]); k++)
@@ -142,7 +144,8 @@ static cy_tensor *example_of(const data *d, cy_tensor *const *tensors, int i, in
   int64_t count;
   check(cy_shape_count(d->shapes[i], &count));
   size_t offset = d->is_batched[i] ? (size_t)(e * count) * 8 : 0;
-  check(cy_tensor_wrap(cy_tensor_dtype(tensors[i]), d->shapes[i], NULL, (char *)cy_tensor_data(tensors[i]) + offset, &t));
+  check(
+      cy_tensor_wrap(cy_tensor_dtype(tensors[i]), d->shapes[i], NULL, (char *)cy_tensor_data(tensors[i]) + offset, &t));
   return t;
 }
 
@@ -268,8 +271,13 @@ static void agrees(const problem *p) {
   cy_derivation *derivation;
   cy_tensor *gradients[MOST] = {0}, *products[MOST] = {0};
   check(cy_formula_parse(p->formula, "formula", p->dimensions, &d.formula));
-  check(cy_derive(d.formula, (cy_derive_options){.batch = p->batched ? "n" : NULL, .batched = p->batched, .tangents = p->tangents,
-                                                 .hessian = p->tangents != NULL, .sums_to_one = p->sums_to_one}, &derivation));
+  check(cy_derive(d.formula,
+                  (cy_derive_options){.batch = p->batched ? "n" : NULL,
+                                      .batched = p->batched,
+                                      .tangents = p->tangents,
+                                      .hessian = p->tangents != NULL,
+                                      .sums_to_one = p->sums_to_one},
+                  &derivation));
   make_data(p, &d);
   if (!write_inputs(&d)) skip(); /* a build without libzip */
   compute(p, &d, gradients, products);
@@ -355,7 +363,8 @@ static void test_a_network_agrees_with_the_library(void **state) {
   check(cy_session_create(program, &session));
   for (int i = 0; i < SYMBOLS; i++) check(cy_session_bind(session, names[i], tensors[i]));
   check(cy_session_run(session));
-  check(cy_derive_graph((cy_named_value){"L", loss}, symbols, SYMBOLS, NULL, 0, NULL, 0, (cy_derive_options){0}, &derivation));
+  check(cy_derive_graph((cy_named_value){"L", loss}, symbols, SYMBOLS, NULL, 0, NULL, 0, (cy_derive_options){0},
+                        &derivation));
   write_program(derivation, false);
   if (cy_npz_save(names, (const cy_tensor *const *)tensors, SYMBOLS, false, "inputs.npz") != CY_OK) skip();
   snprintf(line, sizeof line, "%s program.py inputs.npz results.npz", python());
@@ -409,7 +418,8 @@ static void has_line(const char *text, const char *line) {
 static void test_names_that_the_user_has_taken(void **state) {
   (void)state;
   /* a and s are symbols: the values get other names. */
-  char *text = derive_text("a*norm(W2*relu(W1*x) - s)", "x:d, W1:(h,d), W2:(m,h), s:m, a", (cy_derive_options){0}, false);
+  char *text =
+      derive_text("a*norm(W2*relu(W1*x) - s)", "x:d, W1:(h,d), W2:(m,h), s:m, a", (cy_derive_options){0}, false);
   has_line(text, "a2 = W1 x");
   cy_string_free(text);
   text = derive_text("norm(relu(W*x))", "x:d, W:(h,d)", (cy_derive_options){.only_names = true}, false);
@@ -451,7 +461,8 @@ static void test_what_is_not_there_is_refused(void **state) {
   refuses("x^2", NULL, (cy_derive_options){.tangents = "z=v"}, "\"z\" is not a symbol");
   refuses("x^2", NULL, (cy_derive_options){.tangents = "x"}, "symbol=name");
   refuses("x^2", NULL, (cy_derive_options){.batch = "n", .batched = "w"}, "\"w\" is not a symbol");
-  refuses("sum(x)", "x:n", (cy_derive_options){.batch = "n", .batched = "x"}, "n is a dimension of the formula already");
+  refuses("sum(x)", "x:n", (cy_derive_options){.batch = "n", .batched = "x"},
+          "n is a dimension of the formula already");
   refuses("softmax(x)", "x:m", (cy_derive_options){.batch = "n", .batched = "x"}, "not a scalar");
   refuses("x^2", NULL, (cy_derive_options){.sums_to_one = "x"}, "not a vector");
 }

@@ -28,10 +28,10 @@ static void has_lines(const char *text, const char *const *lines) {
 /* D2.1-16: every value and gradient of the perceptron, with dimensions. */
 static void test_mlp(void **state) {
   (void)state;
-  has_lines(succeed(NESTED),
-            LINES("a = W1 x + b1 (h)", "h = relu(a) (h)", "o = W2 h + b2 (m)", "s = softmax(o) (m)", "L = -log(s[y]) (scalar)",
-                  "do = s - onehot(y) (m)", "dW2 = do h' (m x h)", "db2 = do (m)", "dh = W2' do (h)", "da = dh .* (a > 0) (h)",
-                  "dW1 = da x' (h x d)", "db1 = da (h)", "dx = W1' da (d)"));
+  has_lines(succeed(NESTED), LINES("a = W1 x + b1 (h)", "h = relu(a) (h)", "o = W2 h + b2 (m)", "s = softmax(o) (m)",
+                                   "L = -log(s[y]) (scalar)", "do = s - onehot(y) (m)", "dW2 = do h' (m x h)",
+                                   "db2 = do (m)", "dh = W2' do (h)", "da = dh .* (a > 0) (h)", "dW1 = da x' (h x d)",
+                                   "db1 = da (h)", "dx = W1' da (d)"));
   has_lines(succeed(NAMED), LINES("ds = -onehot(y) ./ s (m)", "do = s .* (ds - ds' s)", "= s - onehot(y) (m)"));
 }
 
@@ -49,27 +49,30 @@ static void test_mlp_of_a_mini_batch(void **state) {
 static void test_mlp_by_elements(void **state) {
   (void)state;
   has_lines(succeed(NESTED " --elementwise"),
-            LINES("a_i = sum_j W1_ij x_j + b1_i (h)", "s_i = exp(o_i) / (sum_j exp(o_j)) (m)", "L = log(sum_i exp(o_i)) - o_y (scalar)",
-                  "do_i = s_i - [i = y] (m)", "dW2_ij = do_i h_j (m x h)", "dh_i = sum_j do_j W2_ji (h)", "da_i = dh_i [a_i > 0] (h)"));
+            LINES("a_i = sum_j W1_ij x_j + b1_i (h)", "s_i = exp(o_i) / (sum_j exp(o_j)) (m)",
+                  "L = log(sum_i exp(o_i)) - o_y (scalar)", "do_i = s_i - [i = y] (m)", "dW2_ij = do_i h_j (m x h)",
+                  "dh_i = sum_j do_j W2_ji (h)", "da_i = dh_i [a_i > 0] (h)"));
 }
 
 /* A3.5, A3.6 */
 static void test_directions(void **state) {
   (void)state;
   has_lines(succeed(NESTED " --jvp x=v,W1=V1"),
-            LINES("Derivatives along x = v, W1 = V1", "Ra = V1 x + W1 v (h)", "Rh = Ra .* (a > 0) (h)", "Ro = W2 Rh (m)",
-                  "Rs = s .* (Ro - s' Ro) (m)", "RL = s' Ro - Ro[y] (scalar)"));
+            LINES("Derivatives along x = v, W1 = V1", "Ra = V1 x + W1 v (h)", "Rh = Ra .* (a > 0) (h)",
+                  "Ro = W2 Rh (m)", "Rs = s .* (Ro - s' Ro) (m)", "RL = s' Ro - Ro[y] (scalar)"));
   has_lines(succeed(NESTED " --hvp W1=V1,W2=V2"),
-            LINES("Ro = V2 h + W2 Rh (m)", "Rdo = Rs (m)", "RdW2 = Rdo h' + do Rh' (m x h)", "Rdh = W2' Rdo + V2' do (h)",
-                  "Rda = Rdh .* (a > 0) (h)", "RdW1 = Rda x' (h x d)"));
+            LINES("Ro = V2 h + W2 Rh (m)", "Rdo = Rs (m)", "RdW2 = Rdo h' + do Rh' (m x h)",
+                  "Rdh = W2' Rdo + V2' do (h)", "Rda = Rdh .* (a > 0) (h)", "RdW1 = Rda x' (h x d)"));
 }
 
 /* B.I */
 static void test_outputs_and_losses(void **state) {
   (void)state;
-  has_lines(succeed("derive 's = sigmoid(a); C = (s - y)^2'"), LINES("ds = 2 (s - y)", "da = ds s (1 - s)", "= 2 (s - y) s (1 - s)"));
+  has_lines(succeed("derive 's = sigmoid(a); C = (s - y)^2'"),
+            LINES("ds = 2 (s - y)", "da = ds s (1 - s)", "= 2 (s - y) s (1 - s)"));
   has_lines(succeed("derive 's = tanh(a); C = (s - y)^2'"), LINES("da = ds (1 - s^2)", "= 2 (s - y) (1 - s^2)"));
-  has_lines(succeed("derive 's = softmax(a)' --where a:m"), LINES("da = s .* (ds - ds' s) (m)", "ds/da = diag(s) - s s'"));
+  has_lines(succeed("derive 's = softmax(a)' --where a:m"),
+            LINES("da = s .* (ds - ds' s) (m)", "ds/da = diag(s) - s s'"));
   has_lines(succeed("derive 's = softmax(a); C = -sum(t .* log(s))' --where 'a:m, t:m' --sum-to-one t"),
             LINES("ds = -t ./ s (m)", "da = s .* (ds - ds' s)", "= s - t (m)"));
 }
@@ -87,8 +90,9 @@ static void test_batch_normalisation(void **state) {
   (void)state;
   has_lines(succeed("derive 'mu = mean(x); v = mean((x - mu)^2); xh = (x - mu) / sqrt(v + 1e-5); y = gamma*xh + beta' "
                     "--where 'x:m, gamma, beta'"),
-            LINES("mu = mean(x)", "v = mean((x - mu).^2)", "xh = (x - mu) / sqrt(v + 1e-5) (m)", "dgamma = dy' xh (scalar)",
-                  "dbeta = sum(dy) (scalar)", "dxh = gamma dy (m)", "= (dxh - mean(dxh) - dxh' xh xh / m) / sqrt(v + 1e-5) (m)"));
+            LINES("mu = mean(x)", "v = mean((x - mu).^2)", "xh = (x - mu) / sqrt(v + 1e-5) (m)",
+                  "dgamma = dy' xh (scalar)", "dbeta = sum(dy) (scalar)", "dxh = gamma dy (m)",
+                  "= (dxh - mean(dxh) - dxh' xh xh / m) / sqrt(v + 1e-5) (m)"));
 }
 
 /* C.II: three steps of a recurrent network, and the Jacobian of one. */
@@ -105,9 +109,10 @@ static void test_recurrent_network(void **state) {
 /* E1: slopes of their own. */
 static void test_neurons(void **state) {
   (void)state;
-  has_lines(succeed("derive 'o1 = w1*x1 + w2*x2 + b1; s1 = prelu(o1, a1); o2 = v1*s1 + b2; s2 = tanh(o2); E = (s2 - y)^2'"),
-            LINES("s1 = prelu(o1, a1)", "ds2 = 2 (s2 - y)", "do2 = ds2 (1 - s2^2)", "ds1 = do2 v1", "da1 = ds1 min(o1, 0)",
-                  "do1 = ds1 ((o1 <= 0) a1 + (o1 > 0))", "dw1 = do1 x1", "db1 = do1"));
+  has_lines(
+      succeed("derive 'o1 = w1*x1 + w2*x2 + b1; s1 = prelu(o1, a1); o2 = v1*s1 + b2; s2 = tanh(o2); E = (s2 - y)^2'"),
+      LINES("s1 = prelu(o1, a1)", "ds2 = 2 (s2 - y)", "do2 = ds2 (1 - s2^2)", "ds1 = do2 v1", "da1 = ds1 min(o1, 0)",
+            "do1 = ds1 ((o1 <= 0) a1 + (o1 > 0))", "dw1 = do1 x1", "db1 = do1"));
 }
 
 /* D1 */
@@ -115,10 +120,10 @@ static void test_usual_functions(void **state) {
   static const struct {
     const char *formula, *gradient;
   } rows[] = {
-      {"sigmoid(x)", "dx = f (1 - f)"},      {"tanh(x)", "dx = 1 - f^2"},          {"softplus(x)", "dx = sigmoid(x)"},
-      {"abs(x)", "dx = sign(x)"},            {"relu(x)", "dx = (x > 0)"},          {"exp(x)", "dx = f"},
-      {"log(x)", "dx = 1 / x"},              {"sqrt(x)", "dx = 1 / (2 f)"},        {"x^2 + 0.8*x - 0.5", "dx = 2 x + 0.8"},
-      {"sin(x)", "dx = cos(x)"},             {"1/x", "dx = -f / x"},
+      {"sigmoid(x)", "dx = f (1 - f)"}, {"tanh(x)", "dx = 1 - f^2"},   {"softplus(x)", "dx = sigmoid(x)"},
+      {"abs(x)", "dx = sign(x)"},       {"relu(x)", "dx = (x > 0)"},   {"exp(x)", "dx = f"},
+      {"log(x)", "dx = 1 / x"},         {"sqrt(x)", "dx = 1 / (2 f)"}, {"x^2 + 0.8*x - 0.5", "dx = 2 x + 0.8"},
+      {"sin(x)", "dx = cos(x)"},        {"1/x", "dx = -f / x"},
   };
   char line[256];
   (void)state;
@@ -137,7 +142,8 @@ static void test_latex(void **state) {
   (void)state;
   text = succeed(NESTED " --latex");
   assert_holds(text, "\\frac{\\partial L}{\\partial o} &= s - \\operatorname{onehot}(y) && (m)");
-  assert_holds(text, "\\frac{\\partial L}{\\partial W_{2}} &= \\frac{\\partial L}{\\partial o} \\, h^{\\top} && (m \\times h)");
+  assert_holds(
+      text, "\\frac{\\partial L}{\\partial W_{2}} &= \\frac{\\partial L}{\\partial o} \\, h^{\\top} && (m \\times h)");
   assert_holds(text, "\\begin{align*}");
   assert_null(strstr(text, "\\documentclass"));
   assert_holds(succeed("derive 's = gamma*x' --latex"), "s &= \\gamma \\, x");

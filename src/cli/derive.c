@@ -23,8 +23,10 @@ static cy_status read_batch(const cli_arguments *a, char dimension[64], cy_deriv
   if (!text) return CY_OK;
   size_t n = strcspn(text, ":");
   if (n == 0 || n >= 60 || !text[n])
-    return cy_fail(CY_INVALID, "--batch of a formula is the examples' dimension and the symbols that differ between them, as in "
-                   "n:x,y, not \"%.40s\"", text);
+    return cy_fail(CY_INVALID,
+                   "--batch of a formula is the examples' dimension and the symbols that differ between them, as in "
+                   "n:x,y, not \"%.40s\"",
+                   text);
   memcpy(dimension, text, n);
   dimension[n] = 0;
   o->batch = dimension;
@@ -36,7 +38,8 @@ static cy_status check_combinations(const cli_arguments *a, bool network) {
   static const char *const printed[] = {"--latex", "--numpy"};
   if (wants(a, printed[0]) && wants(a, printed[1])) return cy_fail(CY_INVALID, "--latex or --numpy, not both");
   if (wants(a, "--jvp") && wants(a, "--hvp")) return cy_fail(CY_INVALID, "--jvp or --hvp, not both: --hvp shows both");
-  if (network && wants(a, "--where")) return cy_fail(CY_INVALID, "--where declares the symbols of a formula; a network's input is --input");
+  if (network && wants(a, "--where"))
+    return cy_fail(CY_INVALID, "--where declares the symbols of a formula; a network's input is --input");
   return CY_OK;
 }
 

@@ -77,10 +77,12 @@ static cy_status typeset_in(const char *folder, const char *latex, const char *p
   for (int i = 0; i < FILES; i++)
     if (!(paths[i] = cli_join(folder, files[i]))) status = cy_no_memory();
   if (status == CY_OK) status = write_file(paths[TEX], latex);
-  if (status == CY_OK && !run(folder, (const char *const[]){engine, "-interaction=batchmode", "-halt-on-error", "page.tex", NULL}))
+  if (status == CY_OK &&
+      !run(folder, (const char *const[]){engine, "-interaction=batchmode", "-halt-on-error", "page.tex", NULL}))
     status = cy_fail(CY_IO, "%s could not typeset the derivation; --latex prints what it was given", engine);
   if (status == CY_OK && png &&
-      !run(folder, (const char *const[]){"pdftoppm", "-png", "-r", "150", "-f", "1", "-singlefile", "page.pdf", "page", NULL}))
+      !run(folder,
+           (const char *const[]){"pdftoppm", "-png", "-r", "150", "-f", "1", "-singlefile", "page.pdf", "page", NULL}))
     status = cy_fail(CY_IO, "pdftoppm could not draw the page");
   if (status == CY_OK) status = copy_file(paths[png ? PNG : PDF], path);
   for (int i = 0; i < FILES; i++) {
@@ -92,8 +94,11 @@ static cy_status typeset_in(const char *folder, const char *latex, const char *p
 
 cy_status cli_derive_typeset(const char *latex, const char *path, bool png) {
   const char *engine = find_program((const char *const[]){"pdflatex", "lualatex", "xelatex", NULL});
-  if (!engine) return cy_fail(CY_UNSUPPORTED, "--%s needs a LaTeX installation (pdflatex, lualatex or xelatex), and there is none; "
-                              "--html and --latex do not", png ? "png" : "pdf");
+  if (!engine)
+    return cy_fail(CY_UNSUPPORTED,
+                   "--%s needs a LaTeX installation (pdflatex, lualatex or xelatex), and there is none; "
+                   "--html and --latex do not",
+                   png ? "png" : "pdf");
   if (png && !find_program((const char *const[]){"pdftoppm", NULL}))
     return cy_fail(CY_UNSUPPORTED, "--png needs pdftoppm (of poppler-utils), which is not here; --pdf does not");
   const char *temporary = getenv("TMPDIR");

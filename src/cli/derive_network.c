@@ -1,5 +1,5 @@
-/* Networks for `cauchy derive`: built for a batch of n rows, their parameters named as in textbooks, with a loss written in
- * operations that a reader knows. Its values are those of the library's losses. */
+/* Networks for `cauchy derive`: built for a batch of n rows, their parameters named as in textbooks, with a loss
+ * written in operations that a reader knows. Its values are those of the library's losses. */
 #include "cli/derive.h"
 #include "cli/network.h"
 
@@ -60,8 +60,8 @@ typedef struct naming {
 
 /* The textbook's letter for the last part of a variable's name. */
 static const char *letter_of(const char *variable) {
-  static const char *const letters[][2] = {{"weight", "W"}, {"bias", "b"}, {"scale", "gamma"}, {"gamma", "gamma"}, {"shift", "beta"},
-                                           {"beta", "beta"}, {"slope", "alpha"}};
+  static const char *const letters[][2] = {{"weight", "W"},   {"bias", "b"},    {"scale", "gamma"}, {"gamma", "gamma"},
+                                           {"shift", "beta"}, {"beta", "beta"}, {"slope", "alpha"}};
   const char *last = strrchr(variable, '.');
   for (size_t i = 0; i < sizeof letters / sizeof *letters; i++)
     if (strcmp(last ? last + 1 : variable, letters[i][0]) == 0) return letters[i][1];
@@ -76,7 +76,8 @@ static cy_status name_parameters(const cy_network *net, naming *names, cy_text *
     const char *letter = letter_of(v->name);
     int before = 0, all = 0;
     if (v->role != CY_PARAMETER) continue;
-    if (names->n == MOST_VARIABLES) return cy_fail(CY_INVALID, "derive: more than %d parameter tensors", MOST_VARIABLES);
+    if (names->n == MOST_VARIABLES)
+      return cy_fail(CY_INVALID, "derive: more than %d parameter tensors", MOST_VARIABLES);
     for (int k = 0; k < count; k++) {
       const cy_network_variable *other = cy_network_variable_at(net, k);
       bool same = other->role == CY_PARAMETER && strcmp(letter_of(other->name), letter) == 0;
@@ -100,17 +101,20 @@ static cy_status read_batch(const cli_arguments *a, cy_named_extent *examples) {
   char *end;
   *examples = (cy_named_extent){text && *text ? text : "n", EXAMPLES};
   if (!text || *text < '0' || *text > '9') {
-    if (text && strpbrk(text, ":, =")) return cy_fail(CY_INVALID, "--batch of a network is the examples' dimension, a name or a number, not \"%.40s\"", text);
+    if (text && strpbrk(text, ":, ="))
+      return cy_fail(CY_INVALID, "--batch of a network is the examples' dimension, a name or a number, not \"%.40s\"",
+                     text);
     return CY_OK;
   }
   long long number = strtoll(text, &end, 10);
-  if (*end || number < 1 || number > 1000000) return cy_fail(CY_INVALID, "--batch: \"%.40s\" is not a number of examples", text);
+  if (*end || number < 1 || number > 1000000)
+    return cy_fail(CY_INVALID, "--batch: \"%.40s\" is not a number of examples", text);
   examples->extent = number;
   return CY_OK;
 }
 
-static cy_status build(const cli_network *network, const loss_row *loss, const cy_named_extent *examples, cy_network *net,
-                       cy_derive_options options, cy_derivation **derivation, char **legend) {
+static cy_status build(const cli_network *network, const loss_row *loss, const cy_named_extent *examples,
+                       cy_network *net, cy_derive_options options, cy_derivation **derivation, char **legend) {
   cy_graph *graph = cy_network_graph(net);
   cy_shape shape = {.rank = network->sample.rank + 1, .dim = {examples->extent}};
   for (int i = 0; i < network->sample.rank; i++) shape.dim[i + 1] = network->sample.dim[i];
@@ -120,7 +124,8 @@ static cy_status build(const cli_network *network, const loss_row *loss, const c
   if (loss && loss->classes) target = cy_input(graph, "y", CY_I64, CY_SHAPE(examples->extent));
   else if (loss) target = cy_input(graph, "t", CY_F64, cy_value_shape(result.value));
   if (loss && loss->classes && cy_value_shape(result.value).rank != 2)
-    return cy_fail(CY_INVALID, "--loss %s: the output has %d axes; it takes one score per class: end with flatten -> dense(10)",
+    return cy_fail(CY_INVALID,
+                   "--loss %s: the output has %d axes; it takes one score per class: end with flatten -> dense(10)",
                    loss->name, cy_value_shape(result.value).rank);
   if (loss) result = (cy_named_value){"L", loss->build(result.value, target)};
   CY_TRY(cy_graph_status(graph));
@@ -140,8 +145,8 @@ static cy_status build(const cli_network *network, const loss_row *loss, const c
   return status;
 }
 
-cy_status cli_derive_network(const cli_arguments *a, cy_derive_options options, cy_graph **graph, cy_derivation **derivation,
-                             char **names) {
+cy_status cli_derive_network(const cli_arguments *a, cy_derive_options options, cy_graph **graph,
+                             cy_derivation **derivation, char **names) {
   const loss_row *loss;
   cy_named_extent examples;
   cli_network network;
@@ -153,7 +158,8 @@ cy_status cli_derive_network(const cli_arguments *a, cy_derive_options options, 
   CY_TRY(read_batch(a, &examples));
   cy_status status = cli_network_open(a->words[0], cli_option_value(a, "--input"), &network);
   if (status == CY_OK) status = cy_graph_create(graph);
-  if (status == CY_OK) status = cy_network_create(*graph, (cy_network_options){.training = true, .dtype = CY_F64}, &net);
+  if (status == CY_OK)
+    status = cy_network_create(*graph, (cy_network_options){.training = true, .dtype = CY_F64}, &net);
   if (status == CY_OK) status = build(&network, loss, &examples, net, options, derivation, names);
   cy_network_free(net);
   cli_network_clear(&network);

@@ -71,7 +71,8 @@ static int bound_at(const cy_term *t, const cy_place *p) {
 }
 
 static bool places_equal(cy_sheet *sheet, const cy_place *a, const cy_place *b) {
-  cy_atom x = {.kind = CY_ATOM_PLACE, .n_places = 1, .place = {*a}}, y = {.kind = CY_ATOM_PLACE, .n_places = 1, .place = {*b}};
+  cy_atom x = {.kind = CY_ATOM_PLACE, .n_places = 1, .place = {*a}},
+          y = {.kind = CY_ATOM_PLACE, .n_places = 1, .place = {*b}};
   return cy_atom_compare(sheet, &x, &y) == 0;
 }
 
@@ -95,7 +96,8 @@ static bool solve_delta(cy_sheet *sheet, cy_term *t, int at) {
       if (t->bound[i] == index) bound = i;
     for (int i = 0; i < t->n; i++) names = names && (i == at || only_in_names(t->factor[i].atom, index));
     if (bound < 0 || !names || difference.n != 3) continue;
-    cy_place alone = cy_place_of(index), solution = cy_place_sum(cy_place_number(0), cy_place_sum(difference, alone, -factor), -factor);
+    cy_place alone = cy_place_of(index),
+             solution = cy_place_sum(cy_place_number(0), cy_place_sum(difference, alone, -factor), -factor);
     remove_factor(t, at);
     remove_bound(t, bound);
     substitute(sheet, t, index, solution);
@@ -189,7 +191,8 @@ static bool is_plain_one(const cy_term *t) {
 static const cy_poly *inverse_call(const cy_atom *a) {
   static const char *const pairs[][2] = {{"exp", "log"}, {"log", "exp"}};
   for (int i = 0; a->kind == CY_ATOM_CALL && i < 2; i++)
-    if (strcmp(a->function->op, pairs[i][0]) == 0 && is_call(a->arg[0], pairs[i][1]) && is_plain_one(&a->arg[0]->term[0]))
+    if (strcmp(a->function->op, pairs[i][0]) == 0 && is_call(a->arg[0], pairs[i][1]) &&
+        is_plain_one(&a->arg[0]->term[0]))
       return a->arg[0]->term[0].factor[0].atom->arg[0];
   return NULL;
 }

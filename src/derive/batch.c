@@ -1,5 +1,5 @@
-/* From one example to a mini-batch. The examples' mean of a function has the mean of their derivatives: every batched name
- * gets the examples' index, and what is not batched itself sums over it. */
+/* From one example to a mini-batch. The examples' mean of a function has the mean of their derivatives: every batched
+ * name gets the examples' index, and what is not batched itself sums over it. */
 #include "derive/derivation.h"
 
 #include <string.h>
@@ -44,7 +44,8 @@ static void capitalize(cy_derivation *d) {
     cy_name *name = &d->sheet.names[i];
     char capital[CY_NAME_SIZE];
     memcpy(capital, name->text, sizeof capital);
-    if (!name->batched || name->kind == CY_NAME_CLASS || name->shape.rank == 0 || capital[0] < 'a' || capital[0] > 'z') continue;
+    if (!name->batched || name->kind == CY_NAME_CLASS || name->shape.rank == 0 || capital[0] < 'a' || capital[0] > 'z')
+      continue;
     capital[0] = (char)(capital[0] - 'a' + 'A');
     bool single = !capital[1] || (capital[1] >= '0' && capital[1] <= '9');
     if (single && cy_sheet_find(&d->sheet, capital) < 0) memcpy(name->text, capital, sizeof capital);
@@ -58,12 +59,14 @@ cy_status cy_batch_begin(cy_derivation *d, const char *dimension, const char *ba
   bool number = dimension[0] >= '0' && dimension[0] <= '9';
   if (number) extent = 0;
   for (const char *c = dimension; number && *c; c++) {
-    if (*c < '0' || *c > '9' || extent > 100000000) return cy_fail(CY_INVALID, "batch: \"%.40s\" is no dimension", dimension);
+    if (*c < '0' || *c > '9' || extent > 100000000)
+      return cy_fail(CY_INVALID, "batch: \"%.40s\" is no dimension", dimension);
     extent = 10 * extent + (*c - '0');
   }
   for (int i = 0; i < d->sheet.n_dimensions; i++)
     if (strcmp(d->sheet.dimensions[i].text, dimension) == 0)
-      return cy_fail(CY_INVALID, "batch: %s is a dimension of the formula already; the examples' needs its own name", dimension);
+      return cy_fail(CY_INVALID, "batch: %s is a dimension of the formula already; the examples' needs its own name",
+                     dimension);
   if (!number && !cy_sheet_dimension(&d->sheet, dimension, extent))
     return cy_fail(CY_INVALID, "batch: too many dimensions, or too long a name");
   d->batch = number ? CY_MAX_DIMENSIONS : d->sheet.n_dimensions - 1;

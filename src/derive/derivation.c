@@ -1,6 +1,6 @@
-/* Derivations: the graph's derivatives value by value, read line by line. The gradient of a value is the sum of what the
- * values that are made of it send back (cy_vjp of each, cut at its named operands), so that each line is in terms of names
- * already introduced; where the gradient in terms of values alone is shorter, it is written too. */
+/* Derivations: the graph's derivatives value by value, read line by line. The gradient of a value is the sum of what
+ * the values that are made of it send back (cy_vjp of each, cut at its named operands), so that each line is in terms
+ * of names already introduced; where the gradient in terms of values alone is shorter, it is written too. */
 #include "derive/derivation.h"
 #include "formula/formula.h"
 #include "ops/ops.h"
@@ -210,7 +210,8 @@ static int gradient_of(const cy_derivation *d, int name) {
 static cy_value seed(cy_derivation *d) {
   cy_value result = d->sheet.names[d->result].value;
   if (d->upstream >= 0) return d->sheet.names[d->upstream].value;
-  return cy_full(d->graph, cy_value_dtype(result), cy_value_shape(result), d->batch < 0 ? 1 : 1 / (double)d->batch_extent);
+  return cy_full(d->graph, cy_value_dtype(result), cy_value_shape(result),
+                 d->batch < 0 ? 1 : 1 / (double)d->batch_extent);
 }
 
 /* In terms of values only, if that is shorter. */
@@ -352,7 +353,8 @@ static cy_status add_names(cy_derivation *d, const cy_named_value *values, int n
     if (cy_sheet_find(&d->sheet, values[i].name) >= 0)
       return cy_fail(CY_INVALID, "derive: there are two values named \"%s\"", values[i].name);
     if (kind == CY_NAME_VALUE && whole) continue;
-    if (cy_sheet_name(&d->sheet, values[i].name, whole ? CY_NAME_CLASS : kind, values[i].value, -1) < 0) return cy_no_memory();
+    if (cy_sheet_name(&d->sheet, values[i].name, whole ? CY_NAME_CLASS : kind, values[i].value, -1) < 0)
+      return cy_no_memory();
   }
   return CY_OK;
 }
@@ -415,15 +417,16 @@ static cy_status derive(cy_derivation *d, cy_named_value result) {
   return CY_OK;
 }
 
-cy_status cy_derive_graph(cy_named_value result, const cy_named_value *symbols, int n_symbols, const cy_named_value *values,
-                          int n_values, const cy_named_extent *dimensions, int n_dimensions, cy_derive_options options,
-                          cy_derivation **derivation) {
+cy_status cy_derive_graph(cy_named_value result, const cy_named_value *symbols, int n_symbols,
+                          const cy_named_value *values, int n_values, const cy_named_extent *dimensions,
+                          int n_dimensions, cy_derive_options options, cy_derivation **derivation) {
   *derivation = NULL;
   if (!result.value.graph) return cy_fail(CY_INVALID, "derive: there is no result");
   CY_TRY(cy_graph_status(result.value.graph));
   cy_derivation *d = cy_calloc(1, sizeof *d);
   if (!d) return cy_no_memory();
-  *d = (cy_derivation){.graph = result.value.graph, .options = options, .result = -1, .risk = -1, .upstream = -1, .batch = -1};
+  *d = (cy_derivation){
+      .graph = result.value.graph, .options = options, .result = -1, .risk = -1, .upstream = -1, .batch = -1};
   cy_status status = cy_sheet_begin(&d->sheet, d->graph);
   for (int i = 0; i < n_dimensions && status == CY_OK; i++)
     if (!cy_sheet_dimension(&d->sheet, dimensions[i].name, dimensions[i].extent))
@@ -457,7 +460,8 @@ static cy_status build(const cy_formula *f, cy_derive_options options, cy_graph 
   cy_named_value *named = cy_calloc(most, sizeof *named);
   cy_named_extent dims[CY_MAX_DIMENSIONS];
   cy_status status = made && named ? CY_OK : cy_no_memory();
-  if (status == CY_OK && n_dims > CY_MAX_DIMENSIONS - 1) status = cy_fail(CY_INVALID, "derive: more than %d dimensions", CY_MAX_DIMENSIONS - 1);
+  if (status == CY_OK && n_dims > CY_MAX_DIMENSIONS - 1)
+    status = cy_fail(CY_INVALID, "derive: more than %d dimensions", CY_MAX_DIMENSIONS - 1);
   for (int i = 0; i < n_dims && status == CY_OK; i++)
     dims[i] = (cy_named_extent){cy_formula_dimension(f, i), cy_formula_dimension_extent(f, i)};
   /* As it is written: a named softmax stays one, also in a logarithm. */
@@ -465,9 +469,11 @@ static cy_status build(const cy_formula *f, cy_derive_options options, cy_graph 
   if (status == CY_OK) status = cy_formula_build(f, graph, made, made + n_symbols);
   ((cy_formula *)(uintptr_t)f)->as_written = false;
   for (int i = 0; i < n_symbols + n && status == CY_OK; i++)
-    named[i] = (cy_named_value){i < n_symbols ? cy_formula_symbol(f, i) : cy_formula_statement(f, i - n_symbols), made[i]};
+    named[i] =
+        (cy_named_value){i < n_symbols ? cy_formula_symbol(f, i) : cy_formula_statement(f, i - n_symbols), made[i]};
   if (status == CY_OK)
-    status = cy_derive_graph(named[n_symbols + n - 1], named, n_symbols, named + n_symbols, n, dims, n_dims, options, derivation);
+    status = cy_derive_graph(named[n_symbols + n - 1], named, n_symbols, named + n_symbols, n, dims, n_dims, options,
+                             derivation);
   cy_free(made);
   cy_free(named);
   return status;

@@ -43,8 +43,8 @@ struct cy_derivation {
 
 /* names.c: names for what has none, as a textbook would. */
 void cy_name_values(cy_derivation *d);
-/* Named values that the value is made of, stopping at names; define: but not at its own. Returns how many; direct has room
- * for sheet->n_names. */
+/* Named values that the value is made of, stopping at names; define: but not at its own. Returns how many; direct has
+ * room for sheet->n_names. */
 int cy_direct_names(const cy_derivation *d, cy_value value, bool define, int *direct);
 /* base, or base with a number, that is no name yet. */
 int cy_name_freely(cy_derivation *d, const char *base, cy_name_kind kind, cy_value value, int of);

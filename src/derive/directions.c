@@ -1,6 +1,6 @@
-/* Derivatives in a direction: R of every value (cy_jvp of each, cut at its named operands), R of every gradient, which is the
- * product with the Hessian; and the Jacobian of a result that is not a scalar, which is its gradient with a delta for what
- * comes in. */
+/* Derivatives in a direction: R of every value (cy_jvp of each, cut at its named operands), R of every gradient, which
+ * is the product with the Hessian; and the Jacobian of a result that is not a scalar, which is its gradient with a
+ * delta for what comes in. */
 #include "derive/derivation.h"
 
 #include <cauchy/autodiff.h>
@@ -21,7 +21,8 @@ static int tangent_name(cy_derivation *d, int name, const char *text) {
   cy_text_add(&leaf, "tangent:%d", name);
   if (text) cy_text_add(&own, "%s", text);
   else cy_text_add(&own, "R%s", d->sheet.names[name].text);
-  cy_value stands = leaf.data ? cy_variable(d->graph, leaf.data, cy_value_dtype(v), cy_value_shape(v)) : (cy_value){NULL, -1};
+  cy_value stands =
+      leaf.data ? cy_variable(d->graph, leaf.data, cy_value_dtype(v), cy_value_shape(v)) : (cy_value){NULL, -1};
   int made = own.data && cy_is_value(stands) ? cy_name_freely(d, own.data, CY_NAME_TANGENT, stands, name) : -1;
   if (made >= 0) d->sheet.names[made].batched = d->sheet.names[name].batched;
   if (made < 0) d->sheet.failed = true;
@@ -49,7 +50,8 @@ static cy_status move_one(cy_derivation *d, const char *pair, size_t n) {
   char word[2][CY_NAME_SIZE] = {{0}};
   size_t equal = strcspn(pair, "=");
   if (equal == 0 || equal >= n || equal >= CY_NAME_SIZE || n - equal - 1 >= CY_NAME_SIZE || n - equal < 2)
-    return cy_fail(CY_INVALID, "directions are symbol=name, as in x=v,W1=V1 (or all), not \"%.*s\"", n > 40 ? 40 : (int)n, pair);
+    return cy_fail(CY_INVALID, "directions are symbol=name, as in x=v,W1=V1 (or all), not \"%.*s\"",
+                   n > 40 ? 40 : (int)n, pair);
   memcpy(word[0], pair, equal);
   memcpy(word[1], pair + equal + 1, n - equal - 1);
   for (const char *c = word[1]; *c; c++)
@@ -59,15 +61,18 @@ static cy_status move_one(cy_derivation *d, const char *pair, size_t n) {
   if (name < 0) { /* a batch has capitals */
     for (int i = 0; i < d->sheet.n_names && name < 0; i++) {
       char low[2] = {d->sheet.names[i].text[0], 0};
-      bool same = d->sheet.names[i].batched && strcmp(d->sheet.names[i].text + 1, word[0] + 1) == 0 && low[0] + 32 == word[0][0];
+      bool same = d->sheet.names[i].batched && strcmp(d->sheet.names[i].text + 1, word[0] + 1) == 0 &&
+                  low[0] + 32 == word[0][0];
       if (same) name = i;
     }
   }
   if (name < 0 || d->sheet.names[name].kind > CY_NAME_CLASS)
     return cy_fail(CY_INVALID, "direction %s: \"%s\" is not a symbol of the formula", word[1], word[0]);
-  if (!moves(&d->sheet.names[name])) return cy_fail(CY_INVALID, "direction %s: \"%s\" is a class and has no derivative", word[1], word[0]);
+  if (!moves(&d->sheet.names[name]))
+    return cy_fail(CY_INVALID, "direction %s: \"%s\" is a class and has no derivative", word[1], word[0]);
   if (cy_sheet_find(&d->sheet, word[1]) >= 0) return cy_fail(CY_INVALID, "direction %s: the name is taken", word[1]);
-  if (tangent_of(d, name) >= 0) return cy_fail(CY_INVALID, "direction %s: \"%s\" has a direction already", word[1], word[0]);
+  if (tangent_of(d, name) >= 0)
+    return cy_fail(CY_INVALID, "direction %s: \"%s\" has a direction already", word[1], word[0]);
   return tangent_name(d, name, word[1]) < 0 ? cy_no_memory() : CY_OK;
 }
 
@@ -86,7 +91,8 @@ static cy_status move_symbols(cy_derivation *d, const char *spec) {
 static cy_status push(cy_derivation *d, cy_value value, bool define, cy_value *tangent) {
   int n_names = d->sheet.n_names, n = 0;
   int *direct = cy_calloc((size_t)n_names, sizeof *direct);
-  cy_value *inputs = cy_calloc((size_t)n_names, sizeof *inputs), *tangents = cy_calloc((size_t)n_names, sizeof *tangents);
+  cy_value *inputs = cy_calloc((size_t)n_names, sizeof *inputs),
+           *tangents = cy_calloc((size_t)n_names, sizeof *tangents);
   cy_status status = direct && inputs && tangents ? CY_OK : cy_no_memory();
   int all = status == CY_OK ? cy_direct_names(d, value, define, direct) : 0;
   bool some = false;
@@ -128,7 +134,8 @@ cy_status cy_write_tangents(cy_derivation *d) {
   int n = order ? cy_ordered_values(d, order) : -1;
   cy_status status = n < 0 ? cy_no_memory() : CY_OK;
   for (int i = 0; i < n && status == CY_OK; i++)
-    if (order[i] != d->risk) status = tangent_line(d, CY_SECTION_TANGENTS, order[i], d->sheet.names[order[i]].value, true);
+    if (order[i] != d->risk)
+      status = tangent_line(d, CY_SECTION_TANGENTS, order[i], d->sheet.names[order[i]].value, true);
   cy_free(order);
   return status;
 }

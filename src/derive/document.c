@@ -5,8 +5,11 @@
 
 cy_style cy_document_style(const cy_derivation *d, cy_language language, const cy_line *line) {
   int of = d->risk >= 0 ? d->risk : d->result;
-  return (cy_style){.language = language, .sheet = &d->sheet, .upstream = d->upstream >= 0 ? "L" : d->sheet.names[of].text,
-                    .indices = line ? line->indices : NULL, .n_indices = line ? line->n : 0};
+  return (cy_style){.language = language,
+                    .sheet = &d->sheet,
+                    .upstream = d->upstream >= 0 ? "L" : d->sheet.names[of].text,
+                    .indices = line ? line->indices : NULL,
+                    .n_indices = line ? line->n : 0};
 }
 
 void cy_forget_letters(const cy_derivation *d) {
@@ -39,7 +42,8 @@ void cy_write_left(cy_text *text, const cy_derivation *d, const cy_style *st, co
   cy_text_add(text, "%s", close[st->language]);
 }
 
-void cy_write_right(cy_text *text, const cy_derivation *d, const cy_style *st, const cy_line *line, bool elements, bool simpler) {
+void cy_write_right(cy_text *text, const cy_derivation *d, const cy_style *st, const cy_line *line, bool elements,
+                    bool simpler) {
   (void)d;
   if (elements) cy_print_poly(text, st, simpler ? line->simpler : line->elements);
   else cy_print_expr(text, st, simpler ? line->written_simpler : line->written);
@@ -48,7 +52,8 @@ void cy_write_right(cy_text *text, const cy_derivation *d, const cy_style *st, c
 static void add_extents(cy_text *text, const cy_derivation *d, int name) {
   char buffer[CY_NAME_SIZE];
   const cy_name *n = &d->sheet.names[name];
-  if (n->batched) cy_text_add(text, n->shape.rank ? "%s x " : "%s", cy_sheet_extent(&d->sheet, d->batch_extent, buffer));
+  if (n->batched)
+    cy_text_add(text, n->shape.rank ? "%s x " : "%s", cy_sheet_extent(&d->sheet, d->batch_extent, buffer));
   for (int i = 0; i < n->shape.rank; i++)
     cy_text_add(text, i ? " x %s" : "%s", cy_sheet_extent(&d->sheet, n->shape.dim[i], buffer));
 }
@@ -80,7 +85,9 @@ void cy_write_heading(cy_text *text, const cy_derivation *d, cy_section section)
       if (d->upstream >= 0) cy_text_add(text, "Gradients of a loss, given %s", d->sheet.names[d->upstream].text);
       else cy_text_add(text, "Gradients of %s", result);
       break;
-    case CY_SECTION_PRODUCTS: cy_text_add(text, "Derivatives of the gradients: the Hessian of %s times the direction", result); break;
+    case CY_SECTION_PRODUCTS:
+      cy_text_add(text, "Derivatives of the gradients: the Hessian of %s times the direction", result);
+      break;
     default: cy_text_add(text, "Jacobians"); break;
   }
 }
@@ -160,7 +167,11 @@ static void text_given(cy_text *text, const cy_derivation *d) {
     size_t n = item.data ? width(item.data) : 0;
     if (k && column + n > 100) cy_text_add(text, ",\n"), column = 0;
     else if (k) cy_text_add(text, ", ");
-    cy_text_add(text, k == 0 || column == 0 ? "%s%s" : "%s%s", k == 0 ? "Given " : column == 0 ? "      " : "", item.data ? item.data : "");
+    cy_text_add(text, k == 0 || column == 0 ? "%s%s" : "%s%s",
+                k == 0        ? "Given "
+                : column == 0 ? "      "
+                              : "",
+                item.data ? item.data : "");
     column += n + 2;
     k++;
     cy_text_drop(text, &item);
@@ -221,11 +232,12 @@ typedef struct frame {
 } frame;
 
 static const frame frames[CY_LANGUAGES] = {
-    [CY_LANGUAGE_LATEX] = {"\n\\subsection*{", "}\n\\begin{align*}\n", "  ", " &= ", " \\\\\n    &= ", " && ", " \\\\\n", "\n",
-                           "\\end{align*}\n"},
-    [CY_LANGUAGE_MATHML] = {"<h2>", "</h2>\n<table>\n", "<tr><td class=\"left\"><math>", "</math></td><td><math><mo>=</mo>",
-                            "</math></td><td></td></tr>\n<tr><td></td><td><math><mo>=</mo>", "</math></td><td class=\"shape\">",
-                            "</td></tr>\n", "</td></tr>\n", "</table>\n"},
+    [CY_LANGUAGE_LATEX] = {"\n\\subsection*{", "}\n\\begin{align*}\n", "  ", " &= ", " \\\\\n    &= ", " && ",
+                           " \\\\\n", "\n", "\\end{align*}\n"},
+    [CY_LANGUAGE_MATHML] = {"<h2>", "</h2>\n<table>\n", "<tr><td class=\"left\"><math>",
+                            "</math></td><td><math><mo>=</mo>",
+                            "</math></td><td></td></tr>\n<tr><td></td><td><math><mo>=</mo>",
+                            "</math></td><td class=\"shape\">", "</td></tr>\n", "</td></tr>\n", "</table>\n"},
 };
 
 static void add_dimensions(cy_text *text, const cy_derivation *d, const cy_style *st, int name) {
@@ -245,7 +257,8 @@ static void add_dimensions(cy_text *text, const cy_derivation *d, const cy_style
   cy_text_drop(text, &shape);
 }
 
-static void framed_line(cy_text *text, const cy_derivation *d, cy_language language, const cy_line *line, bool elements, bool last) {
+static void framed_line(cy_text *text, const cy_derivation *d, cy_language language, const cy_line *line, bool elements,
+                        bool last) {
   const frame *f = &frames[language];
   cy_style st = cy_document_style(d, language, line);
   cy_forget_letters(d);
@@ -296,8 +309,9 @@ static void framed_given(cy_text *text, const cy_derivation *d, cy_language lang
 
 static void write_latex(cy_text *text, const cy_derivation *d, bool elements, bool whole) {
   if (whole)
-    cy_text_add(text, "\\documentclass[11pt]{article}\n\\usepackage[a4paper,margin=2cm]{geometry}\n\\usepackage{amsmath}\n"
-                      "\\allowdisplaybreaks\n\\begin{document}\n\\noindent\n");
+    cy_text_add(text,
+                "\\documentclass[11pt]{article}\n\\usepackage[a4paper,margin=2cm]{geometry}\n\\usepackage{amsmath}\n"
+                "\\allowdisplaybreaks\n\\begin{document}\n\\noindent\n");
   framed_given(text, d, CY_LANGUAGE_LATEX);
   framed_sections(text, d, CY_LANGUAGE_LATEX, elements);
   if (whole) cy_text_add(text, "\\end{document}\n");
@@ -306,12 +320,15 @@ static void write_latex(cy_text *text, const cy_derivation *d, bool elements, bo
 static void write_html(cy_text *text, const cy_derivation *d, bool elements) {
   const char *result = d->sheet.names[d->result].text;
   cy_text_add(text,
-              "<!DOCTYPE html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n<title>Derivation of %s</title>\n<style>\n"
+              "<!DOCTYPE html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n<title>Derivation of "
+              "%s</title>\n<style>\n"
               "body { font-family: Georgia, serif; max-width: 60em; margin: 2em auto; padding: 0 1em; color: #222; }\n"
               "h2 { font-size: 1.1em; margin: 1.6em 0 0.4em; }\ntable { border-collapse: collapse; }\n"
               "td { padding: 0.35em 0.4em; vertical-align: middle; }\ntd.left { text-align: right; }\n"
-              "td.shape { padding-left: 3em; color: #777; font-size: 0.9em; white-space: nowrap; }\nmath { font-size: 1.1em; }\n"
-              "</style>\n</head>\n<body>\n", result);
+              "td.shape { padding-left: 3em; color: #777; font-size: 0.9em; white-space: nowrap; }\nmath { font-size: "
+              "1.1em; }\n"
+              "</style>\n</head>\n<body>\n",
+              result);
   framed_given(text, d, CY_LANGUAGE_MATHML);
   framed_sections(text, d, CY_LANGUAGE_MATHML, elements);
   cy_text_add(text, "</body>\n</html>\n");

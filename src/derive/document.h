@@ -7,7 +7,8 @@
 cy_style cy_document_style(const cy_derivation *d, cy_language language, const cy_line *line);
 /* Left side, right side (simpler: the shorter one) of a line in its language. */
 void cy_write_left(cy_text *text, const cy_derivation *d, const cy_style *style, const cy_line *line, bool elements);
-void cy_write_right(cy_text *text, const cy_derivation *d, const cy_style *style, const cy_line *line, bool elements, bool simpler);
+void cy_write_right(cy_text *text, const cy_derivation *d, const cy_style *style, const cy_line *line, bool elements,
+                    bool simpler);
 /* "m x h", "scalar", "class": of a name. */
 void cy_write_shape(cy_text *text, const cy_derivation *d, int name);
 /* Whether the line has a shorter form to show. */

@@ -1,5 +1,5 @@
-/* Writes index form: dW_ij = sum_k do_ki h_kj. Letters are given to indices as they are met, and none that is a name. In
- * NumPy an index is an open grid, so that the line computes all elements at once. */
+/* Writes index form: dW_ij = sum_k do_ki h_kj. Letters are given to indices as they are met, and none that is a name.
+ * In NumPy an index is an open grid, so that the line computes all elements at once. */
 #include "derive/style.h"
 
 #include <math.h>
@@ -35,11 +35,13 @@ static void add_place(cy_text *text, const cy_style *st, const cy_place *p) {
     int64_t f = p->factor[k];
     if (some || f < 0) cy_text_add(text, tag ? "<mo>%c</mo>" : "%c", f < 0 ? '-' : '+');
     f = f < 0 ? -f : f;
-    if (f != 1) cy_text_add(text, tag ? "<mn>%lld</mn>" : st->language == CY_LANGUAGE_NUMPY ? "%lld*" : "%lld", (long long)f);
+    if (f != 1)
+      cy_text_add(text, tag ? "<mn>%lld</mn>" : st->language == CY_LANGUAGE_NUMPY ? "%lld*" : "%lld", (long long)f);
     cy_text_add(text, tag ? "<mi>%c</mi>" : "%c", letter_of(st, p->index[k]));
     some = true;
   }
-  if (!some || p->offset) cy_text_add(text, tag ? "<mn>%s%lld</mn>" : "%s%lld", some && p->offset > 0 ? "+" : "", (long long)p->offset);
+  if (!some || p->offset)
+    cy_text_add(text, tag ? "<mn>%s%lld</mn>" : "%s%lld", some && p->offset > 0 ? "+" : "", (long long)p->offset);
 }
 
 static bool is_short(const cy_place *p) { return cy_place_is_index(p) || (cy_place_is_number(p) && p->offset < 10); }
@@ -64,7 +66,8 @@ static void add_places(cy_text *text, const cy_style *st, const cy_atom *atom) {
     shown++;
   }
   if (shown == 0) return;
-  bool brackets = st->language == CY_LANGUAGE_TEXT && !all_short && !(shown == 1 && atom->place[0].label && !atom->place[0].label->n_places);
+  bool brackets = st->language == CY_LANGUAGE_TEXT && !all_short &&
+                  !(shown == 1 && atom->place[0].label && !atom->place[0].label->n_places);
   cy_text_add(text, "%s", brackets ? "[" : open[st->language]);
   if (is_tagged(st)) cy_text_add(text, "<mrow>");
   for (int i = 0, k = 0; i < atom->n_places; i++) {
@@ -163,7 +166,8 @@ static void show_atom(cy_text *text, const cy_style *st, const cy_atom *a) {
       break;
     case CY_ATOM_CALL: case CY_ATOM_ALONG: {
       cy_text_add(text, tag ? "<mi>%s</mi>" : "%s", a->function->written[st->language]);
-      if (a->kind == CY_ATOM_ALONG && st->language != CY_LANGUAGE_NUMPY) cy_text_add(text, tag ? "<mi>%c</mi>" : "_%c ", letter_of(st, a->dummy));
+      if (a->kind == CY_ATOM_ALONG && st->language != CY_LANGUAGE_NUMPY)
+        cy_text_add(text, tag ? "<mi>%c</mi>" : "_%c ", letter_of(st, a->dummy));
       break;
     }
     case CY_ATOM_OPAQUE: {
@@ -193,11 +197,16 @@ static void show_factor(cy_text *text, const cy_style *st, const cy_atom *a, dou
               : st->language == CY_LANGUAGE_NUMPY ? "**%.12g" : "^%.12g", power);
 }
 
-static void add_dimensions(cy_text *text, const cy_style *st, const cy_term *t, int sign, const char *mark, bool *some) {
+static void add_dimensions(cy_text *text, const cy_style *st, const cy_term *t, int sign, const char *mark,
+                           bool *some) {
   for (int i = 0; i < CY_MAX_DIMENSIONS; i++)
     for (int k = 0; k < sign * t->dimension[i]; k++) {
       cy_text_add(text, "%s", *some ? mark : "");
-      cy_text_add(text, st->language == CY_LANGUAGE_NUMPY ? "n_%s" : is_tagged(st) ? "<mi>%s</mi>" : "%s", st->sheet->dimensions[i].text);
+      cy_text_add(text,
+                  st->language == CY_LANGUAGE_NUMPY ? "n_%s"
+                  : is_tagged(st)                   ? "<mi>%s</mi>"
+                                                    : "%s",
+                  st->sheet->dimensions[i].text);
       *some = true;
     }
 }
@@ -208,8 +217,11 @@ static void show_sums(cy_text *text, const cy_style *st, const cy_term *t) {
     cy_text_add(text, "(");
     return;
   }
-  cy_text_add(text, st->language == CY_LANGUAGE_LATEX ? "\\sum_{" : is_tagged(st) ? "<munder><mo>&#x2211;</mo><mrow>" : "sum_");
-  for (int i = 0; i < t->n_bound; i++) cy_text_add(text, is_tagged(st) ? "<mi>%c</mi>" : "%c", letter_of(st, t->bound[i]));
+  cy_text_add(text, st->language == CY_LANGUAGE_LATEX ? "\\sum_{"
+                    : is_tagged(st)                   ? "<munder><mo>&#x2211;</mo><mrow>"
+                                                      : "sum_");
+  for (int i = 0; i < t->n_bound; i++)
+    cy_text_add(text, is_tagged(st) ? "<mi>%c</mi>" : "%c", letter_of(st, t->bound[i]));
   cy_text_add(text, st->language == CY_LANGUAGE_LATEX ? "} " : is_tagged(st) ? "</mrow></munder>" : " ");
 }
 
@@ -256,7 +268,8 @@ static void show_term(cy_text *text, const cy_style *st, const cy_term *t) {
     bool up = t->factor[i].power > 0;
     bool *has = up ? &some : &below;
     cy_text_add(up ? &over : &under, "%s", *has ? m->times : "");
-    bool alone = !up && m->fraction && below_count == 1 && t->factor[i].power == -1 && t->factor[i].atom->kind == CY_ATOM_GROUP;
+    bool alone =
+        !up && m->fraction && below_count == 1 && t->factor[i].power == -1 && t->factor[i].atom->kind == CY_ATOM_GROUP;
     if (alone) show_poly(&under, st, t->factor[i].atom->arg[0], false);
     else show_factor(up ? &over : &under, st, t->factor[i].atom, fabs(t->factor[i].power));
     *has = true;
@@ -264,7 +277,8 @@ static void show_term(cy_text *text, const cy_style *st, const cy_term *t) {
   show_sums(text, st, t);
   const char *o = over.data ? over.data : "", *u = under.data ? under.data : "";
   if (!below) cy_text_add(text, "%s", o);
-  else if (m->fraction) cy_text_add(text, is_tagged(st) ? "%s<mrow>%s</mrow><mrow>%s</mrow></mfrac>" : "%s%s}{%s}", m->fraction, o, u);
+  else if (m->fraction)
+    cy_text_add(text, is_tagged(st) ? "%s<mrow>%s</mrow><mrow>%s</mrow></mfrac>" : "%s%s}{%s}", m->fraction, o, u);
   else cy_text_add(text, below_count > 1 ? "%s / (%s)" : "%s / %s", o, u);
   end_sums(text, st, t);
   cy_text_drop(text, &over);

@@ -1,5 +1,5 @@
-/* Values in matrix form: what a textbook writes instead of indices. A tree of scalars, column vectors and matrices; what has
- * no such form (convolutions, three axes) stays in index form. */
+/* Values in matrix form: what a textbook writes instead of indices. A tree of scalars, column vectors and matrices;
+ * what has no such form (convolutions, three axes) stays in index form. */
 #ifndef CY_DERIVE_EXPRESSION_H
 #define CY_DERIVE_EXPRESSION_H
 

@@ -1,6 +1,6 @@
-/* Names put back where their definitions stand: the mean in x - (1/n) sum x, when it has been called mu. Derivatives that
- * are read from composites spell out what the values above have named. Also the normalisation that a formula writes in steps:
- * its gradient in closed form (C.I). */
+/* Names put back where their definitions stand: the mean in x - (1/n) sum x, when it has been called mu. Derivatives
+ * that are read from composites spell out what the values above have named. Also the normalisation that a formula
+ * writes in steps: its gradient in closed form (C.I). */
 #include "derive/derivation.h"
 #include "ops/ops.h"
 
@@ -19,7 +19,9 @@ static int definitions(const cy_derivation *d, definition *list, int most) {
   int n = 0;
   for (int i = 0; i < d->n_lines && n < most; i++) {
     const cy_line *line = &d->lines[i];
-    if (line->section != CY_SECTION_VALUES || !line->form || line->n > 1 || line->form->n != 1 || line->form->term[0].n_bound == 0) continue;
+    if (line->section != CY_SECTION_VALUES || !line->form || line->n > 1 || line->form->n != 1 ||
+        line->form->term[0].n_bound == 0)
+      continue;
     if (line->name == d->risk || line->name == d->result) continue;
     list[n++] = (definition){line->name, line->n, {line->n ? line->indices[0] : -1, -1}, line->form};
   }

@@ -1,6 +1,6 @@
-/* From index form to matrix form. A product of factors is a network: indices are its joints, and a sum runs over every joint
- * that is bound. Parts that hang together only at the result's indices multiply element by element; a bound joint between
- * two matrices is a matrix product. Sets of factors are bit masks. */
+/* From index form to matrix form. A product of factors is a network: indices are its joints, and a sum runs over every
+ * joint that is bound. Parts that hang together only at the result's indices multiply element by element; a bound joint
+ * between two matrices is a matrix product. Sets of factors are bit masks. */
 #include "derive/expression.h"
 
 #include <math.h>
@@ -103,7 +103,9 @@ static const cy_expr *name_expr(cy_sheet *s, const cy_atom *a, int row, int colu
   cy_expr *e = new_expr(s, CY_EXPR_NAME, a->n_places > 2 ? 2 : a->n_places);
   if (!e) return NULL;
   e->name = a->name;
-  if (picks) return n == 2 && seen[0] != row ? transposed(s, at_places(s, e, a, 2)) : at_places(s, e, a, (row >= 0) + (column >= 0));
+  if (picks)
+    return n == 2 && seen[0] != row ? transposed(s, at_places(s, e, a, 2))
+                                    : at_places(s, e, a, (row >= 0) + (column >= 0));
   e->rank = n;
   return n == 2 && seen[0] != row ? transposed(s, e) : e;
 }
@@ -229,7 +231,8 @@ static const cy_expr *hadamard(cy_sheet *s, const cy_expr *a, const cy_expr *b) 
   for (int k = 0; k < 2; k++)
     if (side[k]->kind == CY_EXPR_HADAMARD)
       for (int i = 0; i < side[k]->n; i++) e = with_part(s, e, side[k]->part[i], side[k]->power[i]);
-    else if (side[k]->kind == CY_EXPR_POWER && side[k]->number < 0) e = with_part(s, e, side[k]->part[0], side[k]->number);
+    else if (side[k]->kind == CY_EXPR_POWER && side[k]->number < 0)
+      e = with_part(s, e, side[k]->part[0], side[k]->number);
     else e = with_part(s, e, side[k], 1);
   return e;
 }
@@ -386,8 +389,10 @@ static bool take_count(cy_sheet *s, cy_expr *times, int64_t extent) {
   if (extent <= 1 || count->n == 0) return false;
   const cy_term *n = &count->term[0];
   double number = times->number * n->number;
-  bool below = n->number == 1 || (times->number != nearbyint(times->number) && fabs(number * 64 - nearbyint(number * 64)) < 1e-9);
-  for (int k = 0; k < CY_MAX_DIMENSIONS; k++) below = below && times->dimension[k] + n->dimension[k] <= (n->dimension[k] ? 0 : 99);
+  bool below = n->number == 1 ||
+               (times->number != nearbyint(times->number) && fabs(number * 64 - nearbyint(number * 64)) < 1e-9);
+  for (int k = 0; k < CY_MAX_DIMENSIONS; k++)
+    below = below && times->dimension[k] + n->dimension[k] <= (n->dimension[k] ? 0 : 99);
   if (!below) return false;
   for (int k = 0; k < CY_MAX_DIMENSIONS; k++) times->dimension[k] = (int8_t)(times->dimension[k] + n->dimension[k]);
   times->number = n->number == 1 ? number : nearbyint(number * 64) / 64;

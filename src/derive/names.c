@@ -1,5 +1,5 @@
-/* Names for what has none: a for what is affine, h for activations, o for the last affine value, s for a softmax; and t for
- * what is needed twice. The formula's own names come first. */
+/* Names for what has none: a for what is affine, h for activations, o for the last affine value, s for a softmax; and t
+ * for what is needed twice. The formula's own names come first. */
 #include "derive/derivation.h"
 #include "ops/ops.h"
 
@@ -72,7 +72,8 @@ static bool is_view(const cy_node *node) {
 static bool is_named(const survey *s, int32_t id) { return cy_sheet_name_of(&s->d->sheet, id) >= 0; }
 
 static bool is_activation_op(const cy_node *node) {
-  static const char *const activations[] = {"relu", "tanh", "logistic", "softplus", "erf", "sin", "cos", "max", "select"};
+  static const char *const activations[] = {"relu", "tanh", "logistic", "softplus", "erf",
+                                            "sin",  "cos",  "max",      "select"};
   for (size_t i = 0; i < sizeof activations / sizeof *activations; i++)
     if (is_op(node, activations[i])) return true;
   return false;
@@ -192,7 +193,8 @@ static void name_activations(survey *s) {
       name_moments(s, node);
     }
     else if (node->op->images && !is_op(node, "convolution")) cy_name_freely(s->d, "p", CY_NAME_VALUE, value, -1);
-    else if (is_activation(s, node) && !s->plain[id]) cy_name_freely(s->d, (char[]){'h', digit_of(s, node), 0}, CY_NAME_VALUE, value, -1);
+    else if (is_activation(s, node) && !s->plain[id])
+      cy_name_freely(s->d, (char[]){'h', digit_of(s, node), 0}, CY_NAME_VALUE, value, -1);
   }
 }
 
@@ -229,8 +231,9 @@ static void name_shared(survey *s) {
 static void name_operands(survey *s) {
   for (int32_t id = 0; id < s->size; id++) {
     const cy_node *node = cy_node_at(s->d->graph, id);
-    bool opaque = s->needed[id] && ((node->op->images && !is_op(node, "convolution")) || is_flattening(s, node) ||
-                                     is_op(node, "reduce_max") || is_op(node, "reduce_min")); /* whose places are asked for */
+    bool opaque =
+        s->needed[id] && ((node->op->images && !is_op(node, "convolution")) || is_flattening(s, node) ||
+                          is_op(node, "reduce_max") || is_op(node, "reduce_min")); /* whose places are asked for */
     for (int i = 0; opaque && i < node->n_inputs; i++)
       if (!is_named(s, node->inputs[i]))
         cy_name_freely(s->d, "z", CY_NAME_VALUE, cy_value_at(s->d->graph, node->inputs[i]), -1);

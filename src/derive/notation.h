@@ -4,7 +4,13 @@
 
 #include <stdbool.h>
 
-typedef enum cy_language { CY_LANGUAGE_TEXT, CY_LANGUAGE_LATEX, CY_LANGUAGE_NUMPY, CY_LANGUAGE_MATHML, CY_LANGUAGES } cy_language;
+typedef enum cy_language {
+  CY_LANGUAGE_TEXT,
+  CY_LANGUAGE_LATEX,
+  CY_LANGUAGE_NUMPY,
+  CY_LANGUAGE_MATHML,
+  CY_LANGUAGES
+} cy_language;
 
 typedef struct cy_notation {
   const char *op;                    /* the operation's row in the table */

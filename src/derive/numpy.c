@@ -1,5 +1,5 @@
-/* Derivations as NumPy programs: inputs at random or from a file, every line with the names of the text, all results printed
- * or saved. Sizes are the data's. */
+/* Derivations as NumPy programs: inputs at random or from a file, every line with the names of the text, all results
+ * printed or saved. Sizes are the data's. */
 #include "derive/document.h"
 
 #include <string.h>
@@ -33,8 +33,8 @@ static cy_status check_writable(const cy_derivation *d, bool elements) {
     bool whole = !elements && d->lines[i].written->kind == CY_EXPR_CALL && opaque &&
                  strcmp(cy_node_at(d->graph, opaque->node)->op->name, "reshape") == 0;
     if (opaque && !whole)
-      return cy_fail(CY_INVALID, "NumPy has no %s: the line of %s cannot be written for it", cy_node_at(d->graph, opaque->node)->op->name,
-                     d->sheet.names[d->lines[i].name].text);
+      return cy_fail(CY_INVALID, "NumPy has no %s: the line of %s cannot be written for it",
+                     cy_node_at(d->graph, opaque->node)->op->name, d->sheet.names[d->lines[i].name].text);
   }
   return CY_OK;
 }
@@ -50,15 +50,18 @@ static void add_functions(cy_text *text, const cy_derivation *d, bool elements) 
 
 static void add_helpers(cy_text *text, const char *body) {
   if (strstr(body, "at("))
-    cy_text_add(text, "\ndef at(a, *places):  # elements; zeros outside\n"
-                      "    places = np.broadcast_arrays(*places)\n"
-                      "    inside = np.logical_and.reduce([(p >= 0) & (p < n) for p, n in zip(places, a.shape)])\n"
-                      "    return np.where(inside, a[tuple(np.clip(p, 0, n - 1) for p, n in zip(places, a.shape))], 0.0)\n\n");
+    cy_text_add(
+        text,
+        "\ndef at(a, *places):  # elements; zeros outside\n"
+        "    places = np.broadcast_arrays(*places)\n"
+        "    inside = np.logical_and.reduce([(p >= 0) & (p < n) for p, n in zip(places, a.shape)])\n"
+        "    return np.where(inside, a[tuple(np.clip(p, 0, n - 1) for p, n in zip(places, a.shape))], 0.0)\n\n");
   if (strstr(body, "grid("))
-    cy_text_add(text, "\ndef grid(element, extents, free):  # all elements of a line in index form\n"
-                      "    value = element(*np.meshgrid(*[np.arange(n) for n in extents], indexing=\"ij\", sparse=True))\n"
-                      "    shape = [n if k in free else 1 for k, n in enumerate(extents)]\n"
-                      "    return np.broadcast_to(value, shape).reshape([extents[k] for k in free])\n\n");
+    cy_text_add(text,
+                "\ndef grid(element, extents, free):  # all elements of a line in index form\n"
+                "    value = element(*np.meshgrid(*[np.arange(n) for n in extents], indexing=\"ij\", sparse=True))\n"
+                "    shape = [n if k in free else 1 for k, n in enumerate(extents)]\n"
+                "    return np.broadcast_to(value, shape).reshape([extents[k] for k in free])\n\n");
 }
 
 /* ---- sizes and data ---- */
@@ -93,7 +96,8 @@ static int64_t classes_in_poly(const cy_derivation *d, const cy_poly *p, int lab
 static int64_t classes_in_atom(const cy_derivation *d, const cy_atom *a, int label) {
   for (int i = 0; i < a->n_places; i++) {
     if (!a->place[i].label || a->place[i].label->name != label) continue;
-    if (a->kind == CY_ATOM_DELTA && cy_place_is_index(&a->place[1 - i])) return d->sheet.indices[a->place[1 - i].index[0]].extent;
+    if (a->kind == CY_ATOM_DELTA && cy_place_is_index(&a->place[1 - i]))
+      return d->sheet.indices[a->place[1 - i].index[0]].extent;
     if (a->kind == CY_ATOM_ALONG) return d->sheet.indices[a->dummy].extent;
     if (a->kind == CY_ATOM_NAME) return d->sheet.names[a->name].shape.dim[i - d->sheet.names[a->name].batched];
   }
@@ -119,14 +123,18 @@ static void add_given(cy_text *text, const cy_derivation *d, int name) {
   cy_text shape = {0};
   cy_style st = cy_document_style(d, CY_LANGUAGE_NUMPY, NULL);
   if (n->batched) cy_text_add(&shape, "%s,", cy_numpy_extent(&d->sheet, d->batch_extent, extent));
-  for (int i = 0; i < n->shape.rank; i++) cy_text_add(&shape, "%s,", cy_numpy_extent(&d->sheet, n->shape.dim[i], extent));
+  for (int i = 0; i < n->shape.rank; i++)
+    cy_text_add(&shape, "%s,", cy_numpy_extent(&d->sheet, n->shape.dim[i], extent));
   cy_print_name(text, &st, name);
   cy_text_add(text, " = given[\"%s\"] if \"%s\" in given else ", n->text, n->text);
   if (n->kind == CY_NAME_CLASS) {
     int64_t classes = 0;
     for (int i = 0; i < d->n_lines && !classes; i++) classes = classes_in_poly(d, d->lines[i].form, name);
-    cy_text_add(text, "rng.integers(0, %s, (%s))\n", cy_numpy_extent(&d->sheet, classes ? classes : 1, extent), shape.data ? shape.data : "");
-  } else cy_text_add(text, n->sums_to_one ? "rng.dirichlet(np.ones(%s))\n" : "rng.standard_normal((%s))\n", shape.data ? shape.data : "");
+    cy_text_add(text, "rng.integers(0, %s, (%s))\n", cy_numpy_extent(&d->sheet, classes ? classes : 1, extent),
+                shape.data ? shape.data : "");
+  } else
+    cy_text_add(text, n->sums_to_one ? "rng.dirichlet(np.ones(%s))\n" : "rng.standard_normal((%s))\n",
+                shape.data ? shape.data : "");
   cy_text_drop(text, &shape);
 }
 
@@ -191,10 +199,11 @@ static void add_results(cy_text *text, const cy_derivation *d) {
     cy_text_add(text, "    \"%s\": %s,\n", key ? key : "", left.data ? left.data : "");
     cy_text_drop(text, &left);
   }
-  cy_text_add(text, "}\nif len(sys.argv) > 2:\n"
-                    "    np.savez(sys.argv[2], **{name: np.asarray(value, dtype=float) for name, value in results.items()})\n"
-                    "else:\n    np.set_printoptions(precision=6, suppress=True)\n"
-                    "    for name, value in results.items():\n        print(name, \"=\", np.asarray(value, dtype=float))\n");
+  cy_text_add(text,
+              "}\nif len(sys.argv) > 2:\n"
+              "    np.savez(sys.argv[2], **{name: np.asarray(value, dtype=float) for name, value in results.items()})\n"
+              "else:\n    np.set_printoptions(precision=6, suppress=True)\n"
+              "    for name, value in results.items():\n        print(name, \"=\", np.asarray(value, dtype=float))\n");
 }
 
 cy_status cy_write_numpy(const cy_derivation *d, bool elements, cy_text *text) {
@@ -206,7 +215,8 @@ cy_status cy_write_numpy(const cy_derivation *d, bool elements, cy_text *text) {
                     "import sys\n\nimport numpy as np\n\n");
   add_functions(text, d, elements);
   add_helpers(text, body.data ? body.data : "");
-  cy_text_add(text, "given = dict(np.load(sys.argv[1])) if len(sys.argv) > 1 else {}\nrng = np.random.default_rng(0)\n");
+  cy_text_add(text,
+              "given = dict(np.load(sys.argv[1])) if len(sys.argv) > 1 else {}\nrng = np.random.default_rng(0)\n");
   for (int i = 0; i < d->sheet.n_dimensions; i++) add_dimension(text, d, i, sizes[i % 6]);
   cy_text_add(text, "\n");
   for (int i = 0; i < d->sheet.n_names; i++)

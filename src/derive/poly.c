@@ -71,7 +71,8 @@ cy_poly *cy_poly_of_term(cy_sheet *sheet, const cy_term *term) {
   return poly;
 }
 
-/* Whether a number is what people write: a whole one, or a fraction with a small denominator; then also rounded to it. */
+/* Whether a number is what people write: a whole one, or a fraction with a small denominator; then also rounded to it.
+ * */
 static bool is_round(double *number) {
   for (int d = 1; d <= 96 && fabs(*number) < 1e6 && *number != 0; d++) {
     double n = *number * d;
@@ -99,7 +100,8 @@ static double take_dimensions(const cy_sheet *sheet, double number, int8_t *powe
   if (!isfinite(number)) return number;
   for (int i = 0; i < sheet->n_dimensions; i++) {
     double e = (double)sheet->dimensions[i].extent;
-    for (int k = 0; k < 4 && fabs(number) >= e && e > 1000 && number / e == floor(number / e); k++) number /= e, powers[i]++;
+    for (int k = 0; k < 4 && fabs(number) >= e && e > 1000 && number / e == floor(number / e); k++)
+      number /= e, powers[i]++;
   }
   bool small = fabs(number) < 1 && number != 0 && !is_round(&number);
   for (int depth = 1; small && depth <= 4; depth++) small = !take_below(sheet, &number, powers, depth, 0);
@@ -153,7 +155,8 @@ cy_term cy_term_product(cy_sheet *sheet, const cy_term *a, const cy_term *b) {
     other.bound[i] = fresh;
   }
   product.number *= other.number;
-  for (int i = 0; i < CY_MAX_DIMENSIONS; i++) product.dimension[i] = (int8_t)(product.dimension[i] + other.dimension[i]);
+  for (int i = 0; i < CY_MAX_DIMENSIONS; i++)
+    product.dimension[i] = (int8_t)(product.dimension[i] + other.dimension[i]);
   for (int i = 0; i < other.n_bound; i++) cy_term_bind(sheet, &product, other.bound[i]);
   for (int i = 0; i < other.n; i++) cy_term_add_factor(sheet, &product, other.factor[i].atom, other.factor[i].power);
   return product;

@@ -64,8 +64,9 @@ const char *cy_numpy_extent(const cy_sheet *sheet, int64_t extent, char buffer[2
   return buffer;
 }
 
-static const char *const greek[] = {"alpha", "beta", "gamma", "delta", "epsilon", "zeta", "eta", "theta", "kappa", "lambda",
-                                    "mu", "nu", "xi", "pi", "rho", "sigma", "tau", "phi", "chi", "psi", "omega"};
+static const char *const greek[] = {"alpha", "beta",  "gamma",  "delta", "epsilon", "zeta", "eta",
+                                    "theta", "kappa", "lambda", "mu",    "nu",      "xi",   "pi",
+                                    "rho",   "sigma", "tau",    "phi",   "chi",     "psi",  "omega"};
 static const char *const greek_code[] = {"3B1", "3B2", "3B3", "3B4", "3B5", "3B6", "3B7", "3B8", "3BA", "3BB", "3BC",
                                          "3BD", "3BE", "3C0", "3C1", "3C3", "3C4", "3C6", "3C7", "3C8", "3C9"};
 
@@ -107,7 +108,10 @@ static void add_word(cy_text *text, cy_language language, const char *name) {
 void cy_print_derivative(cy_text *text, styles st, cy_name_kind kind, bool open) {
   bool latex = st->language == CY_LANGUAGE_LATEX;
   if (kind == CY_NAME_TANGENT) {
-    cy_text_add(text, "%s", latex ? open ? "\\mathcal{R}\\{" : "\\}" : open ? "<mrow><mi>R</mi><mo>{</mo>" : "<mo>}</mo></mrow>");
+    cy_text_add(text, "%s",
+                latex  ? open ? "\\mathcal{R}\\{" : "\\}"
+                : open ? "<mrow><mi>R</mi><mo>{</mo>"
+                       : "<mo>}</mo></mrow>");
     return;
   }
   if (open) {
@@ -124,8 +128,9 @@ bool cy_is_drawn_derivative(styles st, int name) {
 }
 
 static bool is_keyword(const char *word) {
-  static const char *const keywords[] = {"lambda", "in", "is", "as", "if", "or", "not", "and", "def", "del", "for", "try",
-                                         "from", "else", "pass", "with", "elif", "True", "None", "np", "rng", "sys"};
+  static const char *const keywords[] = {"lambda", "in",   "is",   "as",  "if",   "or",   "not",  "and",
+                                         "def",    "del",  "for",  "try", "from", "else", "pass", "with",
+                                         "elif",   "True", "None", "np",  "rng",  "sys"};
   for (size_t i = 0; i < sizeof keywords / sizeof *keywords; i++)
     if (strcmp(word, keywords[i]) == 0) return true;
   return false;
@@ -228,8 +233,12 @@ static void show_times(cy_text *text, styles st, const cy_expr *e) {
     else add_factor(&under, st, e->part[i], -e->power[i], CY_BINDS_POWER, m->times);
   bool alone = over.n == 0; /* a sum over the line needs no parentheses where a line is drawn */
   if (e->body)
-    add_factor(&over, st, e->body, 1, alone && under.n == 0 ? CY_BINDS_PRODUCT : alone && m->fraction ? CY_BINDS_NOTHING
-               : st->language == CY_LANGUAGE_NUMPY && e->body->kind != CY_EXPR_HADAMARD ? CY_BINDS_POWER : CY_BINDS_PRODUCT, m->times);
+    add_factor(&over, st, e->body, 1,
+               alone && under.n == 0                                                    ? CY_BINDS_PRODUCT
+               : alone && m->fraction                                                   ? CY_BINDS_NOTHING
+               : st->language == CY_LANGUAGE_NUMPY && e->body->kind != CY_EXPR_HADAMARD ? CY_BINDS_POWER
+                                                                                        : CY_BINDS_PRODUCT,
+               m->times);
   write_fraction(text, st, &over, &under, m->over);
 }
 
@@ -357,7 +366,8 @@ void cy_print_label(cy_text *text, styles st, const cy_atom *label) {
   }
   cy_text_add(text, open[st->language], cy_node_at(st->sheet->graph, label->node)->op->name);
   for (int i = 0; i < label->n_args; i++)
-    if (label->arg[i]->n && label->arg[i]->term[0].n) cy_print_name(text, st, label->arg[i]->term[0].factor[0].atom->name);
+    if (label->arg[i]->n && label->arg[i]->term[0].n)
+      cy_print_name(text, st, label->arg[i]->term[0].factor[0].atom->name);
   cy_text_add(text, "%s", close[st->language]);
 }
 
@@ -370,7 +380,8 @@ static void show_onehot(cy_text *text, styles st, const cy_expr *e) {
   static const char *const open[] = {"onehot(", "\\operatorname{onehot}(", NULL, "<mi>onehot</mi><mo>(</mo>"};
   static const char *const close[] = {")", ")", "]", "<mo>)</mo>"};
   char extent[2 * CY_NAME_SIZE];
-  if (st->language == CY_LANGUAGE_NUMPY) cy_text_add(text, "np.eye(%s)[", cy_numpy_extent(st->sheet, e->extent, extent));
+  if (st->language == CY_LANGUAGE_NUMPY)
+    cy_text_add(text, "np.eye(%s)[", cy_numpy_extent(st->sheet, e->extent, extent));
   else cy_text_add(text, "%s", open[st->language]);
   add_label(text, st, e->atom, (int64_t)e->number);
   cy_text_add(text, "%s", close[st->language]);
@@ -473,7 +484,8 @@ static int binding(styles st, const cy_expr *e) {
     return e->number == nearbyint(e->number) ? CY_BINDS_ATOM : CY_BINDS_PRODUCT;
   }
   if (st->language == CY_LANGUAGE_NUMPY && e->kind == CY_EXPR_OUTER) return CY_BINDS_ATOM;
-  if (e->kind == CY_EXPR_NAME && line_drawn && st->sheet->names[e->name].kind == CY_NAME_GRADIENT) return CY_BINDS_POWER;
+  if (e->kind == CY_EXPR_NAME && line_drawn && st->sheet->names[e->name].kind == CY_NAME_GRADIENT)
+    return CY_BINDS_POWER;
   return cy_expr_styles[e->kind].binds;
 }
 

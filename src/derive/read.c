@@ -1,7 +1,7 @@
-/* Reading a graph: what a value's element at given places is, in terms of named values. One row per operation; transposes,
- * broadcasts, reductions and contractions only move indices. Composites without notation of their own are read through
- * their bodies; what has no index form (poolings, random numbers) is read as a function of whole values, which then need
- * names. */
+/* Reading a graph: what a value's element at given places is, in terms of named values. One row per operation;
+ * transposes, broadcasts, reductions and contractions only move indices. Composites without notation of their own are
+ * read through their bodies; what has no index form (poolings, random numbers) is read as a function of whole values,
+ * which then need names. */
 #include "derive/sheet.h"
 #include "ops/dot.h"
 #include "ops/window.h"
@@ -23,7 +23,9 @@ static cy_poly *zero(cy_sheet *s) { return cy_poly_number(s, 0); }
 static cy_poly *operand(const reading *r, int i, const cy_place *at) {
   return read_value(r->sheet, r->node->inputs[i], at, false);
 }
-static cy_shape operand_shape(const reading *r, int i) { return cy_node_at(r->sheet->graph, r->node->inputs[i])->shape; }
+static cy_shape operand_shape(const reading *r, int i) {
+  return cy_node_at(r->sheet->graph, r->node->inputs[i])->shape;
+}
 static const cy_node *operand_node(const reading *r, int i) { return cy_node_at(r->sheet->graph, r->node->inputs[i]); }
 
 static const void *attribute(const cy_node *node, const char *name) {
@@ -74,7 +76,8 @@ static cy_poly *read_prelu(const reading *r) {
     const cy_node *scaled = operand_node(r, 1 - side);
     for (int k = 0; strcmp(scaled->op->name, "mul") == 0 && k < 2; k++) {
       const cy_node *below = cy_node_at(r->sheet->graph, scaled->inputs[k]);
-      if (strcmp(below->op->name, "sub") != 0 || below->inputs[1] != relu || !is_relu_of(r, relu, below->inputs[0])) continue;
+      if (strcmp(below->op->name, "sub") != 0 || below->inputs[1] != relu || !is_relu_of(r, relu, below->inputs[0]))
+        continue;
       return call_two(r->sheet, "prelu", read_value(r->sheet, below->inputs[0], r->at, false),
                       read_value(r->sheet, scaled->inputs[1 - k], r->at, false));
     }
@@ -136,13 +139,15 @@ static cy_poly *compared_operand(const reading *r) {
   double number;
   const cy_node *left = operand_node(r, 0);
   bool above = strcmp(r->node->op->name, "gt") == 0 || strcmp(r->node->op->name, "le") == 0;
-  if (above && left->op == &cy_op_relu && cy_is_full(cy_value_at(r->sheet->graph, r->node->inputs[1]), &number) && number == 0)
+  if (above && left->op == &cy_op_relu && cy_is_full(cy_value_at(r->sheet->graph, r->node->inputs[1]), &number) &&
+      number == 0)
     return read_value(r->sheet, left->inputs[0], r->at, false);
   return operand(r, 0, r->at);
 }
 
 static cy_poly *read_relation(const reading *r, const cy_notation *f) {
-  const cy_poly *a = cy_poly_simplify(r->sheet, compared_operand(r)), *b = cy_poly_simplify(r->sheet, operand(r, 1, r->at));
+  const cy_poly *a = cy_poly_simplify(r->sheet, compared_operand(r)),
+                *b = cy_poly_simplify(r->sheet, operand(r, 1, r->at));
   const cy_atom *place = only_atom(a, CY_ATOM_PLACE), *other = only_atom(b, CY_ATOM_NAME);
   if (!place && (place = only_atom(b, CY_ATOM_PLACE))) other = only_atom(a, CY_ATOM_NAME);
   if (place && other && strcmp(f->op, "eq") == 0) return delta(r->sheet, place->place[0], (cy_place){.label = other});
@@ -255,7 +260,8 @@ static cy_poly *read_flip(const reading *r) {
   return operand(r, 0, at);
 }
 
-/* The part that an element comes from must be known: places that are numbers; else 1 - 0 - conditions are not worth it. */
+/* The part that an element comes from must be known: places that are numbers; else 1 - 0 - conditions are not worth it.
+ * */
 static cy_poly *read_concat(const reading *r) {
   int axis = (int)int_of(r, "axis");
   if (!cy_place_is_number(&r->at[axis])) return opaque(r);
@@ -393,7 +399,9 @@ static cy_poly *along(const reading *r, const cy_notation *f, int axis, bool kee
   return cy_poly_atom(r->sheet, atom, 1);
 }
 
-static cy_poly *read_softmax(const reading *r) { return along(r, cy_notation_find("softmax"), (int)int_of(r, "axis"), true); }
+static cy_poly *read_softmax(const reading *r) {
+  return along(r, cy_notation_find("softmax"), (int)int_of(r, "axis"), true);
+}
 /* log s, where s = softmax has a name. */
 static cy_poly *read_log_softmax(const reading *r) {
   cy_value softmax = cy_softmax(cy_value_at(r->sheet->graph, r->node->inputs[0]), (int)int_of(r, "axis"));
@@ -407,7 +415,9 @@ static cy_poly *read_log_softmax(const reading *r) {
   }
   return along(r, cy_notation_find("log_softmax"), (int)int_of(r, "axis"), true);
 }
-static cy_poly *read_logsumexp(const reading *r) { return along(r, cy_notation_find("logsumexp"), (int)int_of(r, "axis"), false); }
+static cy_poly *read_logsumexp(const reading *r) {
+  return along(r, cy_notation_find("logsumexp"), (int)int_of(r, "axis"), false);
+}
 
 static cy_poly *read_extreme(const reading *r) {
   uint32_t mask = r->node->op->reduced ? r->node->op->reduced(r->node->attrs) : 0;
@@ -426,8 +436,8 @@ typedef struct trilinear {
 
 static void set_inside(trilinear *f) {
   for (int i = 0; i < f->space; i++)
-    f->x[2 + i] = cy_place_sum(cy_place_sum(cy_place_number(-f->a->low.at[i]), f->y[2 + i], f->a->stride.at[i]), f->w[2 + i],
-                               f->a->dilation.at[i]);
+    f->x[2 + i] = cy_place_sum(cy_place_sum(cy_place_number(-f->a->low.at[i]), f->y[2 + i], f->a->stride.at[i]),
+                               f->w[2 + i], f->a->dilation.at[i]);
 }
 
 static cy_poly *read_convolution(const reading *r) {
@@ -524,13 +534,36 @@ typedef struct rule {
 } rule;
 
 static const rule rules[] = {
-    {"add", read_add}, {"sub", read_sub}, {"neg", read_neg}, {"mul", read_mul}, {"div", read_div}, {"pow", read_pow},
-    {"sqrt", read_sqrt}, {"rsqrt", read_rsqrt}, {"select", read_select}, {"convert", read_same},
-    {"stop_gradient", read_same}, {"permute", read_permute}, {"broadcast", read_broadcast}, {"reshape", read_reshape},
-    {"slice", read_slice}, {"pad", read_pad}, {"flip", read_flip}, {"concat", read_concat}, {"iota", read_iota},
-    {"gather", read_gather}, {"scatter_add", read_scatter_add}, {"sum", read_sum}, {"dot", read_dot},
-    {"softmax", read_softmax}, {"log_softmax", read_log_softmax}, {"logsumexp", read_logsumexp},
-    {"reduce_max", read_extreme}, {"reduce_min", read_extreme}, {"prod", read_extreme}, {"convolution", read_convolution},
+    {"add", read_add},
+    {"sub", read_sub},
+    {"neg", read_neg},
+    {"mul", read_mul},
+    {"div", read_div},
+    {"pow", read_pow},
+    {"sqrt", read_sqrt},
+    {"rsqrt", read_rsqrt},
+    {"select", read_select},
+    {"convert", read_same},
+    {"stop_gradient", read_same},
+    {"permute", read_permute},
+    {"broadcast", read_broadcast},
+    {"reshape", read_reshape},
+    {"slice", read_slice},
+    {"pad", read_pad},
+    {"flip", read_flip},
+    {"concat", read_concat},
+    {"iota", read_iota},
+    {"gather", read_gather},
+    {"scatter_add", read_scatter_add},
+    {"sum", read_sum},
+    {"dot", read_dot},
+    {"softmax", read_softmax},
+    {"log_softmax", read_log_softmax},
+    {"logsumexp", read_logsumexp},
+    {"reduce_max", read_extreme},
+    {"reduce_min", read_extreme},
+    {"prod", read_extreme},
+    {"convolution", read_convolution},
 };
 
 static cy_poly *read_body(const reading *r) {

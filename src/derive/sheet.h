@@ -2,10 +2,11 @@
  *
  *   dW_ij = sum_n 2/n (s_ni - y_ni) x_nj
  *
- * A cy_poly is a sum of terms; a term is a number times powers of dimensions times a product of atoms to some power, summed
- * over bound indices; an atom is a named value with its places, a function of polys, a Kronecker delta, ... In this form
- * transposes, broadcasts, reductions and contractions are nothing but indices, so that simplifying is plain algebra.
- * Everything lies in the sheet's arena. Out of memory is sticky: builders go on with spare objects, and the sheet says so. */
+ * A cy_poly is a sum of terms; a term is a number times powers of dimensions times a product of atoms to some power,
+ * summed over bound indices; an atom is a named value with its places, a function of polys, a Kronecker delta, ... In
+ * this form transposes, broadcasts, reductions and contractions are nothing but indices, so that simplifying is plain
+ * algebra. Everything lies in the sheet's arena. Out of memory is sticky: builders go on with spare objects, and the
+ * sheet says so. */
 #ifndef CY_DERIVE_SHEET_H
 #define CY_DERIVE_SHEET_H
 
