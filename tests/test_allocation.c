@@ -95,6 +95,44 @@ static void steps_allocate_nothing(void **unused) {
   cy_dataset_free(digits);
 }
 
+/* From one batch of an iteration to the next, once the programs are there. */
+static bool count_iteration(const cy_progress *progress, void *user) {
+  meter *m = user;
+  if (progress->epoch < 3 || progress->phase != CY_PHASE_TRAIN) {
+    m->before = -1;
+    return true;
+  }
+  if (m->before >= 0) {
+    m->in_steps += calls - m->before;
+    m->steps++;
+  }
+  m->before = calls;
+  return true;
+}
+
+static void iterations_allocate_nothing(void **unused) {
+  (void)unused;
+  static const cy_optimizer_options methods[] = {{.name = "newton"}, {.name = "lbfgs"},
+                                                 {.name = "newton-cg", .curvature_samples = 60, .cg_iterations = 5}};
+  for (int i = 0; i < 3; i++) {
+    cy_dataset *iris;
+    cy_model *model;
+    cy_trainer *trainer;
+    meter m = {.before = -1};
+    assert_int_equal(cy_dataset_open("iris", (cy_dataset_options){0}, &iris), CY_OK);
+    assert_int_equal(cy_model_parse("dense(4) -> tanh -> dense(3)", "test", &model), CY_OK);
+    cy_trainer_options options = {.optimizer = methods[i], .epochs = 6, .batch_size = 40, .threads = 1,
+                                  .on_progress = count_iteration, .user = &m};
+    assert_int_equal(cy_trainer_create(model, iris, options, &trainer), CY_OK);
+    assert_int_equal(cy_trainer_run(trainer), CY_OK);
+    assert_true(m.steps > 10);
+    assert_int_equal(m.in_steps, 0);
+    cy_trainer_free(trainer);
+    cy_model_free(model);
+    cy_dataset_free(iris);
+  }
+}
+
 /* ---- every allocation fails once ---- */
 
 static char path[64];
@@ -316,6 +354,7 @@ static void any_allocation_of_curvature_may_fail(void **unused) {
 int main(void) {
   const struct CMUnitTest tests[] = {
     cmocka_unit_test(steps_allocate_nothing),
+    cmocka_unit_test(iterations_allocate_nothing),
     cmocka_unit_test(any_allocation_may_fail),
     cmocka_unit_test(any_allocation_of_images_may_fail),
     cmocka_unit_test(any_allocation_of_frozen_images_may_fail),

@@ -8,8 +8,8 @@
  *   CHECK(cy_trainer_evaluate(trainer, CY_PART_TEST, &metrics));
  *   CHECK(cy_trainer_save(trainer, "digits.safetensors"));
  *
- * Second-order optimisers (newton, newton-cg, lbfgs) move the parameters once an epoch, by the loss of the whole training
- * part, added up batch by batch; the epoch's steps then measure them. The loss must be the same each time: dropout and
+ * Second-order optimisers (newton, newton-cg, lbfgs) move the parameters once an epoch, by the loss of the whole
+ * training part, added up batch by batch; the epoch's steps then measure them. The loss must be the same each time: dropout and
  * augmentation are refused. The training ends where no step lowers the loss. A cancelled iteration changes nothing.
  *
  * Same data, options, seed, threads and machine: same bits, whether or not the run was interrupted and resumed. */
@@ -107,8 +107,8 @@ CY_API void cy_trainer_free(cy_trainer *trainer);
 /* Trains until the last epoch or an early stop; at the end the best parameters are in place (unless keep_last).
  * CY_CANCELLED: a callback asked to stop; the step was completed. CY_NOT_FINITE: a batch's loss was NaN or infinite;
  * the message names epoch, step and the first value that went bad, and the state is that from before the step.
- * Running again after a cancellation continues; otherwise it tries the step again. A step allocates nothing (second-order:
- * from the second iteration on). */
+ * Running again after a cancellation continues; otherwise it tries the step again. A step allocates nothing; of
+ * second-order training from the second iteration on, as programs are compiled when first needed. */
 CY_API CY_MUST_CHECK cy_status cy_trainer_run(cy_trainer *trainer);
 
 /* Writes a checkpoint, atomically: it serves both to resume and, through cy_trained_load, to predict. */
