@@ -38,9 +38,10 @@ static void test_mlp(void **state) {
 static void test_mlp_of_a_mini_batch(void **state) {
   (void)state;
   has_lines(succeed(NESTED " --batch n:x,y"),
-            LINES("A = X W1' + 1 b1' (n x h)", "H = relu(A) (n x h)", "S = softmax(O) (n x m)", "L = -log(S[y]) (n)",
-                  "R = mean(L) (scalar)", "dO = (S - onehot(y)) / n (n x m)", "dW2 = dO' H (m x h)", "db2 = dO' 1 (m)",
-                  "dH = dO W2 (n x h)", "dA = dH .* (A > 0) (n x h)", "dW1 = dA' X (h x d)", "db1 = dA' 1 (h)"));
+            LINES("Numbers in what all examples share: m h + h d + h + m", "A = X W1' + 1 b1' (n x h)",
+                  "H = relu(A) (n x h)", "S = softmax(O) (n x m)", "L = -log(S[y]) (n)", "R = mean(L) (scalar)",
+                  "dO = (S - onehot(y)) / n (n x m)", "dW2 = dO' H (m x h)", "db2 = dO' 1 (m)", "dH = dO W2 (n x h)",
+                  "dA = dH .* (A > 0) (n x h)", "dW1 = dA' X (h x d)", "db1 = dA' 1 (h)"));
   has_lines(succeed("derive 'dense(5) -> relu -> dense(3)' --input 4 --loss cross_entropy"),
             LINES("a = x W1 + 1 b1' (n x 5)", "L = -mean(log(s[y])) (scalar)", "do = (s - onehot(y)) / n (n x 3)",
                   "dW2 = h' do (5 x 3)", "dW1 = x' da (4 x 5)", "W1 is dense1.weight"));

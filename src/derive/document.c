@@ -179,6 +179,21 @@ static void text_given(cy_text *text, const cy_derivation *d) {
   cy_text_add(text, "\n");
 }
 
+/* How many numbers there are to train: those that do not differ between examples (D2.5). */
+static void text_parameters(cy_text *text, const cy_derivation *d) {
+  int k = 0;
+  for (int i = 0; i < d->sheet.n_names && d->batch >= 0; i++) {
+    const cy_name *n = &d->sheet.names[i];
+    char extent[CY_NAME_SIZE];
+    if (n->kind != CY_NAME_SYMBOL || n->batched) continue;
+    cy_text_add(text, k++ ? " + " : "Numbers in what all examples share: ");
+    for (int a = 0; a < n->shape.rank; a++)
+      cy_text_add(text, a ? " %s" : "%s", cy_sheet_extent(&d->sheet, n->shape.dim[a], extent));
+    if (n->shape.rank == 0) cy_text_add(text, "1");
+  }
+  if (k) cy_text_add(text, "\n");
+}
+
 /* What a reader may not know, if it occurs. */
 static void text_legend(cy_text *text, bool elements) {
   static const struct {
@@ -209,6 +224,7 @@ static void text_legend(cy_text *text, bool elements) {
 static void write_text(cy_text *text, const cy_derivation *d, bool elements) {
   widths w = measure(text, d, elements);
   text_given(text, d);
+  text_parameters(text, d);
   for (int s = 0; s < CY_SECTIONS; s++) {
     bool any = false;
     for (int i = 0; i < d->n_lines; i++) {
