@@ -53,6 +53,7 @@ typedef struct cy_network cy_network;
 
 typedef struct cy_network_options {
   bool training;  /* dropout drops, batch normalisation uses the batch; false: inference */
+  bool carry;     /* recurrent layers begin where the last run ended (cy_network_carried), not at zero */
   cy_dtype dtype; /* CY_F32 (the zero value) or CY_F64 */
 } cy_network_options;
 
@@ -71,6 +72,7 @@ typedef struct cy_network_variable {
   cy_shape shape;
   cy_initializer initializer;
   bool decays;      /* penalties and weight decay apply: weights, but no biases, scales, shifts, slopes */
+  bool carried;     /* what a recurrent layer takes from one run into the next */
   cy_value value;
 } cy_network_variable;
 CY_API int cy_network_variable_count(const cy_network *network);
@@ -99,6 +101,10 @@ CY_API cy_value cy_network_close(cy_network *network, cy_value output); /* retur
 CY_API cy_value cy_network_parameter(cy_network *network, const char *name, cy_shape shape,
                                      cy_initializer initializer, bool decays);
 CY_API cy_value cy_network_buffer(cy_network *network, const char *name, cy_shape shape, cy_initializer initializer);
+/* What a recurrent layer begins with: zeros; or, if the network carries its state from run to run, a variable of role
+ * CY_OPTIMIZER, zero at first, to which the layer then gives what it ends with by cy_network_carry. */
+CY_API cy_value cy_network_carried(cy_network *network, const char *name, cy_shape shape);
+CY_API void cy_network_carry(cy_network *network, cy_value carried, cy_value last); /* nothing unless it carries */
 /* Shape of a variable of the open layer if it was declared before (rank -1 if not): for messages of shared layers. */
 CY_API cy_shape cy_network_declared_shape(const cy_network *network, const char *name);
 /* The value a variable will have after the updates so far: what a second update in one step starts from. */

@@ -331,6 +331,19 @@ cy_shape cy_network_declared_shape(const cy_network *network, const char *name) 
   return variable ? variable->shape : (cy_shape){.rank = -1};
 }
 
+cy_value cy_network_carried(cy_network *network, const char *name, cy_shape shape) {
+  if (!network->options.carry) return cy_full(network->graph, network->options.dtype, shape, 0);
+  cy_initializer zero = {.kind = CY_INIT_CONSTANT};
+  cy_value carried = declare_in_layer(network, name, CY_OPTIMIZER, shape, zero, false);
+  for (size_t i = 0; i < network->n_variables; i++)
+    if (network->variables[i].value.id == carried.id) network->variables[i].carried = true;
+  return carried;
+}
+
+void cy_network_carry(cy_network *network, cy_value carried, cy_value last) {
+  if (network->options.carry) cy_network_update(network, carried, last);
+}
+
 /* ---- updates, penalties, random numbers ---- */
 
 static cy_update *find_update(const cy_network *net, cy_value variable) {
