@@ -35,12 +35,25 @@ typedef struct cy_list {
   int64_t at[CY_MAX_RANK];
 } cy_list;
 
-typedef enum cy_field_kind { CY_FIELD_INT, CY_FIELD_REAL, CY_FIELD_LIST } cy_field_kind;
+typedef enum cy_field_kind {
+  CY_FIELD_INT,
+  CY_FIELD_REAL,
+  CY_FIELD_LIST,
+  CY_FIELD_BODY, /* an int64_t that holds the pointer to a cy_body, see graph/body.h */
+} cy_field_kind;
 typedef struct cy_field {
   const char *name; /* NULL ends the table */
   cy_field_kind kind;
   size_t offset;
 } cy_field;
+
+/* How to differentiate graphs, for rules of operations that hold one: see autodiff/autodiff.h, whose functions these are. */
+typedef struct cy_calculus {
+  void (*push)(cy_graph *graph, const cy_value *outputs, int n_outputs, const cy_value *inputs, const cy_value *tangents,
+               int n_inputs, cy_value *out_tangents);
+  void (*pull)(cy_graph *graph, const cy_value *outputs, const cy_value *cotangents, int n_outputs,
+               const cy_value *placeholders, int n_placeholders, cy_value *out_cotangents);
+} cy_calculus;
 
 /* What a derivative or rewrite rule sees: the node, its operands, its value, and the operands' tangents. */
 typedef struct cy_rule {
@@ -49,6 +62,9 @@ typedef struct cy_rule {
   const cy_value *in;      /* operands, node->n_inputs of them */
   cy_value out;            /* the node itself */
   const cy_value *tangent; /* jvp: per operand, empty where zero */
+  const bool *needed;      /* jvp: of the nodes from needed_first to needed_end, those that are being differentiated */
+  int32_t needed_first, needed_end;
+  const cy_calculus *calculus; /* jvp, pull */
   const int32_t *uses;     /* simplify: how often the values made so far are used; see cy_used_once */
   int32_t n_uses;
   bool late;               /* simplify: patterns that want whole operations have been found; these may be broken up now */
@@ -105,6 +121,9 @@ struct cy_op {
   uint32_t linear;      /* bit i: linear in operand i; bit 31 stands for all later operands too */
   bool overwrites;      /* the result may take the place of operand 0, which is then read where it is written */
   bool blocks;          /* its tangent is zero by definition, whatever its values do */
+  bool loop;            /* runs the body that its attributes begin with; its results are read by parts */
+  bool part;            /* reads one result of operand 0, which is a loop */
+  bool big;             /* worth computing for all steps of a loop at once, in front of it */
   int scalar;           /* elementwise: its cy_scalar_op */
   int combine;          /* reductions that fused groups can hold: 1 + cy_combine; 0 otherwise */
   bool loop;            /* runs a body many times; has no elements itself, what it computes is read through parts */
@@ -116,6 +135,11 @@ struct cy_op {
   cy_value (*jvp)(const cy_rule *rule);
   /* Cotangent of a linear operand from the result's cotangent. */
   cy_value (*transpose)(const cy_rule *rule, int operand, cy_value cotangent);
+  /* Cotangents of all wanted operands at once, empty where zero; in place of transpose. */
+  void (*pull)(const cy_rule *rule, cy_value cotangent, const bool *wanted, cy_value *cotangents);
+  /* The operation for many instances at once: the operands that are batched, at least one, have an axis of this extent in
+   * front, and so has the result. NULL, or the empty value: it cannot. */
+  cy_value (*batch)(const cy_rule *rule, const bool *batched, int64_t extent);
   /* Composites: the body. */
   cy_value (*expand)(const cy_rule *rule);
   /* A cheaper equal value, or the empty value. */
