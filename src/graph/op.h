@@ -121,12 +121,11 @@ struct cy_op {
   uint32_t linear;      /* bit i: linear in operand i; bit 31 stands for all later operands too */
   bool overwrites;      /* the result may take the place of operand 0, which is then read where it is written */
   bool blocks;          /* its tangent is zero by definition, whatever its values do */
-  bool loop;            /* runs the body that its attributes begin with; its results are read by parts */
-  bool part;            /* reads one result of operand 0, which is a loop */
   bool big;             /* worth computing for all steps of a loop at once, in front of it */
   int scalar;           /* elementwise: its cy_scalar_op */
   int combine;          /* reductions that fused groups can hold: 1 + cy_combine; 0 otherwise */
-  bool loop;            /* runs a body many times; has no elements itself, what it computes is read through parts */
+  bool loop;            /* runs the body that its attributes begin with (graph/body.h) many times; has no elements itself, what
+                           it computes is read through parts */
   int part;             /* a result of the loop that is operand 0: its cy_part; 0 otherwise */
 
   /* Type of the result from the operands' types: a full sentence through cy_fail if they do not fit. */
