@@ -108,7 +108,7 @@ typedef struct cy_sample {
 } cy_sample;
 
 /* What is read of a loop: a value of its body at each step, a carry at each step and before the first, the last carry. */
-typedef enum cy_part { CY_PART_SEQUENCE = 1, CY_PART_CARRIES, CY_PART_LAST } cy_part;
+typedef enum cy_result_kind { CY_RESULT_SEQUENCE = 1, CY_RESULT_CARRIES, CY_RESULT_LAST } cy_result_kind;
 
 #define CY_IMAGE_RESULT (UINT32_C(1) << 31)
 
@@ -126,7 +126,7 @@ struct cy_op {
   int combine;          /* reductions that fused groups can hold: 1 + cy_combine; 0 otherwise */
   bool loop;            /* runs the body that its attributes begin with (graph/body.h) many times; has no elements itself, what
                            it computes is read through parts */
-  int part;             /* a result of the loop that is operand 0: its cy_part; 0 otherwise */
+  int part;             /* a result of the loop that is operand 0: its cy_result_kind; 0 otherwise */
 
   /* Type of the result from the operands' types: a full sentence through cy_fail if they do not fit. */
   cy_status (*infer)(const void *attrs, const cy_type *in, int n, cy_type *out);
