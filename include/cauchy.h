@@ -5,6 +5,7 @@
  *   tensor    numbers; the state of a run  optim  optimisers, schedules, clipping
  *   graph     values, printing             data   data sets
  *   ops       the operations               train  the training loop
+ *   scan      loops over time
  *   autodiff  derivatives as graphs        io     tensor files
  *   program   compiling and running        plot   charts as PNG and SVG
  *   operator  layers as matrices           check  are derivatives those of the values?
@@ -30,6 +31,7 @@
 #include <cauchy/optim.h>
 #include <cauchy/plot.h>
 #include <cauchy/program.h>
+#include <cauchy/scan.h>
 #include <cauchy/status.h>
 #include <cauchy/tensor.h>
 #include <cauchy/train.h>

@@ -23,6 +23,8 @@ cy_status cy_graph_create(cy_graph **graph) {
 
 void cy_graph_free(cy_graph *graph) {
   if (!graph) return;
+  for (size_t i = 0; i < graph->n_bodies; i++) cy_body_release(graph->bodies[i]);
+  cy_free(graph->bodies);
   cy_arena_free(graph->arena);
   cy_free(graph->nodes);
   cy_free(graph->buckets);
@@ -42,6 +44,10 @@ void cy_keep_error(cy_graph *graph, cy_status status) {
   if (graph->status != CY_OK) return;
   graph->status = status;
   snprintf(graph->error, sizeof graph->error, "%s", cy_error_message());
+}
+
+void cy_graph_take_error(cy_graph *graph, const cy_graph *other) {
+  if (other->status != CY_OK) cy_keep_error(graph, cy_fail(other->status, "%s", other->error));
 }
 
 void cy_graph_fail(cy_graph *graph, cy_status status, const char *format, ...) {
@@ -96,6 +102,8 @@ void cy_scope_pop(cy_graph *graph) {
   graph->scope = scope;
 }
 
+const char *cy_scope(const cy_graph *graph) { return graph->scope; }
+
 const char *cy_scope_set(cy_graph *graph, const char *scope) {
   const char *old = graph->scope;
   if (strcmp(old, scope) == 0) return old;
@@ -143,6 +151,10 @@ void cy_mark_needed(const cy_graph *graph, int32_t first, const cy_value *values
     for (int k = 0; needed[id - first] && k < node->n_inputs; k++)
       if (node->inputs[k] >= first) needed[node->inputs[k] - first] = true;
   }
+}
+
+bool cy_is_needed(const cy_rule *rule, int32_t id) {
+  return id >= rule->needed_first && id < rule->needed_end && rule->needed[id - rule->needed_first];
 }
 
 bool cy_used_once(const cy_rule *rule, cy_value v) {
@@ -243,7 +255,15 @@ cy_status cy_infer(const cy_op *op, const void *attrs, const cy_type *in, int n,
   return cy_shape_count(out->shape, &count);
 }
 
-enum { FEW = 16 };
+enum { FEW = 16, MOST_LOOP_ATTRS = 8 };
+
+/* Attributes of a loop that name the graph's own body, in copy; NULL: out of memory. */
+static const void *with_own_body(cy_graph *graph, const cy_op *op, const void *attrs, int64_t copy[MOST_LOOP_ATTRS]) {
+  memcpy(copy, attrs, op->attr_size);
+  const cy_body *body = cy_graph_keep_body(graph, (const cy_body *)(uintptr_t)copy[0]);
+  copy[0] = (int64_t)(uintptr_t)body;
+  return body ? copy : NULL;
+}
 
 cy_value cy_make(cy_graph *graph, const cy_op *op, const cy_value *inputs, int n, const void *attrs) {
   if (!graph || cy_graph_failed(graph)) return cy_failed(graph);
@@ -277,6 +297,8 @@ cy_value cy_make(cy_graph *graph, const cy_op *op, const cy_value *inputs, int n
     cy_graph_fail(graph, status, "%s: %s", op->name, cy_error_message());
     goto done;
   }
+  int64_t copy[MOST_LOOP_ATTRS];
+  if (op->loop && !(attrs = with_own_body(graph, op, attrs, copy))) goto done;
   cy_node draft = {.op = op, .attrs = attrs, .inputs = ids, .n_inputs = n, .dtype = out.dtype, .shape = out.shape,
                    .name = "", .scope = graph->scope, .next = -1};
   result = cy_intern(graph, &draft, 0);

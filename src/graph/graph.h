@@ -40,8 +40,12 @@ void cy_graph_fail(cy_graph *graph, cy_status status, const char *format, ...) C
 bool cy_graph_failed(const cy_graph *graph);
 /* Appends to the sticky error what only the caller knows. */
 void cy_graph_explain(cy_graph *graph, const char *format, ...) CY_PRINTF(2, 3);
+/* An error of the other graph becomes this one's, if it has none. */
+void cy_graph_take_error(cy_graph *graph, const cy_graph *other);
 /* The graph of the first operand that has one; NULL if none does. An error is recorded if they differ. */
 cy_graph *cy_common_graph(const cy_value *values, int n);
+/* Open scopes, as a node's scope field. */
+const char *cy_scope(const cy_graph *graph);
 /* Sets the scope of the nodes that follow to exactly this (as a node's scope field); returns the previous one. */
 const char *cy_scope_set(cy_graph *graph, const char *scope);
 
@@ -57,6 +61,9 @@ typedef struct cy_full_attrs {
 } cy_full_attrs;
 /* True if every element of the value is one known number. */
 bool cy_is_full(cy_value value, double *number);
+
+/* For tangents of loops: is this one of the values that are being differentiated? */
+bool cy_is_needed(const cy_rule *rule, int32_t id);
 
 /* For rewrites that would compute a value again: is this operand, or operand of an operand, used by nothing else? */
 bool cy_used_once(const cy_rule *rule, cy_value v);

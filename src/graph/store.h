@@ -3,7 +3,7 @@
 #ifndef CY_GRAPH_STORE_H
 #define CY_GRAPH_STORE_H
 
-#include "graph/graph.h"
+#include "graph/body.h"
 
 struct cy_graph {
   cy_arena *arena;
@@ -13,6 +13,8 @@ struct cy_graph {
   size_t bucket_count;
   const char *scope; /* open scopes joined with '/' */
   int64_t tangents;  /* placeholders made so far */
+  const cy_body **bodies; /* of the loops in it, no two equal */
+  size_t n_bodies, body_capacity;
   cy_status status;
   char error[CY_MESSAGE_SIZE];
 };

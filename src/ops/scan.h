@@ -11,33 +11,48 @@
 #ifndef CY_OPS_SCAN_H
 #define CY_OPS_SCAN_H
 
+#include "graph/body.h"
 #include "ops/ops.h"
 
 #include <cauchy/scan.h>
 
-/* A step as a graph of its own. Its leaves are inputs named "constant0".., "carry0".., "input0".., and constants. */
-typedef struct cy_body {
-  cy_graph *graph;
-  int n_constants, n_carry, n_inputs;
-  int32_t *constants, *carry, *inputs; /* ids of the leaves; -1 where a leaf is not used */
-  int32_t *next;                       /* n_carry: ids of the carry after the step */
-} cy_body;
-
 typedef struct cy_scan_attrs {
   int64_t body;      /* the cy_body, a pointer */
-  int64_t length;
+  int64_t length;    /* at least 1 */
   int64_t reverse;
   int64_t recompute; /* derivatives compute the body's values again, from carries and inputs alone, rather than read them */
 } cy_scan_attrs;
 
 typedef struct cy_scan_part_attrs {
   int64_t index; /* id of a value of the body, or number of a carry */
+  int64_t dtype; /* the part's type */
+  cy_list shape;
 } cy_scan_part_attrs;
 
-extern const cy_op cy_op_scan, cy_op_scan_sequence, cy_op_scan_carries, cy_op_scan_last;
+/* scan_bundle{part, index}(v): v as the tangent or the cotangent of one part, as a value without elements, which is what a
+ * loop's value is. Those of several parts are added: a tree of sums whose leaves are bundles. */
+typedef struct cy_scan_bundle_attrs {
+  int64_t part, index; /* a cy_result_kind */
+  int64_t dtype;       /* the loop's */
+} cy_scan_bundle_attrs;
 
-static inline const cy_body *cy_body_of(const cy_node *scan) {
-  return (const cy_body *)(uintptr_t)((const cy_scan_attrs *)scan->attrs)->body;
-}
+extern const cy_op cy_op_scan, cy_op_scan_sequence, cy_op_scan_carries, cy_op_scan_last, cy_op_scan_bundle;
+
+/* What is read of a loop, one of its body's values or carries. */
+cy_value cy_scan_sequence(cy_value scan, int32_t id);
+cy_value cy_scan_carries(cy_value scan, int k);
+cy_value cy_scan_last(cy_value scan, int k);
+/* scan_carries{k} before and after each step, [T, ...]. */
+cy_value cy_scan_before(cy_value scan, int k);
+cy_value cy_scan_after(cy_value scan, int k);
+/* A value of the body at each step, from where it lies: an operand, a carry, or a sequence of its own. */
+cy_value cy_scan_read(cy_value scan, int32_t id);
+
+/* A shape with another axis in front, and the type of a sequence of values of a type. */
+cy_shape cy_shape_in_front(int64_t extent, cy_shape shape);
+
+/* Derivatives: rules of the row. */
+cy_value cy_scan_jvp(const cy_rule *rule);
+void cy_scan_pull(const cy_rule *rule, cy_value cotangent, const bool *wanted, cy_value *cotangents);
 
 #endif

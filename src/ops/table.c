@@ -1,5 +1,6 @@
 /* The table of operations: every row, once. Tests walk it; adding a row here is what makes an operation exist. */
 #include "ops/convolution_bias.h"
+#include "ops/scan.h"
 
 #include <string.h>
 
@@ -18,6 +19,7 @@ const cy_op *const cy_op_table[] = {
     &cy_op_window_argmax, &cy_op_window_gather, &cy_op_window_scatter, &cy_op_window_max, &cy_op_window_sum,
     &cy_op_window_spread,
     &cy_op_resize, &cy_op_resize_transpose,
+    &cy_op_scan, &cy_op_scan_sequence, &cy_op_scan_carries, &cy_op_scan_last, &cy_op_scan_bundle,
     &cy_op_random_uniform, &cy_op_all_reduce,
     &cy_op_normalize, &cy_op_relu, &cy_op_softplus, &cy_op_logsumexp, &cy_op_softmax, &cy_op_log_softmax,
     NULL,
