@@ -166,6 +166,8 @@ static cy_status emit_units(cy_emitter *e) {
     int32_t unit = list[k].unit;
     if (l->units[unit].fused)
       cy_emit_fused(e, unit);
+    else if (cy_node_at(l->graph, l->units[unit].nodes[0])->op->loop)
+      cy_emit_loop(e, unit);
     else
       emit_single(e, l->units[unit].nodes[0]);
     done[unit / 64] |= (uint64_t)1 << (unit % 64);

@@ -28,5 +28,7 @@ cy_operand cy_emit_operand(cy_emitter *e, int32_t v);
 cy_instruction *cy_emit_instruction(cy_emitter *e, const char *label);
 /* The instruction of a fused unit. */
 void cy_emit_fused(cy_emitter *e, int32_t unit);
+/* The instruction of a loop and its parts. */
+void cy_emit_loop(cy_emitter *e, int32_t unit);
 
 #endif

@@ -292,7 +292,9 @@ cy_status cy_assign_units(cy_lowering *l) {
     const cy_node *node = cy_node_at(l->graph, id);
     const cy_op *op = node->op;
     if (op->op_class == CY_CLASS_LEAF || l->base[id] != id) continue;
-    if (!l->fuses)
+    if (op->part)
+      CY_TRY(add_node(l, l->unit[node->inputs[0]], id, CY_LANE_FULL)); /* a result of the loop's kernel */
+    else if (!l->fuses)
       CY_TRY(place_alone(l, id, false, false));
     else if (op->scalar >= 0)
       CY_TRY(place_elementwise(l, id));

@@ -110,12 +110,19 @@ static cy_status assign_images(cy_lowering *l) {
 
 /* ---- the pass ---- */
 
+/* Leaves lie as their user says. */
+static void place_leaf(const cy_lowering *l, const cy_node *node, cy_view *layout) {
+  for (int i = 0; i < l->n_leaves; i++)
+    if (strcmp(l->leaves[i].name, node->name) == 0) memcpy(layout->stride, l->leaves[i].stride, sizeof layout->stride);
+}
+
 cy_status cy_assign_layouts(cy_lowering *l) {
   for (int32_t id = 0; id < l->size; id++) {
     const cy_node *node = cy_node_at(l->graph, id);
     cy_view *layout = &l->layout[id];
     l->base[id] = id;
     *layout = cy_view_row_major(CY_ORIGIN, node->dtype, node->shape);
+    if (node->name[0]) place_leaf(l, node, layout);
     if (is_number(node)) memset(layout->stride, 0, sizeof layout->stride); /* one element serves all */
   }
   if (!l->fuses) return CY_OK;

@@ -30,6 +30,8 @@ typedef struct cy_lowering {
   cy_graph *graph;
   int32_t size;
   bool fuses;
+  const cy_leaf *leaves; /* whose memory is not row-major: how it lies */
+  int n_leaves;
   bool *moves;         /* frozen programs, per node: depends on an input; else NULL */
   cy_view *layout;     /* per node; data: byte offset from CY_ORIGIN into the base's memory */
   int32_t *base;       /* per node: whose memory it is (itself unless it is a window) */

@@ -4,6 +4,7 @@
 #ifndef CY_COMPILE_PLAN_H
 #define CY_COMPILE_PLAN_H
 
+#include "base/text.h"
 #include "compile/fused.h"
 #include "graph/graph.h"
 
@@ -28,11 +29,13 @@ typedef struct cy_operand {
 } cy_operand;
 
 typedef struct cy_kernel cy_kernel;
+typedef struct cy_loop cy_loop;
 
 typedef struct cy_instruction {
   const cy_op *op;       /* NULL for a fused group */
   const void *attrs;
   const cy_fused *fused; /* NULL for a single operation */
+  const cy_loop *loop;   /* what is looped over, where op is a loop */
   int n_in;
   cy_operand *in;
   int n_out;
@@ -58,6 +61,9 @@ struct cy_kernel {
   void (*prepare)(const void *plan, void *instance, void *const *in, void *scratch);
   cy_status (*run)(const void *plan, void *instance, void *const *in, void *const *out, void *scratch);
   const char *(*describe)(const void *plan);                            /* for listings; NULL: the operation's name */
+  /* Loops: the program that is run so many times; the first value in it that was not finite, in an unfused program. */
+  const cy_program *(*body)(const void *plan, int64_t *times);
+  void (*describe_bad)(const void *plan, const void *instance, cy_text *text);
 };
 
 /* A backend: kernels by operation. find() returns NULL where only the reference kernel serves; fused is NULL if the
@@ -97,8 +103,25 @@ struct cy_program {
   double flops;
 };
 
-cy_status cy_compile_for(const cy_backend *backend, const cy_value *outputs, int n_outputs, const cy_update *updates,
-                         int n_updates, cy_program_options options, cy_program **program);
+/* How the elements of an input or variable lie, if not row by row. */
+typedef struct cy_leaf {
+  const char *name;
+  int64_t stride[CY_MAX_RANK]; /* elements */
+} cy_leaf;
+
+/* What is compiled: see cy_compile. Programs that are frozen may have updates here, of variables that nothing reads. */
+typedef struct cy_compilation {
+  const cy_backend *backend;
+  const cy_value *outputs;
+  int n_outputs;
+  const cy_update *updates;
+  int n_updates;
+  const cy_leaf *leaves;
+  int n_leaves;
+  cy_program_options options;
+} cy_compilation;
+
+cy_status cy_compile_for(const cy_compilation *compilation, cy_program **program);
 
 /* ---- passes, in order ---- */
 

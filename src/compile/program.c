@@ -1,5 +1,6 @@
 /* Compiling: the passes in order, then a kernel of the backend for every instruction. */
 #include "base/text.h"
+#include "compile/loop.h"
 #include "compile/lower.h"
 #include "ops/ops.h"
 
@@ -44,11 +45,23 @@ const cy_kernel cy_reference_kernel = {.create = reference_create, .destroy = cy
 
 /* ---- compiling ---- */
 
+static const cy_kernel *find_kernel(const cy_program *p, const cy_instruction *instruction) {
+  if (instruction->loop) return &cy_loop_kernel;
+  return instruction->fused ? p->backend->fused : p->backend->find(instruction);
+}
+
+/* A body's arithmetic is counted by its own program. */
+static double count_flops(const cy_instruction *instruction) {
+  int64_t times = 0;
+  const cy_program *body = instruction->kernel->body ? instruction->kernel->body(instruction->plan, &times) : NULL;
+  return body ? (double)times * body->flops : instruction->flops;
+}
+
 static cy_status create_kernels(cy_program *p) {
   for (int i = 0; i < p->n_instructions; i++) {
     cy_instruction *instruction = &p->instructions[i];
-    const cy_kernel *kernel = instruction->fused ? p->backend->fused : p->backend->find(instruction);
     if (instruction->kernel) continue;
+    const cy_kernel *kernel = find_kernel(p, instruction);
     instruction->kernel = kernel ? kernel : &cy_reference_kernel;
     cy_status status = instruction->kernel->create(instruction, p->threads, &instruction->plan);
     if (status != CY_OK) {
@@ -57,7 +70,7 @@ static cy_status create_kernels(cy_program *p) {
     }
     if (instruction->kernel->scratch) instruction->scratch = instruction->kernel->scratch(instruction->plan);
     if (instruction->kernel->kept) p->kept_bytes += instruction->kernel->kept(instruction->plan);
-    p->flops += instruction->flops;
+    p->flops += instruction->flops = count_flops(instruction);
   }
   return CY_OK;
 }
@@ -81,13 +94,16 @@ static cy_status check_updates(const cy_update *updates, int n) {
   return CY_OK;
 }
 
-static cy_status lower(cy_graph *graph, const cy_value *values, int n_outputs, int n_updates, cy_program *p) {
+static cy_status lower(cy_graph *graph, const cy_value *values, const cy_compilation *c, cy_program *p) {
+  const int n_outputs = c->n_outputs, n_updates = c->n_updates;
   cy_lowering l;
   cy_update *updates = cy_calloc((size_t)n_updates, sizeof *updates);
   if (!updates) return cy_no_memory();
   for (int i = 0; i < n_updates; i++) updates[i] = (cy_update){values[n_outputs + 2 * i], values[n_outputs + 2 * i + 1]};
   cy_status status = cy_lowering_begin(graph, p->backend->fused && !p->unfused, p->frozen, &l);
   if (status == CY_OK) {
+    l.leaves = c->leaves;
+    l.n_leaves = c->n_leaves;
     status = cy_assign_layouts(&l);
     if (status == CY_OK) status = cy_assign_units(&l);
     if (status == CY_OK) status = cy_emit(&l, values, n_outputs, updates, n_updates, p);
@@ -100,19 +116,20 @@ static cy_status lower(cy_graph *graph, const cy_value *values, int n_outputs, i
   return status;
 }
 
-cy_status cy_compile_for(const cy_backend *backend, const cy_value *outputs, int n_outputs, const cy_update *updates,
-                         int n_updates, cy_program_options options, cy_program **program) {
-  int n = n_outputs + 2 * n_updates;
+cy_status cy_compile_for(const cy_compilation *c, cy_program **program) {
+  const int n_outputs = c->n_outputs, n_updates = c->n_updates, n = n_outputs + 2 * n_updates;
+  const cy_value *outputs = c->outputs;
+  const cy_update *updates = c->updates;
+  const cy_program_options options = c->options;
   cy_graph *simplified = NULL;
   *program = NULL;
   if (n_outputs < 0 || n_updates < 0 || n == 0) return cy_fail(CY_INVALID, "there is nothing to compile");
-  if (options.frozen && n_updates) return cy_fail(CY_INVALID, "a frozen program updates no variable, but %d are given", n_updates);
   cy_value *values = cy_calloc((size_t)n, sizeof *values);
   cy_program *p = cy_calloc(1, sizeof *p);
   cy_status status = values && p ? CY_OK : cy_no_memory();
   if (status == CY_OK && !(p->memory = cy_arena_create())) status = cy_no_memory();
   if (status == CY_OK) {
-    p->backend = backend;
+    p->backend = c->backend;
     p->threads = options.threads;
     p->unfused = options.unfused;
     p->frozen = options.frozen;
@@ -129,7 +146,7 @@ cy_status cy_compile_for(const cy_backend *backend, const cy_value *outputs, int
     if (status == CY_OK) status = check_updates(updates, n_updates);
   }
   if (status == CY_OK) status = cy_simplify(values, n, &simplified);
-  if (status == CY_OK) status = lower(simplified, values, n_outputs, n_updates, p);
+  if (status == CY_OK) status = lower(simplified, values, c, p);
   if (status == CY_OK) status = create_kernels(p);
   if (status == CY_OK && options.recompute != CY_RECOMPUTE_NEVER && !p->frozen && !p->unfused) {
     status = cy_recompute_values(p, options.recompute == CY_RECOMPUTE_ALWAYS);
@@ -195,23 +212,40 @@ static void add_steps(cy_text *text, const cy_fused *f) {
   cy_text_add(text, "}");
 }
 
+static void add_program(cy_text *text, const cy_program *p, int depth);
+
+/* The kernels of a loop's body, indented. */
+static void add_body(cy_text *text, const cy_instruction *instruction, int depth) {
+  int64_t times = 0;
+  const cy_program *body = instruction->kernel->body ? instruction->kernel->body(instruction->plan, &times) : NULL;
+  if (!body) return;
+  cy_text_add(text, "%*s%lld times, arena %zu bytes, %.4g operations:\n", 4 * depth, "", (long long)times, body->arena_bytes,
+              body->flops);
+  add_program(text, body, depth);
+}
+
+static void add_program(cy_text *text, const cy_program *p, int depth) {
+  for (int i = 0; i < p->n_instructions; i++) {
+    const cy_instruction *instruction = &p->instructions[i];
+    const cy_kernel *kernel = instruction->kernel;
+    cy_text_add(text, "%*s%3d %s", 4 * depth, "", i, instruction->fused ? "fused" : instruction->op->name);
+    if (kernel->describe) cy_text_add(text, " (%s)", kernel->describe(instruction->plan));
+    if (instruction->label[0]) cy_text_add(text, " %s", instruction->label);
+    cy_text_add(text, ":");
+    for (int k = 0; k < instruction->n_in; k++) add_operand(text, p, &instruction->in[k]);
+    cy_text_add(text, " ->");
+    for (int k = 0; k < instruction->n_out; k++) add_operand(text, p, &instruction->out[k]);
+    if (instruction->fused) add_steps(text, instruction->fused);
+    cy_text_add(text, "\n");
+    add_body(text, instruction, depth + 1);
+  }
+}
+
 cy_status cy_program_text(const cy_program *p, char **out) {
   cy_text text = {0};
   cy_text_add(&text, "%s backend, %d kernels, arena %zu bytes, %.4g operations\n", p->backend->name, p->n_instructions,
               p->arena_bytes, p->flops);
-  for (int i = 0; i < p->n_instructions; i++) {
-    const cy_instruction *instruction = &p->instructions[i];
-    const cy_kernel *kernel = instruction->kernel;
-    cy_text_add(&text, "%3d %s", i, instruction->fused ? "fused" : instruction->op->name);
-    if (kernel->describe) cy_text_add(&text, " (%s)", kernel->describe(instruction->plan));
-    if (instruction->label[0]) cy_text_add(&text, " %s", instruction->label);
-    cy_text_add(&text, ":");
-    for (int k = 0; k < instruction->n_in; k++) add_operand(&text, p, &instruction->in[k]);
-    cy_text_add(&text, " ->");
-    for (int k = 0; k < instruction->n_out; k++) add_operand(&text, p, &instruction->out[k]);
-    if (instruction->fused) add_steps(&text, instruction->fused);
-    cy_text_add(&text, "\n");
-  }
+  add_program(&text, p, 0);
   *out = cy_text_take(&text);
   return *out ? CY_OK : cy_no_memory();
 }

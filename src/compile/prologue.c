@@ -9,6 +9,8 @@
 
 static bool reads_still(const cy_program *p, cy_instruction *instruction) {
   bool all = true;
+  for (int k = 0; k < instruction->n_out; k++)
+    all = all && p->buffers[instruction->out[k].buffer].place != CY_PLACE_BOUND;
   for (int k = 0; k < instruction->n_in; k++) {
     bool still = p->buffers[instruction->in[k].buffer].still;
     if (still && k < 32) instruction->still |= 1u << k;
@@ -29,6 +31,8 @@ cy_status cy_find_prologue(cy_program *p) {
     cy_buffer *b = &p->buffers[i];
     b->still = b->place == CY_PLACE_CONSTANT || (b->place == CY_PLACE_BOUND && p->bindings[b->binding].variable);
   }
+  for (int i = 0; i < p->n_instructions; i++) /* a loop's body writes variables, at another place in each step */
+    for (int k = 0; k < p->instructions[i].n_out; k++) p->buffers[p->instructions[i].out[k].buffer].still = false;
   for (int i = 0; i < p->n_instructions; i++) {
     cy_instruction *instruction = &p->instructions[i];
     if (!reads_still(p, instruction)) {

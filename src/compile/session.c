@@ -1,28 +1,10 @@
 /* Sessions: one thread's arena, bindings and kernel instances. Running is a flat loop over instructions with the
  * addresses computed beforehand; it allocates nothing. */
 #include "base/text.h"
-#include "compile/plan.h"
+#include "compile/session.h"
 
 #include <math.h>
 #include <string.h>
-
-typedef struct call {
-  void **in, **out; /* addresses of the operands' first elements */
-  void *instance;
-} call;
-
-struct cy_session {
-  const cy_program *program;
-  char *arena;
-  bool borrows_arena;  /* of another session */
-  void **bound;        /* per binding: the tensor's data; meaningless while missing */
-  bool *is_bound;
-  call *calls;         /* per instruction */
-  void **addresses;    /* what the calls' arrays point into */
-  cy_tensor **outputs; /* windows onto the arena or bound tensors */
-  bool stale;          /* a binding changed: addresses must be computed again */
-  bool unprepared;     /* a variable was bound: the prologue of a frozen program must run again */
-};
 
 static size_t operand_count(const cy_program *p) {
   size_t n = 0;
@@ -41,7 +23,7 @@ static void *address(const cy_session *s, const cy_operand *operand) {
   return data ? data + operand->offset : NULL; /* a tensor without elements has no data */
 }
 
-static void find_addresses(cy_session *s) {
+void cy_session_find_addresses(cy_session *s) {
   const cy_program *p = s->program;
   void **next = s->addresses;
   for (int i = 0; i < p->n_instructions; i++) {
@@ -64,25 +46,18 @@ cy_status cy_session_create(const cy_program *p, cy_session **session) {
   return cy_session_create_sharing(p, NULL, session);
 }
 
-cy_status cy_session_create_sharing(const cy_program *p, const cy_session *other, cy_session **session) {
+cy_status cy_session_create_within(const cy_program *p, cy_session **session) {
   cy_status status = CY_OK;
   cy_session *s = *session = cy_calloc(1, sizeof *s);
   if (!s) return cy_no_memory();
   s->program = p;
-  s->stale = s->unprepared = true;
-  s->borrows_arena = can_share(p, other);
-  s->arena = s->borrows_arena ? other->arena : cy_alloc_aligned(p->arena_bytes);
+  s->stale = s->unprepared = s->borrows_arena = true;
   s->bound = cy_calloc((size_t)p->n_bindings, sizeof *s->bound);
   s->is_bound = cy_calloc((size_t)p->n_bindings, sizeof *s->is_bound);
   s->calls = cy_calloc((size_t)p->n_instructions, sizeof *s->calls);
   s->addresses = cy_calloc(operand_count(p), sizeof *s->addresses);
   s->outputs = cy_calloc((size_t)p->n_outputs, sizeof *s->outputs);
-  if (!s->arena)
-    status = cy_fail(CY_NO_MEMORY, "out of memory for a session of %zu bytes", p->arena_bytes);
-  else if (!s->bound || !s->is_bound || !s->calls || !s->addresses || !s->outputs)
-    status = cy_no_memory();
-  else if (!s->borrows_arena)
-    memset(s->arena, 0, p->arena_bytes);
+  if (!s->bound || !s->is_bound || !s->calls || !s->addresses || !s->outputs) status = cy_no_memory();
   for (int i = 0; i < p->n_outputs && status == CY_OK; i++)
     status = cy_tensor_wrap(p->outputs[i].layout.dtype, p->outputs[i].layout.shape, NULL, NULL, &s->outputs[i]);
   for (int i = 0; i < p->n_instructions && status == CY_OK; i++)
@@ -93,6 +68,24 @@ cy_status cy_session_create_sharing(const cy_program *p, const cy_session *other
     *session = NULL;
   }
   return status;
+}
+
+cy_status cy_session_create_sharing(const cy_program *p, const cy_session *other, cy_session **session) {
+  CY_TRY(cy_session_create_within(p, session));
+  cy_session *s = *session;
+  if (can_share(p, other)) {
+    s->arena = other->arena;
+    return CY_OK;
+  }
+  s->borrows_arena = false;
+  s->arena = cy_alloc_aligned(p->arena_bytes);
+  if (s->arena) {
+    memset(s->arena, 0, p->arena_bytes);
+    return CY_OK;
+  }
+  cy_session_free(s);
+  *session = NULL;
+  return cy_fail(CY_NO_MEMORY, "out of memory for a session of %zu bytes", p->arena_bytes);
 }
 
 void cy_session_free(cy_session *s) {
@@ -157,7 +150,7 @@ static cy_status prepare(cy_session *s) {
     if (!s->is_bound[i])
       return cy_fail(CY_INVALID, "%s \"%s\" is not bound", s->program->bindings[i].variable ? "variable" : "input",
                      s->program->bindings[i].name);
-  find_addresses(s);
+  cy_session_find_addresses(s);
   return CY_OK;
 }
 
@@ -165,15 +158,14 @@ static cy_status run_from(cy_session *s, int first, int end) {
   const cy_program *p = s->program;
   for (int i = first; i < end; i++) {
     const cy_instruction *instruction = &p->instructions[i];
-    const call *c = &s->calls[i];
+    const cy_session_call *c = &s->calls[i];
     CY_TRY(instruction->kernel->run(instruction->plan, c->instance, c->in, c->out,
                                      s->arena + instruction->scratch_offset));
   }
   return CY_OK;
 }
 
-/* What a frozen program does once per binding. */
-static cy_status run_prologue(cy_session *s) {
+cy_status cy_session_run_prologue(cy_session *s) {
   const cy_program *p = s->program;
   CY_TRY(run_from(s, 0, p->n_prologue));
   for (int i = p->n_prologue; i < p->n_instructions; i++)
@@ -184,10 +176,12 @@ static cy_status run_prologue(cy_session *s) {
   return CY_OK;
 }
 
+cy_status cy_session_run_rest(cy_session *s) { return run_from(s, s->program->n_prologue, s->program->n_instructions); }
+
 cy_status cy_session_run(cy_session *s) {
   if (s->stale) CY_TRY(prepare(s));
-  if (s->program->frozen && s->unprepared) CY_TRY(run_prologue(s));
-  return run_from(s, s->program->n_prologue, s->program->n_instructions);
+  if (s->program->frozen && s->unprepared) CY_TRY(cy_session_run_prologue(s));
+  return cy_session_run_rest(s);
 }
 
 const cy_tensor *cy_session_output(const cy_session *s, int i) {
@@ -203,20 +197,40 @@ static int64_t count_bad(const void *data, const cy_view *layout) {
   return bad;
 }
 
+static void describe_count(const char *what, const char *where, int64_t bad, cy_shape shape, cy_text *text) {
+  cy_text_add(text, "%s%s%s: %lld of %lld values not finite", what, where[0] ? " in " : "", where, (long long)bad,
+              (long long)cy_count(shape));
+}
+
 /* One sentence if the operand holds something not finite. */
 static bool describe_bad(const cy_session *s, const cy_operand *operand, const char *what, const char *where, cy_text *text) {
-  if (!cy_dtype_is_float(operand->layout.dtype)) return false;
-  int64_t bad = count_bad(address(s, operand), &operand->layout);
-  if (!bad) return false;
-  cy_text_add(text, "%s%s%s: %lld of %lld values not finite", what, where[0] ? " in " : "", where, (long long)bad,
-              (long long)cy_count(operand->layout.shape));
-  return true;
+  int64_t bad = cy_dtype_is_float(operand->layout.dtype) ? count_bad(address(s, operand), &operand->layout) : 0;
+  if (bad) describe_count(what, where, bad, operand->layout.shape, text);
+  return bad > 0;
 }
 
 static bool is_written(const cy_program *p, int buffer) {
   for (int i = 0; i < p->n_instructions; i++)
-    if (p->instructions[i].out[0].buffer == buffer) return true;
+    for (int k = 0; k < p->instructions[i].n_out; k++)
+      if (p->instructions[i].out[k].buffer == buffer) return true;
   return false;
+}
+
+cy_bad_value cy_session_find_bad(const cy_session *s) {
+  for (int i = 0; i < s->program->n_instructions; i++) {
+    const cy_instruction *instruction = &s->program->instructions[i];
+    for (int k = 0; k < instruction->n_out; k++) {
+      const cy_view *layout = &instruction->out[k].layout;
+      int64_t bad = cy_dtype_is_float(layout->dtype) ? count_bad(s->calls[i].out[k], layout) : 0;
+      if (bad) return (cy_bad_value){true, i, k, bad};
+    }
+  }
+  return (cy_bad_value){0};
+}
+
+void cy_describe_bad(const cy_program *p, cy_bad_value bad, cy_text *text) {
+  const cy_instruction *i = &p->instructions[bad.instruction];
+  describe_count(i->op->name, i->label, bad.count, i->out[bad.output].layout.shape, text);
 }
 
 cy_status cy_session_first_bad(const cy_session *s, char **out) {
@@ -231,10 +245,14 @@ cy_status cy_session_first_bad(const cy_session *s, char **out) {
     cy_operand whole = {.buffer = i, .layout = cy_view_row_major(NULL, b->dtype, b->shape)};
     found = describe_bad(s, &whole, b->variable ? "variable" : "input", b->name, &text);
   }
-  for (int i = 0; i < p->n_instructions && !found; i++)
-    if (p->instructions[i].op)
-      found = describe_bad(s, &p->instructions[i].out[0], p->instructions[i].op->name, p->instructions[i].label, &text);
-  if (!found) return CY_OK;
+  for (int i = 0; i < p->n_instructions && !found; i++) {
+    const cy_kernel *kernel = p->instructions[i].kernel;
+    if (kernel->describe_bad) kernel->describe_bad(p->instructions[i].plan, s->calls[i].instance, &text);
+    found = text.length > 0;
+  }
+  cy_bad_value bad = found ? (cy_bad_value){0} : cy_session_find_bad(s);
+  if (bad.found) cy_describe_bad(p, bad, &text);
+  if (!found && !bad.found) return CY_OK;
   *out = cy_text_take(&text);
   return *out ? CY_OK : cy_no_memory();
 }
