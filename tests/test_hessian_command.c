@@ -33,7 +33,7 @@ static double eigenvalue(json_t *report, const char *end, size_t i, const char *
 
 static void write_vector(const char *path, int64_t n, double value) {
   cy_tensor *v;
-  assert_ok(cy_tensor_create(CY_F32, CY_SHAPE(n), &v));
+  assert_ok(cy_tensor_create(CY_F64, CY_SHAPE(n), &v));
   for (int64_t i = 0; i < n; i++) cy_tensor_set(v, i, value * (i % 3 - 1));
   assert_ok(cy_npy_save(v, path));
   cy_tensor_free(v);
@@ -196,6 +196,54 @@ static void bad_input_is_refused_in_one_line(void **state) {
   refuse("hessian 'dense(8, init=constant(1e38)) -> dense(3)' --data iris", "there is no curvature to speak of");
 }
 
+/* Before the work, and without leaving anything. */
+static void results_that_cannot_be_written(void **state) {
+  (void)state;
+  write_file("plain", "");
+  assert_int_equal(mkdir("folder", 0777), 0);
+  refuse("hessian 'dense(3)' --data iris --full nowhere/h.npy", "nowhere: No such file");
+  refuse("hessian 'dense(3)' --data iris --full plain/h.npy", "plain is no folder");
+  refuse("hessian 'dense(3)' --data iris --full folder", "is a folder");
+  refuse("hessian 'dense(3)' --data iris --out plain/pictures", "plain/pictures");
+}
+
+/* Lengths whose squares are no numbers; a length that takes every r too far. */
+static void directions_of_any_length(void **state) {
+  (void)state;
+  write_vector("small.npy", 15, 1e-200);
+  write_vector("huge.npy", 24, 1e300);
+  json_t *report = report_of("hessian 'dense(3)' --data iris --direction small.npy --json"), *row;
+  size_t i;
+  json_array_foreach(json_object_get(report, "differences"), i, row) /* too short to be seen, at every r */
+    assert_true(number_of(row, "error") == 1);
+  json_decref(report);
+  refuse("hessian 'dense(3) -> dense(3)' --input 3 --loss mse --direction huge.npy", "no gradient is finite");
+}
+
+/* A sum of absolute values of a linear network has no curvature. */
+static void a_function_without_curvature(void **state) {
+  (void)state;
+  const char *text = succeed("hessian 'dense(4)' --input 3 --loss mae --density");
+  assert_holds(text, "no positive curvature");
+  assert_null(strstr(text, "-0"));
+}
+
+/* With --training, batches are those of the training: batch normalisation makes them part of the function. */
+static void batches_of_the_training(void **state) {
+  (void)state;
+  static const char *const lines[] = {"hessian runs/iris-1 --training --json",
+                                      "hessian runs/iris-1 --training --batch 20 --json",
+                                      "hessian runs/iris-1 --training --batch 64 --json"};
+  double values[3];
+  succeed("train iris 'model=dense(5) -> batch_norm -> tanh -> dense(3)' epochs=2 batch=20 --quiet");
+  for (int i = 0; i < 3; i++) {
+    json_t *report = report_of(lines[i]);
+    values[i] = number_of(report, "value");
+    json_decref(report);
+  }
+  assert_true(values[0] == values[1] && values[0] != values[2]);
+}
+
 static void models_without_their_data(void **state) {
   (void)state;
   write_file("points.csv", "a,b,label\n1,2,x\n2,1,y\n3,5,x\n4,2,y\n5,9,x\n6,3,y\n7,8,x\n8,1,y\n9,9,x\n2,2,y\n");
@@ -213,6 +261,10 @@ int main(void) {
       cmocka_unit_test_setup_teardown(saved_models_find_their_data, enter_folder, leave_folder),
       cmocka_unit_test_setup_teardown(recipes_and_images, enter_folder, leave_folder),
       cmocka_unit_test_setup_teardown(bad_input_is_refused_in_one_line, enter_folder, leave_folder),
+      cmocka_unit_test_setup_teardown(results_that_cannot_be_written, enter_folder, leave_folder),
+      cmocka_unit_test_setup_teardown(directions_of_any_length, enter_folder, leave_folder),
+      cmocka_unit_test_setup_teardown(a_function_without_curvature, enter_folder, leave_folder),
+      cmocka_unit_test_setup_teardown(batches_of_the_training, enter_folder, leave_folder),
       cmocka_unit_test_setup_teardown(models_without_their_data, enter_folder, leave_folder),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);

@@ -116,7 +116,8 @@ typedef struct cy_difference {
 
 /* The product by differences of gradients at each r, against the exact one (coursework A3.3-4): the error falls with r,
  * O(r |v|^2), until round-off, O(epsilon / r), makes it rise again. v: n numbers, or NULL for a random unit vector.
- * rows: [count], r from `from` to `to` in equal ratios. *best: the row of the least error. */
+ * rows: [count], r from `from` to `to` in equal ratios; the error is infinite or NaN where the gradient is, which fails
+ * only if it is at every r. *best: the row of the least error. */
 CY_API CY_MUST_CHECK cy_status cy_difference_products(cy_objective *objective, const double *x, const double *v,
                                                       cy_curvature_options options, double from, double to, int count,
                                                       cy_difference *rows, int *best);

@@ -187,9 +187,27 @@ static cy_status save_full(cli_hessian *h) {
 
 /* ---- all of it ---- */
 
-static cy_status make_folder(const char *folder) {
-  if (!folder || cli_is_folder(folder)) return CY_OK;
-  return mkdir(folder, 0777) == 0 ? CY_OK : cy_fail(CY_IO, "%s: %s", folder, strerror(errno));
+static cy_status check_writable(const char *folder) {
+  if (cli_exists(folder) && !cli_is_folder(folder)) return cy_fail(CY_INVALID, "%s is no folder", folder);
+  return access(folder, W_OK | X_OK) == 0 ? CY_OK : cy_fail(CY_IO, "%s: %s", folder, strerror(errno));
+}
+
+/* What would make the results unwritable shows before the work. */
+static cy_status make_places(const cli_hessian *h) {
+  const char *slash = h->full ? strrchr(h->full, '/') : NULL;
+  if (h->folder && !cli_is_folder(h->folder) && mkdir(h->folder, 0777) != 0)
+    return cy_fail(CY_IO, "%s: %s", h->folder, strerror(errno));
+  if (h->folder) CY_TRY(check_writable(h->folder));
+  if (!h->full) return CY_OK;
+  if (cli_is_folder(h->full)) return cy_fail(CY_INVALID, "--full %s is a folder; it takes a file's name", h->full);
+  if (!slash) return check_writable(".");
+  cy_text text = {0};
+  cy_text_add(&text, "%.*s", slash == h->full ? 1 : (int)(slash - h->full), h->full);
+  char *place = cy_text_take(&text);
+  if (!place) return cy_no_memory();
+  cy_status status = check_writable(place);
+  cy_string_free(place);
+  return status;
 }
 
 static cy_status analyse(cli_hessian *h) {
@@ -216,7 +234,7 @@ static cy_status run(cli_hessian *h) {
     cy_tensor_free(direction);
     CY_TRY(status);
   }
-  CY_TRY(make_folder(h->folder));
+  CY_TRY(make_places(h));
   cli_catch_signals();
   cli_progress_begin(&h->progress, cli_option_value(h->arguments, "--json") != NULL);
   h->curvature.on_product = on_product;

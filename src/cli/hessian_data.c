@@ -9,7 +9,7 @@
 #include <stdio.h>
 #include <string.h>
 
-enum { USUAL_SAMPLES = 1000, MADE_UP_SAMPLES = 256 };
+enum { USUAL_SAMPLES = 1000, MADE_UP_SAMPLES = 256, USUAL_BATCH = 32 };
 static const double USUAL_VALIDATION = 0.1; /* of a training */
 
 /* ---- data that are made up: normal numbers and random labels ---- */
@@ -224,6 +224,9 @@ static cy_status open_network(cli_hessian *h) {
   }
   CY_TRY(cli_network_open(word, input, &h->network));
   if (!h->options.loss && !h->network.trained) h->options.loss = h->network.options.loss;
+  /* Where batches are part of the function, they are those of the training. */
+  if (h->options.training && h->options.batch_size == 0)
+    h->options.batch_size = h->network.options.batch_size > 0 ? h->network.options.batch_size : USUAL_BATCH;
   if (!h->network.trained) {
     h->options.l1 = h->network.options.l1;
     h->options.l2 = h->network.options.l2;

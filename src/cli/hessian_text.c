@@ -64,8 +64,8 @@ static void print_eigenvalues(const cli_hessian *h, const cli_terminal *t) {
   print_end(t, "largest", e->largest, e->n_largest);
   print_end(t, "smallest", e->smallest, e->n_smallest);
   label(t, "");
-  printf("eigenvalues, each within its bound, after %lld products%s\n", (long long)e->steps,
-         e->converged ? "" : "; not converged: the bounds say how far");
+  printf("eigenvalues, each within its bound, after %lld products%s; repeated ones may be there once\n",
+         (long long)e->steps, e->converged ? "" : ", not converged: the bounds say how far");
 }
 
 static void print_steps(const cli_hessian *h, const cli_terminal *t) {
@@ -114,6 +114,11 @@ static void print_density(const cli_hessian *h, const cli_terminal *t) {
   label(t, "density");
   printf("%lld random vectors, %lld products; share of the eigenvalues:\n", (long long)d->probes,
          (long long)d->products);
+  if (size == 0) { /* a function without curvature, such as mae of a linear network */
+    label(t, "");
+    printf("%11d    %-11s %10s\n", 0, "", cli_percent_text(1, a));
+    return;
+  }
   const double edges[] = {-1.0001, -0.1, -0.01, -0.001, 0.001, 0.01, 0.1, 1.0001};
   for (int i = 0; i < 7; i++) {
     double low = edges[i] * size, high = edges[i + 1] * size;
@@ -136,13 +141,17 @@ static void print_differences(const cli_hessian *h, const cli_terminal *t) {
   printf("(g(w + r v) - g(w)) / r against H v, in f64: error by r\n");
   for (int i = 0; i < CLI_DIFFERENCES; i += 4) {
     label(t, "");
-    printf("%8.0e  %9.2e%s\n", rows[i].r, rows[i].error, i / 4 == (b + 2) / 4 ? "  <- about the best" : "");
+    if (isfinite(rows[i].error)) printf("%8.0e  %9.2e", rows[i].r, rows[i].error);
+    else printf("%8.0e  %9s", rows[i].r, "overflow");
+    printf("%s\n", i / 4 == (b + 2) / 4 ? "  <- about the best" : "");
   }
   label(t, "");
   printf("best r = %.1e, error %.1e", best->r, best->error);
-  if (b >= 8 && b + 8 < CLI_DIFFERENCES)
-    printf("; below it error ~ r^%.1f (round-off), above ~ r^%.1f", branch_slope(rows, b - 8, b - 4),
-           branch_slope(rows, b + 4, b + 8));
+  if (b >= 8 && b + 8 < CLI_DIFFERENCES) {
+    double below = branch_slope(rows, b - 8, b - 4), above = branch_slope(rows, b + 4, b + 8);
+    if (isfinite(below) && isfinite(above)) /* neither error is 0, as a quadratic function's may be */
+      printf("; below it error ~ r^%.1f (round-off), above ~ r^%.1f", below, above);
+  }
   printf("\n");
 }
 

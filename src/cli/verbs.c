@@ -77,7 +77,7 @@ static const cli_option hessian_options[] = {
     {"--direction", "FILE", "differences: along this vector (NPY) instead of a random one"},
     {"--full", "FILE", "form the whole matrix and write it (NPY, f64)"},
     {"--probes", "N", "random vectors (trace 30, density 10)"},
-    {"--batch", "N", "samples at once (as fit into 1 GiB; at most 256)"},
+    {"--batch", "N", "samples at once (as fit into 1 GiB, at most 256; --training: the training's)"},
     {"--dtype", "TYPE", "f32 or f64 (f32; differences always f64)"},
     {"--seed", "N", "of the random numbers (0)"},
     {"--threads", "N", "use N threads (all cores)"},

@@ -97,21 +97,21 @@ cy_status cy_full_curvature(cy_objective *objective, const double *x, cy_curvatu
 typedef struct comparison {
   int64_t n;
   double *direction, *exact, *moved, *base, *gradient;
+  double size; /* |H v| */
 } comparison;
 
+/* Uses up the gradient. */
 static double difference_error(const comparison *c, double r) {
-  double apart = 0, size = 0;
-  for (int64_t i = 0; i < c->n; i++) {
-    double error = (c->gradient[i] - c->base[i]) / r - c->exact[i];
-    apart += error * error;
-    size += c->exact[i] * c->exact[i];
-  }
-  return size > 0 ? sqrt(apart / size) : sqrt(apart);
+  for (int64_t i = 0; i < c->n; i++) c->gradient[i] = (c->gradient[i] - c->base[i]) / r - c->exact[i];
+  double apart = cy_length(c->n, c->gradient);
+  return c->size > 0 ? apart / c->size : apart;
 }
 
 static cy_status compare(cy_matrix_at *a, comparison *c, double from, double to, int count, cy_difference *rows) {
   double value;
+  bool any = false;
   CY_TRY(cy_matrix_times(a, c->direction, c->exact));
+  c->size = cy_length(c->n, c->exact);
   CY_TRY(cy_objective_gradient(a->objective, a->x, &value, c->base));
   if (!isfinite(value)) return cy_fail(CY_NOT_FINITE, "the value at this point is %g", value);
   for (int k = 0; k < count; k++) {
@@ -119,11 +119,14 @@ static cy_status compare(cy_matrix_at *a, comparison *c, double from, double to,
     for (int64_t i = 0; i < c->n; i++) c->moved[i] = a->x[i] + r * c->direction[i];
     CY_TRY(cy_objective_gradient(a->objective, c->moved, &value, c->gradient));
     rows[k] = (cy_difference){r, difference_error(c, r)};
+    any = any || isfinite(rows[k].error);
     a->done++;
     if (a->options->on_product && !a->options->on_product(a->done, a->total, a->options->user))
       return cy_fail(CY_CANCELLED, "stopped on request after %d of %d differences", k + 1, count);
   }
-  return CY_OK;
+  if (any) return CY_OK;
+  return cy_fail(CY_NOT_FINITE, "no gradient is finite at a distance of r |v|, r from %g to %g and |v| = %g", from, to,
+                 cy_length(c->n, c->direction));
 }
 
 /* A random one has length 1, so that r is the distance moved. */
@@ -158,6 +161,6 @@ cy_status cy_difference_products(cy_objective *objective, const double *x, const
   cy_free(c.direction);
   CY_TRY(status);
   for (int k = 1; k < count; k++)
-    if (!(rows[*best].error <= rows[k].error)) *best = k;
+    if (rows[k].error < rows[*best].error || isnan(rows[*best].error)) *best = k;
   return CY_OK;
 }
