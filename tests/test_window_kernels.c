@@ -269,6 +269,26 @@ static void test_convolution_random(void **state) {
   }
 }
 
+/* Images with few channels, whose weight gradients have a kernel of their own. */
+static void test_convolution_few_channels(void **state) {
+  (void)state;
+  for (int i = 0; i < 120; i++) {
+    const int space = 1 + i % 2;
+    cy_windows windows = {.groups = 1};
+    int64_t size[CY_MAX_SPACE];
+    for (int k = 0; k < space; k++) {
+      windows.kernel[k] = 1 + below(9);
+      windows.stride[k] = 1 + below(3);
+      windows.dilation[k] = k + 1 < space ? 1 + below(2) : 1;
+      windows.low[k] = below(6), windows.high[k] = below(6);
+      size[k] = windows.dilation[k] * (windows.kernel[k] - 1) + 1 + below(70);
+    }
+    form f = form_of(windows, 1 + below(20), 1 + below(4), 1 + below(70), space, size);
+    const way how[3] = {below(4) ? CHANNELS_LAST : ROWS, below(4) ? ROWS : ODD, below(4) ? CHANNELS_LAST : ODD};
+    check_form(&f, CY_CONVOLUTION_W, CY_F32, how, 1 + i % 3, 0);
+  }
+}
+
 /* Without padding, whose zeros a kernel may or may not multiply. */
 static void test_convolution_not_finite(void **state) {
   (void)state;
@@ -416,7 +436,7 @@ static void test_window_maxima(void **state) {
 
 int main(void) {
   const struct CMUnitTest tests[] = {
-      cmocka_unit_test(test_convolution_random),
+      cmocka_unit_test(test_convolution_random), cmocka_unit_test(test_convolution_few_channels),
       cmocka_unit_test(test_convolution_not_finite),
       cmocka_unit_test(test_convolution_layers),
       cmocka_unit_test(test_convolution_bias),

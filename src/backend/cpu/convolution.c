@@ -23,6 +23,7 @@ static const struct {
   bool copies; /* f32: with its operands copied to where they are dense */
 } tries[] = {
     {&cy_convolution_winograd, false},
+    {&cy_convolution_strips, false},
 #if CY_HAVE_ONEDNN
     {&cy_convolution_onednn, false},
     {&cy_convolution_onednn, true},

@@ -51,6 +51,7 @@ typedef struct cy_convolution_method {
   bool relu;         /* does the problem's relu itself */
 } cy_convolution_method;
 
-extern const cy_convolution_method cy_convolution_winograd, cy_convolution_onednn, cy_convolution_columns;
+extern const cy_convolution_method cy_convolution_winograd, cy_convolution_strips, cy_convolution_onednn,
+    cy_convolution_columns;
 
 #endif

@@ -16,8 +16,7 @@ struct cy_gemm {
   char name[48];
 };
 
-/* The best kernels that this processor runs. */
-static const cy_gemm_kernels *choose_kernels(cy_dtype dtype) {
+const cy_gemm_kernels *cy_gemm_kernels_of(cy_dtype dtype) {
   static const cy_gemm_kernels *const kernels[][2] = {
       [CY_VECTORS_BASELINE] = {&cy_gemm_kernels_f32_baseline, &cy_gemm_kernels_f64_baseline},
 #if defined(__x86_64__)
@@ -81,7 +80,7 @@ cy_status cy_gemm_create(const cy_gemm_problem *problem, int threads, cy_gemm **
   g->problem = *problem;
   tidy_strides(&g->problem);
   if (threads < 1) threads = 1;
-  const cy_gemm_kernels *kernels = choose_kernels(problem->dtype);
+  const cy_gemm_kernels *kernels = cy_gemm_kernels_of(problem->dtype);
   cy_panels_plan(&g->problem, kernels, threads, &g->panels);
   if (prefer_library(&g->problem, kernels)) {
     const cy_status status = cy_dnnl_matmul_create(&g->problem, threads, &g->library);

@@ -3,9 +3,7 @@
 #ifndef CY_BACKEND_CPU_GEMM_KERNEL_H
 #define CY_BACKEND_CPU_GEMM_KERNEL_H
 
-#include <stdbool.h>
-#include <stddef.h>
-#include <stdint.h>
+#include "tensor/tensor.h"
 
 /* Rows and vectors that a tile has at most, whatever the instruction set. */
 enum { CY_TILE_ROWS = 14, CY_TILE_WIDTHS = 4, CY_TILE_ELEMENTS = 512 };
@@ -84,5 +82,8 @@ extern const cy_gemm_kernels cy_gemm_kernels_f32_baseline, cy_gemm_kernels_f64_b
 extern const cy_gemm_kernels cy_gemm_kernels_f32_avx2, cy_gemm_kernels_f64_avx2;
 extern const cy_gemm_kernels cy_gemm_kernels_f32_avx512, cy_gemm_kernels_f64_avx512;
 #endif
+
+/* The best kernels that this processor runs. */
+const cy_gemm_kernels *cy_gemm_kernels_of(cy_dtype dtype);
 
 #endif
