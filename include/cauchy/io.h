@@ -53,13 +53,15 @@ typedef struct cy_csv_options {
   const char *const *only; /* the columns to read besides the label, by name; the others may hold anything. NULL: all. A
                             * file without a header is read whole */
   int n_only;
+  bool missing;            /* cells that are empty, NA, NaN, null, ? or - become NaN, of the label column class -1; and
+                            * without a list of columns, those with text, or with no number, are left out */
 } cy_csv_options;
 
 typedef struct cy_csv {
   cy_tensor *values;   /* f64 [rows, columns], without the label column */
   char **columns;      /* their names, from the header or "column 0", "column 1", ... */
   int64_t n_columns;
-  cy_tensor *labels;   /* i32 [rows], 0..n_classes-1; NULL without a label column */
+  cy_tensor *labels;   /* i32 [rows], 0..n_classes-1, or -1: missing; NULL without a label column */
   char *label_name;    /* the label column's name; NULL without one */
   char **classes;      /* the distinct labels: in numeric order if all are numbers, else in byte order */
   int64_t n_classes;

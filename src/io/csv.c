@@ -118,12 +118,17 @@ static char *cell_text(cell c) {
   return text;
 }
 
-static cy_status bad_cell(const reader *r, size_t column, const char *name, cell c) {
+static bool is_absent(cell c) {
   static const char *const absent[] = {"", "NA", "N/A", "nan", "NaN", "NAN", "null", "NULL", "?", "-"};
   for (size_t i = 0; i < sizeof absent / sizeof *absent; i++)
-    if (strlen(absent[i]) == c.length && memcmp(absent[i], c.text, c.length) == 0)
-      return cy_fail(CY_INVALID, "%s: line %lld, column %zu (%s): the value is missing (\"%s\")", r->path,
-                     (long long)r->record, column + 1, name, absent[i]);
+    if (strlen(absent[i]) == c.length && memcmp(absent[i], c.text, c.length) == 0) return true;
+  return false;
+}
+
+static cy_status bad_cell(const reader *r, size_t column, const char *name, cell c) {
+  if (is_absent(c))
+    return cy_fail(CY_INVALID, "%s: line %lld, column %zu (%s): the value is missing (\"%.*s\")", r->path,
+                   (long long)r->record, column + 1, name, (int)c.length, c.text);
   return cy_fail(CY_INVALID, "%s: line %lld, column %zu (%s): \"%.*s\" is not a number", r->path,
                  (long long)r->record, column + 1, name, c.length < 40 ? (int)c.length : 40, c.text);
 }
@@ -136,6 +141,7 @@ typedef struct table {
   int64_t label;     /* its column; -1: none */
   bool *skipped;     /* [width]; NULL: no column is */
   size_t n_skipped;
+  bool missing;      /* absent values are no errors */
   bool header;       /* the first record names the columns */
   bool summary;      /* the first record is "rows,columns,class,class,..." */
   char **names;      /* of all columns, [width] */
@@ -275,6 +281,28 @@ static cy_status choose_columns(const char *path, table *t, cy_csv_options optio
   return CY_OK;
 }
 
+/* Without a list of columns and where values may be missing: a column that holds text, or nothing, is left out. */
+static cy_status leave_text_out(reader *r, table *t) {
+  bool more, *numbers = cy_calloc(t->width, sizeof *numbers);
+  t->skipped = cy_calloc(t->width, sizeof *t->skipped);
+  cy_status status = numbers && t->skipped ? CY_OK : cy_no_memory();
+  if (status == CY_OK && (t->header || t->summary)) status = next_record(r, &more);
+  for (int64_t row = 0; row < t->rows && status == CY_OK; row++) {
+    status = next_record(r, &more);
+    for (size_t i = 0; status == CY_OK && i < t->width; i++) {
+      bool number = is_number(r->cells[i]);
+      numbers[i] |= number;
+      if (!number && !is_absent(r->cells[i])) t->skipped[i] = true;
+    }
+  }
+  for (size_t i = 0; status == CY_OK && i < t->width; i++) {
+    t->skipped[i] = (int64_t)i != t->label && (t->skipped[i] || !numbers[i]);
+    t->n_skipped += t->skipped[i];
+  }
+  cy_free(numbers);
+  return status;
+}
+
 /* ---- labels: from texts to 0..classes-1 in sorted order ---- */
 
 typedef struct label {
@@ -303,16 +331,18 @@ static cy_status add_class(cy_csv *csv, size_t *capacity, cell text) {
   return CY_OK;
 }
 
-static cy_status number_classes(label *labels, int64_t rows, cy_csv *csv) {
+/* n: of the rows' labels, those that are not missing. */
+static cy_status number_classes(label *labels, int64_t n, int64_t rows, cy_csv *csv) {
   size_t capacity = 0;
   bool numeric = true;
-  for (int64_t i = 0; i < rows && numeric; i++)
+  for (int64_t i = 0; i < n && numeric; i++)
     numeric = cy_parse_number(labels[i].text.text, labels[i].text.length, &labels[i].number);
   int (*order)(const void *, const void *) = numeric ? by_number : by_text;
-  qsort(labels, (size_t)rows, sizeof *labels, order); /* equal labels keep no order: their class is the same */
+  qsort(labels, (size_t)n, sizeof *labels, order); /* equal labels keep no order: their class is the same */
   CY_TRY(cy_tensor_create(CY_I32, CY_SHAPE(rows), &csv->labels));
   int32_t *out = cy_tensor_i32(csv->labels);
-  for (int64_t i = 0; i < rows; i++) {
+  for (int64_t i = 0; i < rows; i++) out[i] = -1;
+  for (int64_t i = 0; i < n; i++) {
     if (i == 0 || order(&labels[i - 1], &labels[i]) != 0) CY_TRY(add_class(csv, &capacity, labels[i].text));
     out[labels[i].row] = (int32_t)(csv->n_classes - 1);
   }
@@ -333,14 +363,17 @@ static void name_classes(table *t, cy_csv *csv) {
 
 /* ---- cells to tensors ---- */
 
-static cy_status convert_row(const reader *r, const table *t, int64_t row, double *values, label *labels) {
+static cy_status convert_row(const reader *r, const table *t, int64_t row, double *values, label *labels, int64_t *n) {
   size_t k = 0;
   for (size_t i = 0; i < t->width; i++) {
     cell c = r->cells[i];
+    bool absent = t->missing && is_absent(c);
     if (t->skipped && t->skipped[i]) continue;
     if ((int64_t)i == t->label) {
-      if (!c.length) return bad_cell(r, i, t->names[i], c);
-      labels[row] = (label){.text = c, .row = row};
+      if (!c.length && !absent) return bad_cell(r, i, t->names[i], c);
+      if (!absent) labels[(*n)++] = (label){.text = c, .row = row};
+    } else if (absent) {
+      values[k++] = (double)NAN;
     } else if (!cy_parse_number(c.text, c.length, &values[k++])) {
       return bad_cell(r, i, t->names[i], c);
     }
@@ -350,7 +383,7 @@ static cy_status convert_row(const reader *r, const table *t, int64_t row, doubl
 
 static cy_status convert(reader *r, table *t, cy_csv *csv) {
   bool more;
-  int64_t columns = (int64_t)(t->width - t->n_skipped) - (t->label >= 0);
+  int64_t columns = (int64_t)(t->width - t->n_skipped) - (t->label >= 0), n_labels = 0;
   label *labels = NULL;
   CY_TRY(cy_tensor_create(CY_F64, CY_SHAPE(t->rows, columns), &csv->values));
   if (t->label >= 0 && !(labels = cy_calloc((size_t)t->rows, sizeof *labels))) return cy_no_memory();
@@ -358,9 +391,9 @@ static cy_status convert(reader *r, table *t, cy_csv *csv) {
   double *values = cy_tensor_f64(csv->values);
   for (int64_t row = 0; row < t->rows && status == CY_OK; row++) {
     status = next_record(r, &more);
-    if (status == CY_OK) status = convert_row(r, t, row, values + row * columns, labels);
+    if (status == CY_OK) status = convert_row(r, t, row, values + row * columns, labels, &n_labels);
   }
-  if (status == CY_OK && labels) status = number_classes(labels, t->rows, csv);
+  if (status == CY_OK && labels) status = number_classes(labels, n_labels, t->rows, csv);
   if (status == CY_OK) name_classes(t, csv);
   cy_free(labels);
   return status;
@@ -387,6 +420,10 @@ static cy_status parse(reader *r, cy_csv_options options, const char *const *can
   if (!t.names) CY_TRY_GOTO(status, invent_names(&t), done);
   CY_TRY_GOTO(status, choose_label(r->path, &t, candidates, n), done);
   CY_TRY_GOTO(status, choose_columns(r->path, &t, options), done);
+  t.missing = options.missing;
+  r->at = start.at;
+  r->line = start.line;
+  if (options.missing && !options.only) CY_TRY_GOTO(status, leave_text_out(r, &t), done);
   r->at = start.at;
   r->line = start.line;
   CY_TRY_GOTO(status, convert(r, &t, csv), done);
