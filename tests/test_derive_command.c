@@ -113,7 +113,7 @@ static void test_neurons(void **state) {
   has_lines(
       succeed("derive 'o1 = w1*x1 + w2*x2 + b1; s1 = prelu(o1, a1); o2 = v1*s1 + b2; s2 = tanh(o2); E = (s2 - y)^2'"),
       LINES("s1 = prelu(o1, a1)", "ds2 = 2 (s2 - y)", "do2 = ds2 (1 - s2^2)", "ds1 = do2 v1", "da1 = ds1 min(o1, 0)",
-            "do1 = ds1 ((o1 <= 0) a1 + (o1 > 0))", "dw1 = do1 x1", "db1 = do1"));
+            "do1 = ds1 ((o1 > 0) + a1 (o1 <= 0))", "dw1 = do1 x1", "db1 = do1"));
 }
 
 /* D1 */
@@ -125,6 +125,12 @@ static void test_usual_functions(void **state) {
       {"abs(x)", "dx = sign(x)"},       {"relu(x)", "dx = (x > 0)"},   {"exp(x)", "dx = f"},
       {"log(x)", "dx = 1 / x"},         {"sqrt(x)", "dx = 1 / (2 f)"}, {"x^2 + 0.8*x - 0.5", "dx = 2 x + 0.8"},
       {"sin(x)", "dx = cos(x)"},        {"1/x", "dx = -f / x"},
+      /* Sums as one writes them: by falling degree, or in the formula's order. */
+      {"0.8*x + x^2", "dx = 2 x + 0.8"}, {"x^3 + x^2", "dx = 3 x^2 + 2 x"}, {"x - x^2/2", "dx = 1 - x"},
+      {"c + b*x + a*x^2", "dx = 2 a x + b"}, {"x - x^3/6 + x^5/120", "dx = x^4 / 24 - x^2 / 2 + 1"},
+      {"x + exp(x)", "dx = 1 + exp(x)"}, {"exp(x) + sin(x)", "dx = exp(x) + cos(x)"},
+      {"x*sin(x)", "dx = sin(x) + x cos(x)"}, {"exp(-x^2)", "dx = -2 x f"}, {"x^x", "dx = x pow(x, x - 1) + f log(x)"},
+      {"(1-x)^2 + 100*(y-x^2)^2", "dx = 2 (x - 1) + 400 x (x^2 - y)"}, {"x^2 - 0.5", "f = x^2 - 0.5"},
   };
   char line[256];
   (void)state;

@@ -85,6 +85,51 @@ static void graphs_print_and_scopes_show(void **state) {
   feeds_end(&f);
 }
 
+/* The operations of a graph in the order of their nodes. */
+static void has_nodes(const cy_value *values, int n, const char *expected) {
+  char *text, order[1024] = "";
+  assert_ok(cy_graph_text(values, n, &text));
+  for (const char *at = text; (at = strstr(at, " = ")) != NULL;) {
+    at += 3;
+    size_t used = strlen(order);
+    snprintf(order + used, sizeof order - used, "%s%.*s", used ? " " : "", (int)strcspn(at, " \n"), at);
+  }
+  assert_string_equal(order, expected);
+  cy_string_free(text);
+}
+
+static cy_value power(cy_value x, cy_value y) { return cy_sum(cy_pow(x, y), NULL, 0, false); }
+static cy_value leaky(cy_value x, cy_value y) { return cy_sum(cy_mul(cy_leaky_relu(x, 0.1), y), NULL, 0, false); }
+static cy_value quotient(cy_value x, cy_value y) { return cy_sum(cy_div(x, y), NULL, 0, false); }
+static cy_value binary(cy_value x, cy_value y) { return cy_binary_cross_entropy(x, y, CY_LOSS_MEAN); }
+static cy_value huber(cy_value x, cy_value y) { return cy_huber_loss(x, y, (cy_regression_options){0}); }
+
+/* Nodes are made in the order of reading, whatever order a compiler likes for the arguments of a call. */
+static void nodes_come_in_the_order_of_reading(void **state) {
+  (void)state;
+  static const struct {
+    cy_value (*loss)(cy_value x, cy_value y);
+    const char *nodes;
+  } cases[] = {
+      {power, "input input pow full full eq full select full add pow mul eq select log mul broadcast mul mul"},
+      {leaky, "input input full gt full mul select full broadcast mul mul select select mul add"},
+      {quotient, "input input div full div broadcast neg mul div"},
+      {binary, "input input neg min full gt full sub select exp full gt select eq select full full full le add "
+       "mul broadcast mul broadcast neg mul mul select select select add div mul add select select neg "
+       "add select select neg add"},
+      {huber, "input input sub full min full max full mul sub full full full le full ge mul broadcast mul "
+       "broadcast mul mul neg mul add select select add neg"},
+  };
+  for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+    feeds f = feeds_begin();
+    int x = feeds_add(&f, CY_F64, CY_SHAPE(2, 3)), y = feeds_add(&f, CY_F64, CY_SHAPE(2, 3));
+    cy_value inputs[2] = {f.value[x], f.value[y]}, gradients[2];
+    assert_ok(cy_grad(cases[i].loss(inputs[0], inputs[1]), inputs, 2, gradients));
+    has_nodes(gradients, 2, cases[i].nodes);
+    feeds_end(&f);
+  }
+}
+
 static void tensors_borrow_and_own(void **state) {
   (void)state;
   float data[6] = {0, 1, 2, 3, 4, 5};
@@ -147,6 +192,7 @@ int main(void) {
       cmocka_unit_test(equal_expressions_are_one_node), cmocka_unit_test(mistakes_are_sentences),
       cmocka_unit_test(graphs_print_and_scopes_show),   cmocka_unit_test(tensors_borrow_and_own),
       cmocka_unit_test(state_is_flat),                  cmocka_unit_test(philox_gives_the_published_numbers),
+      cmocka_unit_test(nodes_come_in_the_order_of_reading),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }

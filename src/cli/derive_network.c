@@ -19,7 +19,8 @@ static cy_value cross_entropy(cy_value output, cy_value target) {
 static cy_value squared(cy_value output, cy_value target) { return mean(cy_square(cy_sub(output, target))); }
 static cy_value absolute(cy_value output, cy_value target) { return mean(cy_abs(cy_sub(output, target))); }
 static cy_value binary(cy_value output, cy_value target) {
-  return mean(cy_sub(cy_softplus(output), cy_mul(target, output)));
+  cy_value all = cy_softplus(output);
+  return mean(cy_sub(all, cy_mul(target, output)));
 }
 
 typedef struct loss_row {

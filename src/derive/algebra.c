@@ -461,16 +461,20 @@ static bool has_condition(const cy_poly *poly) {
 }
 
 static const cy_poly *simplify_terms(cy_sheet *sheet, const cy_poly *poly, int depth) {
-  cy_poly *sum = cy_poly_number(sheet, 0);
-  for (int i = 0; i < poly->n && !sheet->failed; i++) {
+  cy_poly *sum = cy_poly_number(sheet, 0), *alone = cy_poly_number(sheet, 0);
+  for (int i = 0; i < poly->n && !sheet->failed; i++) { /* (a - b) + (a - b) = 2 (a - b) */
     cy_term t = simplify_term(sheet, &poly->term[i], depth);
-    const cy_poly *inner = spliced(&t);
+    collect(sheet, alone, &t);
+  }
+  for (int i = 0; i < alone->n && !sheet->failed; i++) {
+    const cy_term *t = &alone->term[i];
+    const cy_poly *inner = spliced(t);
     for (int k = 0; inner && k < inner->n; k++) {
       cy_term part = inner->term[k];
-      part.number *= t.number;
+      part.number *= t->number;
       collect(sheet, sum, &part);
     }
-    const cy_poly *best = inner ? &(cy_poly){0} : cheapest(sheet, &t, depth);
+    const cy_poly *best = inner ? &(cy_poly){0} : cheapest(sheet, t, depth);
     for (int k = 0; k < best->n; k++) collect(sheet, sum, &best->term[k]);
   }
   begin_with_plus(sum);

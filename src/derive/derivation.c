@@ -58,6 +58,12 @@ cy_line *cy_begin_line(cy_derivation *d, cy_section section, int name) {
 
 /* Indices of axes of one element are left out of matrix form: (1 x n) is a row all the same. */
 void cy_finish_line(cy_derivation *d, cy_line *line) {
+  if (line->section != CY_SECTION_VALUES) { /* a value is as the formula has it */
+    line->elements = cy_arranged(d, line->elements, true);
+    line->form = cy_arranged(d, line->form, true);
+    /* A chain has its factors from the outside inwards. */
+    if (line->simpler) line->simpler = cy_arranged(d, line->simpler, false);
+  }
   line->written = cy_expr_of_all(&d->sheet, line->form, line->indices, line->n);
   if (line->simpler) line->written_simpler = cy_expr_of_all(&d->sheet, line->simpler, line->indices, line->n);
 }
@@ -169,6 +175,27 @@ static bool is_zero(cy_value v) {
   return !cy_is_value(v) || (cy_is_full(v, &number) && number == 0);
 }
 
+/* What the value sends back to the inputs, where it is cut. Between numbers the derivative is taken forwards, which
+ * is the same and has its terms in the order of the formula. */
+static cy_status pull(cy_value value, cy_value cotangent, const cy_value *inputs, int n, cy_value *sent) {
+  CY_TRY(cy_vjp(&value, &cotangent, 1, inputs, n, sent));
+  cy_value *tangents = cy_calloc((size_t)n, sizeof *tangents);
+  if (!tangents) return cy_no_memory();
+  cy_status status = CY_OK;
+  for (int i = 0; i < n; i++) tangents[i] = cy_none;
+  for (int i = 0; i < n && status == CY_OK; i++) {
+    cy_value slope;
+    double one;
+    if (cy_value_shape(value).rank || cy_value_shape(inputs[i]).rank || is_zero(sent[i])) continue;
+    tangents[i] = cy_ones_like(inputs[i]);
+    status = cy_jvp(&value, 1, inputs, tangents, n, &slope);
+    tangents[i] = cy_none;
+    if (status == CY_OK) sent[i] = cy_is_full(cotangent, &one) && one == 1 ? slope : cy_mul(cotangent, slope);
+  }
+  cy_free(tangents);
+  return status;
+}
+
 /* The name's gradient goes back through its definition to the names in it. */
 static cy_status send(backward *b, int name, cy_value cotangent) {
   cy_derivation *d = b->d;
@@ -180,7 +207,7 @@ static cy_status send(backward *b, int name, cy_value cotangent) {
       b->direct[n++] = b->direct[i];
     }
   if (n == 0) return CY_OK;
-  CY_TRY(cy_vjp(&value, &cotangent, 1, b->inputs, n, b->sent));
+  CY_TRY(pull(value, cotangent, b->inputs, n, b->sent));
   for (int i = 0; i < n; i++)
     if (!is_zero(b->sent[i])) b->arrived[b->direct[i]] = summed(b->arrived[b->direct[i]], b->sent[i]);
   return CY_OK;
@@ -229,7 +256,8 @@ static void try_shorter(cy_derivation *d, cy_line *line, int name) {
   }
   p = simplified(d, of_batch(d, p, line));
   /* Of numbers, also if it is hardly longer: 2 (s - y) s (1 - s) says more than ds s (1 - s). */
-  bool number = line->n == 0 && p->n == 1 && cy_poly_compare(s, p, line->form) != 0;
+  bool number = line->n == 0 && p->n == 1 &&
+                cy_poly_compare(s, cy_arranged(d, p, true), cy_arranged(d, line->form, true)) != 0;
   if (cy_poly_cost(p) < cy_poly_cost(line->form) + (number ? SLIGHTLY : 0)) line->simpler = p;
 }
 

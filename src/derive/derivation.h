@@ -54,6 +54,9 @@ int cy_name_freely(cy_derivation *d, const char *base, cy_name_kind kind, cy_val
 const cy_poly *cy_fold_names(cy_derivation *d, const cy_poly *poly);
 cy_value cy_find_normalization(cy_derivation *d, int name, int operand);
 
+/* arrange.c: the terms of a derivative in the order in which one writes them, and, if asked, their factors. */
+const cy_poly *cy_arranged(cy_derivation *d, const cy_poly *poly, bool factors);
+
 /* batch.c */
 CY_MUST_CHECK cy_status cy_batch_begin(cy_derivation *d, const char *dimension, const char *batched);
 /* The poly of one example as that of all: batched names get the examples' index. */

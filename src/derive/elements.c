@@ -249,7 +249,6 @@ static void show_term(cy_text *text, const cy_style *st, const cy_term *t) {
       bottom = d;
       break;
     }
-  if (number == 0.5) top = 1, bottom = 2;
   bool some = false, below = false;
   int above = 0, below_count = bottom != 1;
   for (int i = 0; i < t->n; i++) {
@@ -259,6 +258,11 @@ static void show_term(cy_text *text, const cy_style *st, const cy_term *t) {
   for (int i = 0; i < CY_MAX_DIMENSIONS; i++) {
     above += t->dimension[i] > 0;
     if (t->dimension[i] < 0) below_count -= t->dimension[i];
+  }
+  if (number == 0.5 && t->n) {
+    top = 1;
+    bottom = 2;
+    below_count++;
   }
   if (top != 1 || above == 0) cy_print_number(&over, top, st->language), some = true;
   if (bottom != 1) cy_print_number(&under, bottom, st->language), below = true;

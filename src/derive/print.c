@@ -12,8 +12,9 @@ static const cy_marks *marks(styles st) { return &cy_language_marks[st->language
 
 /* ---- numbers and names ---- */
 
-/* number = over / under with a small denominator, unless it is a short decimal such as 0.8. */
-static void as_fraction(double number, double *over, int *under) {
+/* number = over / under with a small denominator, unless it is a short decimal such as 0.8; half of something is it
+ * over 2. */
+static void as_fraction(double number, bool of_something, double *over, int *under) {
   *over = number;
   *under = 1;
   if (number == nearbyint(number)) return;
@@ -21,7 +22,7 @@ static void as_fraction(double number, double *over, int *under) {
   for (int d = 2; d <= 720; d++) {
     double n = number * d;
     if (fabs(n - nearbyint(n)) > 1e-12 * fabs(n)) continue;
-    if (short_decimal && !(d == 2 || d == 4)) return;
+    if (short_decimal && !(of_something && (d == 2 || d == 4))) return;
     *over = nearbyint(n);
     *under = d;
     return;
@@ -211,10 +212,10 @@ static void show_times(cy_text *text, styles st, const cy_expr *e) {
   stack over = {0}, under = {0};
   double top;
   int bottom;
-  as_fraction(fabs(e->number), &top, &bottom);
   bool more = e->body != NULL;
   for (int i = 0; i < e->n; i++) more = more || e->power[i] > 0;
   for (int i = 0; i < CY_MAX_DIMENSIONS; i++) more = more || e->dimension[i] > 0;
+  as_fraction(fabs(e->number), more || e->n > 0, &top, &bottom);
   if (e->number < 0) cy_text_add(text, "%s", m->negative);
   if (top != 1 || !more) {
     separate(&over, m->times);

@@ -78,26 +78,37 @@ static cy_poly *read_prelu(const reading *r) {
       const cy_node *below = cy_node_at(r->sheet->graph, scaled->inputs[k]);
       if (strcmp(below->op->name, "sub") != 0 || below->inputs[1] != relu || !is_relu_of(r, relu, below->inputs[0]))
         continue;
-      return call_two(r->sheet, "prelu", read_value(r->sheet, below->inputs[0], r->at, false),
-                      read_value(r->sheet, scaled->inputs[1 - k], r->at, false));
+      cy_poly *a = read_value(r->sheet, below->inputs[0], r->at, false);
+      return call_two(r->sheet, "prelu", a, read_value(r->sheet, scaled->inputs[1 - k], r->at, false));
     }
   }
   return NULL;
 }
 
+/* Operands are read from left to right, so that the names of indices do not depend on the compiler. */
+static cy_poly *sum_of_two(const reading *r, double scale) {
+  cy_poly *left = operand(r, 0, r->at);
+  return cy_poly_add(r->sheet, left, operand(r, 1, r->at), scale);
+}
+
 static cy_poly *read_add(const reading *r) {
   cy_poly *prelu = read_prelu(r);
-  if (prelu) return prelu;
-  return cy_poly_add(r->sheet, operand(r, 0, r->at), operand(r, 1, r->at), 1); }
+  return prelu ? prelu : sum_of_two(r, 1);
+}
 /* a - relu(a) = min(a, 0) */
 static cy_poly *read_sub(const reading *r) {
   if (is_relu_of(r, r->node->inputs[1], r->node->inputs[0]))
     return call_two(r->sheet, "min", operand(r, 0, r->at), cy_poly_number(r->sheet, 0));
-  return cy_poly_add(r->sheet, operand(r, 0, r->at), operand(r, 1, r->at), -1); }
+  return sum_of_two(r, -1);
+}
 static cy_poly *read_neg(const reading *r) { return cy_poly_add(r->sheet, zero(r->sheet), operand(r, 0, r->at), -1); }
-static cy_poly *read_mul(const reading *r) { return cy_poly_mul(r->sheet, operand(r, 0, r->at), operand(r, 1, r->at)); }
+static cy_poly *read_mul(const reading *r) {
+  cy_poly *left = operand(r, 0, r->at);
+  return cy_poly_mul(r->sheet, left, operand(r, 1, r->at));
+}
 static cy_poly *read_div(const reading *r) {
-  return cy_poly_mul(r->sheet, operand(r, 0, r->at), cy_poly_power(r->sheet, operand(r, 1, r->at), -1));
+  cy_poly *over = operand(r, 0, r->at);
+  return cy_poly_mul(r->sheet, over, cy_poly_power(r->sheet, operand(r, 1, r->at), -1));
 }
 static cy_poly *read_sqrt(const reading *r) { return cy_poly_power(r->sheet, operand(r, 0, r->at), 0.5); }
 static cy_poly *read_rsqrt(const reading *r) { return cy_poly_power(r->sheet, operand(r, 0, r->at), -0.5); }
@@ -145,11 +156,18 @@ static cy_poly *compared_operand(const reading *r) {
   return operand(r, 0, r->at);
 }
 
+static bool holds(const char *relation, double x, double y) {
+  bool less = relation[0] == 'l', equal = strcmp(relation, "eq") == 0 || relation[1] == 'e';
+  return strcmp(relation, "ne") == 0 ? x != y : x == y ? equal : relation[0] != 'e' && (x < y) == less;
+}
+
 static cy_poly *read_relation(const reading *r, const cy_notation *f) {
   const cy_poly *a = cy_poly_simplify(r->sheet, compared_operand(r)),
                 *b = cy_poly_simplify(r->sheet, operand(r, 1, r->at));
   const cy_atom *place = only_atom(a, CY_ATOM_PLACE), *other = only_atom(b, CY_ATOM_NAME);
   if (!place && (place = only_atom(b, CY_ATOM_PLACE))) other = only_atom(a, CY_ATOM_NAME);
+  double x, y;
+  if (cy_poly_is_number(a, &x) && cy_poly_is_number(b, &y)) return cy_poly_number(r->sheet, holds(f->op, x, y));
   if (place && other && strcmp(f->op, "eq") == 0) return delta(r->sheet, place->place[0], (cy_place){.label = other});
   return compare(r->sheet, f, a, b);
 }
@@ -161,13 +179,23 @@ static cy_poly *negated(cy_sheet *s, const cy_poly *condition) {
   return cy_poly_add(s, cy_poly_number(s, 1), condition, -1);
 }
 
+/* b == 0 ? 1 : b, which keeps a power's derivatives finite where the base is zero: what one writes is b. */
+static bool guards(cy_sheet *s, const cy_poly *condition, const cy_poly *a, const cy_poly *b) {
+  const cy_atom *c = only_atom(condition, CY_ATOM_COMPARE);
+  double one, zero;
+  return c && strcmp(c->function->op, "eq") == 0 && cy_poly_is_number(a, &one) && one == 1 &&
+         cy_poly_is_number(c->arg[1], &zero) && zero == 0 && cy_poly_compare(s, c->arg[0], b) == 0;
+}
+
 static cy_poly *read_select(const reading *r) {
   cy_sheet *s = r->sheet;
   const cy_poly *c = cy_poly_simplify(s, operand(r, 0, r->at));
   const cy_poly *a = cy_poly_simplify(s, operand(r, 1, r->at)), *b = cy_poly_simplify(s, operand(r, 2, r->at));
+  double holds;
+  if (cy_poly_is_number(c, &holds)) return cy_poly_add(s, holds != 0 ? a : b, &(cy_poly){0}, 1);
   if (b->n == 0) return cy_poly_mul(s, a, c);
   if (a->n == 0) return cy_poly_mul(s, b, negated(s, c));
-  if (cy_poly_compare(s, a, b) == 0) return cy_poly_add(s, a, &(cy_poly){0}, 1);
+  if (cy_poly_compare(s, a, b) == 0 || guards(s, c, a, b)) return cy_poly_add(s, b, &(cy_poly){0}, 1);
   cy_atom *atom = cy_atom_new(s, CY_ATOM_CHOICE);
   atom->n_args = 3;
   atom->arg[0] = c;
@@ -351,7 +379,8 @@ static cy_poly *read_dot(const reading *r) {
                              side ? &d->b_contract : &d->a_contract, axes);
     for (int i = 0; i < n; i++) at[side][axes[i]] = r->at[k++];
   }
-  cy_poly *result = cy_poly_mul(r->sheet, operand(r, 0, at[0]), operand(r, 1, at[1]));
+  cy_poly *result = operand(r, 0, at[0]);
+  result = cy_poly_mul(r->sheet, result, operand(r, 1, at[1]));
   for (int i = 0; i < d->a_contract.n; i++) result = sum_over(r->sheet, result, &run[i]);
   return result;
 }
@@ -471,8 +500,8 @@ static cy_poly *read_convolution(const reading *r) {
     }
   }
   set_inside(&f);
-  cy_poly *result = cy_poly_mul(s, operand(r, 0, role == CY_CONVOLUTION_X ? f.w : f.x),
-                                operand(r, 1, role == CY_CONVOLUTION_Y ? f.w : f.y));
+  cy_poly *result = operand(r, 0, role == CY_CONVOLUTION_X ? f.w : f.x);
+  result = cy_poly_mul(s, result, operand(r, 1, role == CY_CONVOLUTION_Y ? f.w : f.y));
   for (int i = 0; role == CY_CONVOLUTION_X && i < f.space; i++)
     result = cy_poly_mul(s, result, delta(s, r->at[2 + i], f.x[2 + i]));
   for (int i = 0; i < n; i++) result = sum_over(s, result, &run[i]);

@@ -94,8 +94,10 @@ static cy_value product(const builder *b, const cy_expression *e) {
   bool column_left = left->dims.rank == 1 && !left->dims.row, row_right = right->dims.rank == 1 && right->dims.row;
   if (left->dims.rank == 2 && right->dims.rank == 2) return cy_matmul(l, r);
   if (column_left && row_right) return cy_dot(l, r, (cy_dot_axes){0});
-  if (column_left || row_right)
-    return cy_reshape(cy_matmul(as_matrix(l, left->dims), as_matrix(r, right->dims)), cy_dims_shape(b->f, e->dims));
+  if (column_left || row_right) {
+    l = as_matrix(l, left->dims);
+    return cy_reshape(cy_matmul(l, as_matrix(r, right->dims)), cy_dims_shape(b->f, e->dims));
+  }
   return cy_dot(l, r, (cy_dot_axes){.n_contract = 1, .a_contract = {left->dims.rank - 1}, .b_contract = {0}});
 }
 
@@ -137,6 +139,12 @@ static cy_value call(const builder *b, const cy_expression *e) {
 
 /* ---- every kind ---- */
 
+/* The left operand first: calls as arguments of one call are made in whatever order the compiler likes. */
+static cy_value of_two(const builder *b, const cy_expression *e, cy_value (*operation)(cy_value, cy_value)) {
+  cy_value left = build(b, e->operand[0]);
+  return operation(left, build(b, e->operand[1]));
+}
+
 static cy_value make(const builder *b, const cy_expression *e) {
   const cy_expression *const *o = e->operand;
   switch (e->kind) {
@@ -146,10 +154,10 @@ static cy_value make(const builder *b, const cy_expression *e) {
     case CY_EXPRESSION_DIMENSION: return number(b, (double)cy_dim_extent(b->f, (cy_dim){.name = e->id}));
     case CY_EXPRESSION_NEGATE:
       return o[0]->kind == CY_EXPRESSION_NUMBER ? number(b, -o[0]->number) : cy_neg(build(b, o[0]));
-    case CY_EXPRESSION_ADD: return cy_add(build(b, o[0]), build(b, o[1]));
-    case CY_EXPRESSION_SUBTRACT: return cy_sub(build(b, o[0]), build(b, o[1]));
-    case CY_EXPRESSION_MULTIPLY: return cy_mul(build(b, o[0]), build(b, o[1]));
-    case CY_EXPRESSION_DIVIDE: return cy_div(build(b, o[0]), build(b, o[1]));
+    case CY_EXPRESSION_ADD: return of_two(b, e, cy_add);
+    case CY_EXPRESSION_SUBTRACT: return of_two(b, e, cy_sub);
+    case CY_EXPRESSION_MULTIPLY: return of_two(b, e, cy_mul);
+    case CY_EXPRESSION_DIVIDE: return of_two(b, e, cy_div);
     case CY_EXPRESSION_POWER: return power(b, e);
     case CY_EXPRESSION_PRODUCT: return product(b, e);
     case CY_EXPRESSION_TRANSPOSE: return e->dims.rank == 2 ? cy_transpose(build(b, o[0])) : build(b, o[0]);

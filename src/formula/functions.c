@@ -14,7 +14,8 @@ static cy_value step(cy_value a) { return cy_convert(cy_gt(a, cy_zeros_like(a)),
 
 /* a where a > 0, else slope a. */
 static cy_value prelu(cy_value a, cy_value slope) {
-  return cy_add(cy_relu(a), cy_mul(slope, cy_sub(a, cy_relu(a))));
+  cy_value above = cy_relu(a);
+  return cy_add(above, cy_mul(slope, cy_sub(a, above)));
 }
 
 static cy_value sum_of_squares(cy_value a) { return cy_sum(cy_square(a), NULL, 0, false); }

@@ -17,13 +17,14 @@ static cy_value is_positive(cy_value x) { return cy_gt(x, cy_zeros_like(x)); }
 
 cy_value cy_leaky_relu(cy_value x, double slope) {
   if (!is_number(x, "leaky_relu: slope", slope)) return cy_none;
-  return cy_select(is_positive(x), x, cy_mul_scalar(x, slope));
+  cy_value positive = is_positive(x);
+  return cy_select(positive, x, cy_mul_scalar(x, slope));
 }
 
 cy_value cy_elu(cy_value x, double alpha) {
   if (!is_number(x, "elu: alpha", alpha)) return cy_none;
-  cy_value below = cy_expm1(cy_min(x, cy_zeros_like(x)));
-  return cy_select(is_positive(x), x, cy_mul_scalar(below, alpha));
+  cy_value below = cy_expm1(cy_min(x, cy_zeros_like(x))), positive = is_positive(x);
+  return cy_select(positive, x, cy_mul_scalar(below, alpha));
 }
 
 cy_value cy_gelu(cy_value x, bool approximate) {
@@ -35,7 +36,8 @@ cy_value cy_gelu(cy_value x, bool approximate) {
   } else {
     s = cy_erf(cy_mul_scalar(x, M_SQRT1_2));
   }
-  return cy_mul(cy_mul_scalar(x, 0.5), cy_add_scalar(s, 1));
+  cy_value half = cy_mul_scalar(x, 0.5);
+  return cy_mul(half, cy_add_scalar(s, 1));
 }
 
 cy_value cy_dead_zone(cy_value x, double a, double alpha, double b, double beta) {
@@ -64,7 +66,8 @@ cy_value cy_prelu(cy_network *network, cy_value x, cy_prelu_options options) {
     cy_initializer start = cy_initializer_or(options.slope, quarter, 1, 1);
     cy_value slope = cy_network_parameter(network, "slope", own, start, false);
     slope = cy_reshape(slope, options.shared ? CY_SCALAR : channel_shape(shape));
-    y = cy_select(is_positive(x), x, cy_mul(slope, x));
+    cy_value positive = is_positive(x);
+    y = cy_select(positive, x, cy_mul(slope, x));
   }
   return cy_network_close(network, y);
 }

@@ -109,7 +109,8 @@ static cy_value dropout(cy_network *net, cy_value x, double rate) {
   if (!cy_network_training(net) || rate == 0) return x;
   cy_value u = cy_network_uniform(net, cy_value_shape(x));
   cy_value keep = cy_ge(u, cy_mul_scalar(cy_ones_like(u), rate));
-  return cy_select(keep, cy_mul_scalar(x, 1 / (1 - rate)), cy_zeros_like(x));
+  cy_value kept = cy_mul_scalar(x, 1 / (1 - rate));
+  return cy_select(keep, kept, cy_zeros_like(x));
 }
 
 cy_value cy_dropout(cy_network *network, cy_value x, cy_dropout_options options) {

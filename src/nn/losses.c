@@ -68,7 +68,8 @@ static cy_value is_label(cy_value scores, cy_value labels) {
   cy_shape shape = cy_value_shape(scores);
   int axes[CY_MAX_RANK];
   for (int i = 0; i < shape.rank - 1; i++) axes[i] = i == 0 ? 0 : i + 1;
-  return cy_eq(cy_iota(scores.graph, cy_value_dtype(labels), shape, 1), cy_broadcast_axes(labels, shape, axes));
+  cy_value classes = cy_iota(scores.graph, cy_value_dtype(labels), shape, 1);
+  return cy_eq(classes, cy_broadcast_axes(labels, shape, axes));
 }
 
 static cy_value full_like(cy_value like, double number) {
@@ -93,7 +94,8 @@ static cy_value where_weighted(cy_value weight, cy_value v) {
 static cy_value smooth(cy_value label, cy_value z, double s) {
   cy_value open = cy_gt(z, full_like(z, -INFINITY));
   cy_value count = cy_sum(cy_convert(open, cy_value_dtype(z)), class_axis, 1, true);
-  cy_value share = cy_select(open, cy_broadcast(cy_rdiv_scalar(s, count), cy_value_shape(z)), cy_zeros_like(z));
+  cy_value share = cy_broadcast(cy_rdiv_scalar(s, count), cy_value_shape(z));
+  share = cy_select(open, share, cy_zeros_like(z));
   return cy_add(cy_mul_scalar(label, 1 - s), share);
 }
 
@@ -122,7 +124,8 @@ static cy_value weights_constant(cy_value logits, const double *weights) {
 static cy_value weighted_sum(cy_value z, cy_value log_sum, cy_value c) {
   cy_shape keep = cy_value_shape(z);
   keep.dim[1] = 1;
-  cy_value minus_log = cy_sub(cy_reshape(log_sum, keep), where_weighted(c, z));
+  cy_value minus_log = cy_reshape(log_sum, keep);
+  minus_log = cy_sub(minus_log, where_weighted(c, z));
   return cy_sum(cy_mul(c, minus_log), class_axis, 1, false);
 }
 
@@ -158,7 +161,8 @@ cy_value cy_cross_entropy(cy_value logits, cy_value labels, cy_cross_entropy_opt
   cy_value example_weights = cy_gather(weights, labels, 0, 0);
   if (s == 0) losses = cy_mul(losses, example_weights);
   if (options.reduction != CY_LOSS_MEAN) return reduce(losses, options.reduction);
-  return cy_div(cy_sum(losses, NULL, 0, false), cy_sum(example_weights, NULL, 0, false));
+  cy_value total = cy_sum(losses, NULL, 0, false);
+  return cy_div(total, cy_sum(example_weights, NULL, 0, false));
 }
 
 /* With s = -|x| and u = what of the label lies on the other side (1 - t if x > 0, else t) the loss is
@@ -166,8 +170,10 @@ cy_value cy_cross_entropy(cy_value logits, cy_value labels, cy_cross_entropy_opt
 cy_value cy_binary_cross_entropy(cy_value logits, cy_value targets, cy_reduction reduction) {
   if (!alike("binary_cross_entropy", "logits", logits, "targets", targets)) return cy_none;
   cy_value s = cy_min(logits, cy_neg(logits));
-  cy_value u = cy_select(cy_gt(logits, cy_zeros_like(logits)), cy_rsub_scalar(1, targets), targets);
-  cy_value losses = cy_sub(cy_log1p(cy_exp(s)), cy_mul(where_weighted(u, s), u));
+  cy_value above = cy_gt(logits, cy_zeros_like(logits));
+  cy_value u = cy_select(above, cy_rsub_scalar(1, targets), targets);
+  cy_value losses = cy_log1p(cy_exp(s));
+  losses = cy_sub(losses, cy_mul(where_weighted(u, s), u));
   return reduce_elements(losses, false, reduction);
 }
 
@@ -192,7 +198,8 @@ cy_value cy_huber_loss(cy_value prediction, cy_value target, cy_regression_optio
   }
   /* With c = e clipped to +-delta, c (e - c/2) is e^2/2 inside, delta (|e| - delta/2) outside, and has no kink at 0. */
   cy_value e = cy_sub(prediction, target);
-  cy_value c = cy_max(cy_min(e, full_like(e, delta)), full_like(e, -delta));
+  cy_value c = cy_min(e, full_like(e, delta));
+  c = cy_max(c, full_like(e, -delta));
   return reduce_elements(cy_mul(c, cy_sub(e, cy_mul_scalar(c, 0.5))), options.sum_elements, options.reduction);
 }
 
@@ -226,7 +233,8 @@ cy_value cy_contrastive_loss(cy_value distance, cy_value same, cy_margin_options
       !margin_of(distance.graph, "contrastive", options, &margin))
     return cy_none;
   cy_value apart = cy_relu(cy_rsub_scalar(margin, distance));
-  cy_value losses = cy_add(cy_mul(same, distance), cy_mul(cy_rsub_scalar(1, same), apart));
+  cy_value together = cy_mul(same, distance);
+  cy_value losses = cy_add(together, cy_mul(cy_rsub_scalar(1, same), apart));
   return reduce_elements(losses, false, options.reduction);
 }
 

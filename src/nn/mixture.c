@@ -33,7 +33,9 @@ static cy_value mixture(cy_network *net, cy_value z, cy_mixture_options o) {
   cy_initializer start = cy_initializer_or(o.mixing, equal, components, components);
   cy_value mixing = cy_network_parameter(net, "mixing", CY_SHAPE(components), start, false);
   cy_value log_shares = cy_log_softmax(mixing, 0);
-  cy_value classes[2] = {log_probability(log_shares, z), log_probability(log_shares, cy_neg(z))};
+  cy_value classes[2];
+  classes[0] = log_probability(log_shares, z);
+  classes[1] = log_probability(log_shares, cy_neg(z));
   return o.logit ? cy_sub(classes[1], classes[0]) : cy_concat(classes, 2, 1);
 }
 

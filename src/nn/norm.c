@@ -19,7 +19,8 @@ static double epsilon_of(cy_network *net, cy_norm_options options) {
 static cy_value affine(cy_network *net, cy_value x, cy_shape own, cy_shape along) {
   cy_value scale = cy_network_parameter(net, "scale", own, ONES, false);
   cy_value shift = cy_network_parameter(net, "shift", own, ZEROS, false);
-  return cy_add(cy_mul(x, cy_reshape(scale, along)), cy_reshape(shift, along));
+  x = cy_mul(x, cy_reshape(scale, along));
+  return cy_add(x, cy_reshape(shift, along));
 }
 
 static cy_value layer_norm(cy_network *net, cy_value x, cy_norm_options options) {

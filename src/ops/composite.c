@@ -42,7 +42,8 @@ cy_value cy_square(cy_value a) { return cy_mul(a, a); }
 
 static cy_value expand_softplus(const cy_rule *r) {
   cy_value a = r->in[0];
-  return cy_add(cy_max(a, cy_zeros_like(a)), cy_log1p(cy_exp(cy_neg(cy_abs(a)))));
+  cy_value above = cy_max(a, cy_zeros_like(a));
+  return cy_add(above, cy_log1p(cy_exp(cy_neg(cy_abs(a)))));
 }
 
 static cy_value jvp_softplus(const cy_rule *r) {
@@ -73,8 +74,8 @@ static cy_status infer_logsumexp(const void *attrs, const cy_type *in, int n, cy
  * itself is never taken. */
 static cy_value shift(cy_value a, int axis) {
   cy_value largest = cy_stop_gradient(cy_reduce_max(a, &axis, 1, true));
-  return cy_select(cy_eq(largest, cy_full(a.graph, cy_value_dtype(a), cy_value_shape(largest), -INFINITY)),
-                   cy_zeros_like(largest), largest);
+  cy_value none = cy_eq(largest, cy_full(a.graph, cy_value_dtype(a), cy_value_shape(largest), -INFINITY));
+  return cy_select(none, cy_zeros_like(largest), largest);
 }
 
 static int rule_axis(const cy_rule *r) { return (int)CY_ATTRS(cy_axis_attrs, r)->axis; }

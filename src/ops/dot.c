@@ -355,5 +355,6 @@ cy_value cy_matmul(cy_value a, cy_value b) {
     full_x.dim[full_x.rank++] = x.dim[x.rank - 2 + i];
     full_y.dim[full_y.rank++] = y.dim[y.rank - 2 + i];
   }
-  return cy_dot(cy_broadcast(a, full_x), cy_broadcast(b, full_y), axes);
+  a = cy_broadcast(a, full_x);
+  return cy_dot(a, cy_broadcast(b, full_y), axes);
 }

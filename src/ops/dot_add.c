@@ -18,7 +18,8 @@ static cy_status infer_dot_add(const void *attrs, const cy_type *in, int n, cy_t
 
 static cy_value expand_dot_add(const cy_rule *r) {
   cy_value product = cy_make(r->graph, &cy_op_dot, r->in + A, 2, r->node->attrs), scale = r->in[SCALE];
-  return cy_select(cy_eq(scale, cy_zeros_like(scale)), r->in[C], cy_add(r->in[C], cy_mul(scale, product)));
+  cy_value nothing = cy_eq(scale, cy_zeros_like(scale));
+  return cy_select(nothing, r->in[C], cy_add(r->in[C], cy_mul(scale, product)));
 }
 
 static void kernel_dot_add(const cy_call *call) {

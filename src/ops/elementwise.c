@@ -21,16 +21,22 @@ enum {
 #define MINUS(t) (cy_is_value(t) ? cy_neg(t) : cy_none)
 #define SCALE(t, v) (cy_is_value(t) ? cy_mul(t, v) : cy_none)
 #define RATIO(t, v) (cy_is_value(t) ? cy_div(t, v) : cy_none)
-#define SUM(s, t) cy_tangent_sum(s, t)
-#define DIFFERENCE(s, t) cy_tangent_difference(s, t)
+#define SUM(s, t) (first = (s), cy_tangent_sum(first, t)) /* s is made before t, whatever the compiler */
+#define DIFFERENCE(s, t) (first = (s), cy_tangent_difference(first, t))
 #define CHOOSE(p, s, t) cy_tangent_choose(p, s, t)
 
 /* erf' = 2/sqrt(pi) exp(-a^2) */
 #define GAUSS(a) cy_mul_scalar(cy_exp(cy_neg(cy_mul(a, a))), 1.12837916709551257390)
-/* d a^b / da = b a^(b-1), where b = 0 taken as 0 a^0: 0 also where a = 0, and so are its derivatives; d a^b / db = a^b log a, taken as 0 where a = 0 (its limit for b > 0) */
-#define POW_BASE(a, b) \
-  cy_mul(b, cy_pow(a, cy_add_scalar(cy_select(cy_eq(b, cy_zeros_like(b)), cy_ones_like(b), b), -1)))
-#define POW_EXPONENT(a, y) cy_mul(y, cy_log(cy_select(cy_eq(a, cy_zeros_like(a)), cy_ones_like(a), a)))
+
+static cy_value one_where_zero(cy_value a) {
+  cy_value zero = cy_eq(a, cy_zeros_like(a));
+  return cy_select(zero, cy_ones_like(a), a);
+}
+
+/* d a^b / da = b a^(b-1), where b = 0 taken as 0 a^0: 0 also where a = 0, and so are its derivatives; d a^b / db =
+ * a^b log a, taken as 0 where a = 0 (its limit for b > 0) */
+#define POW_BASE(a, b) cy_mul(b, cy_pow(a, cy_add_scalar(one_where_zero(b), -1)))
+#define POW_EXPONENT(a, y) cy_mul(y, cy_log(one_where_zero(a)))
 
 #define CY_UNARY(name, kinds, result, expression, derivative, ...)        \
   static cy_value jvp_##name(const cy_rule *rule) {                      \
@@ -41,8 +47,8 @@ enum {
 #define CY_BINARY(name, kinds, result, expression, derivative, ...)       \
   static cy_value jvp_##name(const cy_rule *rule) {                      \
     cy_value a = rule->in[0], b = rule->in[1], y = rule->out;            \
-    cy_value ta = rule->tangent[0], tb = rule->tangent[1];               \
-    (void)a, (void)b, (void)y, (void)ta, (void)tb;                       \
+    cy_value ta = rule->tangent[0], tb = rule->tangent[1], first = ta;   \
+    (void)a, (void)b, (void)y, (void)ta, (void)tb, (void)first;          \
     return derivative;                                                    \
   }
 #include "ops/elementwise.def"
@@ -203,8 +209,10 @@ static cy_value operand(cy_value v, int i) { return cy_value_at(v.graph, cy_node
 /* -(-a) = a; -(a - b) = b - a (up to the sign of zero); the sign goes into a choice of numbers */
 static cy_value simplify_neg(const cy_rule *r) {
   double n;
-  if (is_op(r->in[0], CY_SCALAR_select) && cy_is_full(operand(r->in[0], 1), &n) && cy_is_full(operand(r->in[0], 2), &n))
-    return cy_select(operand(r->in[0], 0), cy_neg(operand(r->in[0], 1)), cy_neg(operand(r->in[0], 2)));
+  if (is_op(r->in[0], CY_SCALAR_select) && cy_is_full(operand(r->in[0], 1), &n) && cy_is_full(operand(r->in[0], 2), &n)) {
+    cy_value yes = cy_neg(operand(r->in[0], 1));
+    return cy_select(operand(r->in[0], 0), yes, cy_neg(operand(r->in[0], 2)));
+  }
   if (is_op(r->in[0], CY_SCALAR_neg)) return operand(r->in[0], 0);
   if (is_op(r->in[0], CY_SCALAR_sub)) return cy_sub(operand(r->in[0], 1), operand(r->in[0], 0));
   return cy_none;

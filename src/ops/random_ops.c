@@ -62,5 +62,6 @@ cy_value cy_random_uniform(cy_value seed, cy_value step, int64_t stream, cy_dtyp
 cy_value cy_random_normal(cy_value seed, cy_value step, int64_t stream, cy_dtype dtype, cy_shape shape) {
   cy_value u = cy_random_uniform(seed, step, stream, dtype, shape);
   cy_value v = cy_random_uniform(seed, step, stream ^ 0x40000000, dtype, shape);
-  return cy_mul(cy_sqrt(cy_mul_scalar(cy_log(cy_rsub_scalar(1, u)), -2)), cy_cos(cy_mul_scalar(v, 6.283185307179586476925)));
+  cy_value radius = cy_sqrt(cy_mul_scalar(cy_log(cy_rsub_scalar(1, u)), -2));
+  return cy_mul(radius, cy_cos(cy_mul_scalar(v, 6.283185307179586476925)));
 }

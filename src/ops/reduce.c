@@ -142,7 +142,8 @@ static cy_value simplify_one_hot_sum(const cy_rule *r, uint32_t mask) {
   cy_value y = cy_reshape(cy_slice(cy_value_at(r->graph, equal->inputs[1]), start, limit, NULL), r->node->shape);
   cy_value inside = cy_full(r->graph, r->node->dtype, r->node->shape, c), outside = cy_zeros_like(inside);
   cy_value below = cy_lt(y, cy_full(r->graph, labels->dtype, r->node->shape, (double)n));
-  return cy_select(cy_ge(y, cy_zeros_like(y)), cy_select(below, inside, outside), outside);
+  cy_value not_negative = cy_ge(y, cy_zeros_like(y));
+  return cy_select(not_negative, cy_select(below, inside, outside), outside);
 }
 
 static cy_value simplify_sum(const cy_rule *r) {
@@ -394,7 +395,8 @@ static cy_value expand_prod(const cy_rule *r) {
     int64_t n = shape.dim[shape.rank - 1];
     if (n == 0) return cy_full(r->graph, r->node->dtype, r->node->shape, 1);
     if (n == 1) return cy_reshape(x, r->node->shape);
-    cy_value half = cy_mul(cy_slice_axis(x, -1, 0, n / 2), cy_slice_axis(x, -1, n / 2, n / 2 * 2));
+    cy_value half = cy_slice_axis(x, -1, 0, n / 2);
+    half = cy_mul(half, cy_slice_axis(x, -1, n / 2, n / 2 * 2));
     cy_value parts[2] = {half, n % 2 ? cy_slice_axis(x, -1, n - 1, n) : cy_none};
     x = n % 2 ? cy_concat(parts, 2, -1) : half;
   }

@@ -104,10 +104,10 @@ cy_status cy_optimizer_apply(cy_graph *graph, cy_optimizer_options options, cy_o
     return cy_fail(CY_INVALID, "optimiser \"%s\" is second-order: no update of one step, but a method of cy_minimize "
                    "and of the trainer", row->name);
   cy_value step = cy_variable(graph, "step", CY_I64, CY_SCALAR);
-  cy_value after = cy_add_scalar(step, 1);
+  cy_value after = cy_add_scalar(step, 1), rate = cy_input(graph, "learning_rate", dtype, CY_SCALAR);
   build b = {.graph = graph, .row = row, .n_slots = slot_count(row, &options), .good = inputs.good, .state = state,
              .updates = updates,
-             .scalars = {&options, cy_input(graph, "learning_rate", dtype, CY_SCALAR), cy_convert(after, dtype)}};
+             .scalars = {&options, rate, cy_convert(after, dtype)}};
   if (state) CY_TRY(cy_state_declare(state, "step", CY_OPTIMIZER, CY_I64, CY_SCALAR));
   cy_value *clipped = cy_calloc((size_t)inputs.n, sizeof *clipped);
   if (!clipped) return cy_no_memory();

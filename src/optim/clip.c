@@ -21,5 +21,6 @@ void cy_clip_by_norm(const cy_value *values, int n, double limit, cy_value *clip
 
 cy_value cy_clip_by_value(cy_value value, double limit) {
   cy_value bound = cy_scalar(value.graph, cy_value_dtype(value), limit);
-  return cy_max(cy_neg(bound), cy_min(value, bound));
+  cy_value least = cy_neg(bound);
+  return cy_max(least, cy_min(value, bound));
 }

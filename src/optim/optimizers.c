@@ -7,7 +7,8 @@
 
 /* a x + b y with numbers a, b. */
 static cy_value blend(double a, cy_value x, double b, cy_value y) {
-  return cy_add(cy_mul_scalar(x, a), cy_mul_scalar(y, b));
+  cy_value ax = cy_mul_scalar(x, a);
+  return cy_add(ax, cy_mul_scalar(y, b));
 }
 
 /* p - r d */
@@ -65,8 +66,9 @@ static cy_value adam(const cy_update_scalars *s, cy_value p, cy_value g, const c
   next[0] = blend(b1, slot[0], 1 - b1, g);
   next[1] = blend(b2, slot[1], 1 - b2, cy_square(g));
   cy_value c = cy_sqrt(bias_correction(s, b2));
-  cy_value rate = cy_div(cy_mul(s->rate, c), bias_correction(s, b1));
-  cy_value root = cy_add(cy_sqrt(next[1]), cy_mul_scalar(c, s->options->epsilon));
+  cy_value rate = cy_mul(s->rate, c), root = cy_sqrt(next[1]);
+  rate = cy_div(rate, bias_correction(s, b1));
+  root = cy_add(root, cy_mul_scalar(c, s->options->epsilon));
   return cy_sub(p, cy_mul(rate, cy_div(next[0], root)));
 }
 

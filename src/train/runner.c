@@ -37,8 +37,8 @@ static cy_value target_number(const cy_problem *o, cy_graph *graph, const char *
 static cy_value in_unit(const cy_problem *o, int64_t n, cy_value output) {
   if (!o->standardised) return output;
   cy_value numbers = cy_reshape(output, batch_of(n, o->target));
-  numbers = cy_add(cy_div(numbers, target_number(o, output.graph, CY_TARGET_FACTOR)),
-                   target_number(o, output.graph, CY_TARGET_OFFSET));
+  numbers = cy_div(numbers, target_number(o, output.graph, CY_TARGET_FACTOR));
+  numbers = cy_add(numbers, target_number(o, output.graph, CY_TARGET_OFFSET));
   return cy_reshape(numbers, cy_value_shape(output));
 }
 
@@ -50,9 +50,10 @@ static cy_value targets_of(const cy_problem *o, cy_graph *graph, int64_t n, cy_v
     return o->loss->classes_only ? *labels : cy_one_hot(*labels, o->classes, o->dtype);
   }
   cy_value targets = cy_convert(cy_input(graph, "y", CY_F32, batch_of(n, o->target)), o->dtype);
-  if (o->standardised)
-    targets = cy_mul(cy_sub(targets, target_number(o, graph, CY_TARGET_OFFSET)),
-                     target_number(o, graph, CY_TARGET_FACTOR));
+  if (o->standardised) {
+    targets = cy_sub(targets, target_number(o, graph, CY_TARGET_OFFSET));
+    targets = cy_mul(targets, target_number(o, graph, CY_TARGET_FACTOR));
+  }
   return cy_reshape(targets, cy_value_shape(output));
 }
 
