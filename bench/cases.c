@@ -1,5 +1,6 @@
 /* The cases: data from a hash, graphs from the public interface, one program each. */
 #include "cases.h"
+#include "recurrent.h"
 
 #include <math.h>
 #include <stdio.h>
@@ -12,8 +13,8 @@
     if (try_ != CY_OK) return try_;      \
   } while (0)
 
-static const bench_network wide = {"dense(128) -> relu -> dense(10)", {1, {784}}, 16, 32};
-static const bench_network deep = {"2 * (dense(512) -> relu) -> dense(10)", {1, {32}}, 16, 32};
+static const bench_network wide = {"dense(128) -> relu -> dense(10)", {1, {784}}, 16, 32, 10, NULL};
+static const bench_network deep = {"2 * (dense(512) -> relu) -> dense(10)", {1, {32}}, 16, 32, 10, NULL};
 
 /* The coursework's CustomModel (B.III) without its dropout. */
 #define CUSTOM_MODEL                                                                     \
@@ -21,8 +22,8 @@ static const bench_network deep = {"2 * (dense(512) -> relu) -> dense(10)", {1, 
   "-> conv(64, 5, pad=half) -> relu -> max_pool(2)\n"                                \
   "-> conv(128, 3, pad=half) -> relu -> max_pool(2)\n"                               \
   "-> conv(256, 3, pad=half) -> relu -> flatten -> dense(256) -> relu -> dense(10)\n"
-static const bench_network cnn28 = {CUSTOM_MODEL, {3, {1, 28, 28}}, 4, 8};
-static const bench_network cnn64 = {CUSTOM_MODEL, {3, {3, 64, 64}}, 4, 2};
+static const bench_network cnn28 = {CUSTOM_MODEL, {3, {1, 28, 28}}, 4, 8, 10, NULL};
+static const bench_network cnn64 = {CUSTOM_MODEL, {3, {3, 64, 64}}, 4, 2, 10, NULL};
 
 /* The 18 layers of He et al. 2016 with a first layer for small images. */
 static const bench_network resnet18 = {
@@ -30,7 +31,17 @@ static const bench_network resnet18 = {
   "block(n) = residual(norm_conv(n, 3, 1) -> relu -> norm_conv(n, 3, 1)) -> relu\n"
   "down(n) = residual(norm_conv(n, 3, 2) -> relu -> norm_conv(n, 3, 1), shortcut=norm_conv(n, 1, 2)) -> relu\n"
   "norm_conv(64, 3, 1) -> relu -> 2 * block(64) -> down(128) -> block(128) -> down(256) -> block(256)\n"
-  "-> down(512) -> block(512) -> global_avg_pool -> dense(10)\n", {3, {3, 32, 32}}, 4, 2};
+  "-> down(512) -> block(512) -> global_avg_pool -> dense(10)\n", {3, {3, 32, 32}}, 4, 2, 10, NULL};
+
+/* The coursework's classifier of weeks of sensors (B.VI), its layers followed by relu. */
+static const bench_network conv1d = {
+  "conv(32, 5, stride=2) -> relu -> conv(32, 5, stride=2) -> relu -> flatten -> dense(64) -> relu -> dense(2)",
+  {2, {10, 168}}, 16, 16, 2, NULL};
+
+/* 100 steps of 64 inputs, 128 units; the class is read off the last state. */
+static const bench_recurrent rnn_layer = {1, 100, 64, 128}, lstm_layer = {4, 100, 64, 128};
+static const bench_network rnn = {NULL, {2, {100, 64}}, 4, 16, 10, &rnn_layer};
+static const bench_network lstm = {NULL, {2, {100, 64}}, 4, 16, 10, &lstm_layer};
 
 const bench_case bench_cases[] = {
   {"sgd-1", BENCH_SGD, 1, &wide},
@@ -52,6 +63,11 @@ const bench_case bench_cases[] = {
   {"cnn28-infer-64", BENCH_INFER, 64, &cnn28},
   {"cnn64-infer-1", BENCH_INFER, 1, &cnn64},
   {"cnn64-infer-64", BENCH_INFER, 64, &cnn64},
+  {"conv1d-32", BENCH_ADAM, 32, &conv1d},
+  {"rnn-32", BENCH_SGD, 32, &rnn},
+  {"lstm-32", BENCH_SGD, 32, &lstm},
+  {"rnn-infer-32", BENCH_INFER, 32, &rnn},
+  {"lstm-infer-32", BENCH_INFER, 32, &lstm},
 };
 const int bench_case_count = sizeof bench_cases / sizeof bench_cases[0];
 
@@ -101,6 +117,7 @@ static void fill_uniform(cy_tensor *tensor, uint64_t stream, double low, double 
 }
 
 static cy_shape input_shape(const bench_case *about) {
+  if (about->network->recurrent) return CY_SHAPE(about->network->example.dim[0], about->batch, about->network->example.dim[1]);
   cy_shape shape = {.rank = about->network->example.rank + 1, .dim = {about->batch}};
   memcpy(shape.dim + 1, about->network->example.dim, (size_t)about->network->example.rank * sizeof *shape.dim);
   return shape;
@@ -113,7 +130,7 @@ static cy_status make_batches(bench_prepared *p) {
     TRY(cy_tensor_create(CY_I64, CY_SHAPE(p->about->batch), &p->labels[i]));
     int64_t *label = cy_tensor_i64(p->labels[i]);
     for (int64_t j = 0; j < p->about->batch; j++)
-      label[j] = (int64_t)(hashed((uint64_t)(STREAM_LABELS + i), (uint64_t)j) % BENCH_CLASSES);
+      label[j] = (int64_t)(hashed((uint64_t)(STREAM_LABELS + i), (uint64_t)j) % (uint64_t)p->about->network->classes);
   }
   return CY_OK;
 }
@@ -163,6 +180,10 @@ static cy_status build_product(cy_graph *graph, cy_network *network, cy_value lo
 
 static cy_status apply_model(const bench_case *about, cy_network *network, cy_value x, cy_value *logits) {
   cy_model *model;
+  if (about->network->recurrent) {
+    *logits = bench_recurrent_apply(about->network->recurrent, network, x, about->network->classes);
+    return cy_graph_status(cy_network_graph(network));
+  }
   TRY(cy_model_parse(about->network->text, about->name, &model));
   *logits = cy_model_apply(model, network, x);
   cy_model_free(model);
@@ -207,6 +228,11 @@ static double elements(cy_shape shape) {
 
 /* Layers with a variable "<layer>.weight"; each of its numbers is used once per example and place of the output. */
 static void list_products(bench_prepared *p, const cy_network *network) {
+  const bench_network *about = p->about->network;
+  if (about->recurrent) {
+    p->n_products = bench_recurrent_products(about->recurrent, p->about->batch, about->classes, p->products);
+    return;
+  }
   for (int i = 0; i < cy_network_layer_count(network) && p->n_products < BENCH_MAX_PRODUCTS; i++) {
     const cy_network_layer *layer = cy_network_layer_at(network, i);
     char name[128];
@@ -355,7 +381,7 @@ cy_status bench_check(bench_prepared *p, double *value) {
   TRY(bench_steps(p, trains(p->about) ? p->about->network->check_steps : 1));
   double sum = 0;
   if (trains(p->about)) {
-    sum = log(BENCH_CLASSES) - cy_tensor_at(cy_session_output(p->session, 0), 0);
+    sum = log(p->about->network->classes) - cy_tensor_at(cy_session_output(p->session, 0), 0);
   } else if (p->about->kind == BENCH_INFER) {
     const cy_tensor *logits = cy_session_output(p->session, 0);
     for (int64_t i = 0; i < cy_tensor_count(logits); i++) sum += fabs(cy_tensor_at(logits, i));

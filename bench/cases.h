@@ -5,17 +5,21 @@
 
 #include <cauchy.h>
 
-enum { BENCH_MAX_BATCHES = 16, BENCH_CLASSES = 10, BENCH_MAX_PRODUCTS = 32 };
+enum { BENCH_MAX_BATCHES = 16, BENCH_MAX_PRODUCTS = 32 };
 
 typedef enum bench_kind {
   BENCH_INFER, BENCH_GRADIENT, BENCH_HESSIAN_VECTOR, BENCH_SGD, BENCH_MOMENTUM, BENCH_ADAM
 } bench_kind;
 
+typedef struct bench_recurrent bench_recurrent;
+
 typedef struct bench_network {
-  const char *text;  /* in the architecture language */
+  const char *text;  /* in the architecture language; NULL: recurrent */
   cy_shape example;  /* an input without its batch axis */
   int batches;       /* so many different ones, visited in turn */
   int check_steps;   /* training steps to the loss that all programs must agree on */
+  int classes;
+  const bench_recurrent *recurrent; /* inputs are [T, N, C] */
 } bench_network;
 
 typedef struct bench_case {
@@ -48,7 +52,7 @@ const bench_product *bench_products(const bench_prepared *prepared, int *n);
 void bench_reset(bench_prepared *prepared);
 /* n steps, each on the next batch. */
 CY_MUST_CHECK cy_status bench_steps(bench_prepared *prepared, int n);
-/* The number that every peer must agree on: ln 10 less the loss after some training steps, sum |logits|, sum |gradient|, or
+/* The number that every peer must agree on: ln(classes) less the loss after some training steps, sum |logits|, sum |gradient|, or
  * v . Hv. */
 CY_MUST_CHECK cy_status bench_check(bench_prepared *prepared, double *value);
 

@@ -41,11 +41,38 @@ def cnn(parameters, x, layouts):
     return mlp(parameters[2 * len(worker.CNN_CONVOLUTIONS) :], x.reshape(x.shape[0], -1))
 
 
+def conv1d(parameters, x):
+    for i, (_, _, stride) in enumerate(worker.CONV1D_LAYERS):
+        x = jax.lax.conv_general_dilated(x, parameters[2 * i], (stride,), "VALID", dimension_numbers=("NCH", "OIH", "NCH"))
+        x = jax.nn.relu(x + parameters[2 * i + 1].reshape((-1, 1)))
+    return mlp(parameters[2 * len(worker.CONV1D_LAYERS) :], x.reshape(x.shape[0], -1))
+
+
+def rnn(parameters, x):
+    w, u, b, c = parameters[:4]
+    cell = lambda h, a: (jnp.tanh(a + h @ u), None)  # noqa: E731
+    return mlp(parameters[4:], jax.lax.scan(cell, jnp.zeros((x.shape[1], u.shape[0])), x @ w + (b + c))[0])
+
+
+def lstm(parameters, x):
+    w, u, b, c = parameters[:4]
+
+    def cell(state, a):
+        h, c = state
+        i, f, g, o = jnp.split(a + h @ u, 4, axis=1)
+        c = jax.nn.sigmoid(f) * c + jax.nn.sigmoid(i) * jnp.tanh(g)
+        return (jax.nn.sigmoid(o) * jnp.tanh(c), c), None
+
+    zeros = jnp.zeros((x.shape[1], u.shape[0]))
+    return mlp(parameters[4:], jax.lax.scan(cell, (zeros, zeros), x @ w + (b + c))[0][0])
+
+
+PLAIN = dict(mlp=mlp, conv1d=conv1d, rnn=rnn, lstm=lstm)
 LAYOUTS = {"": ("NCHW", "OIHW"), ", channels last": ("NHWC", "HWIO")}
 
 
 def forward_of(case, layout):
-    return mlp if case["network"] == "mlp" else lambda parameters, x: cnn(parameters, x, LAYOUTS[layout])
+    return PLAIN.get(case["network"]) or (lambda parameters, x: cnn(parameters, x, LAYOUTS[layout]))
 
 
 def placed(arrays, layout, weights):
@@ -139,7 +166,7 @@ class Train(Case):
     def check(self):
         self.reset()
         self.steps(self.case["check_steps"])
-        return worker.gained(float(jnp.ravel(self.last)[-1]))
+        return worker.gained(self.case, float(jnp.ravel(self.last)[-1]))
 
 
 class Stateless(Case):
@@ -187,7 +214,7 @@ def gradient(case, layout):
 
 
 def prepare(case):
-    if case["network"] not in ("mlp", "cnn"):
+    if case["network"] not in ("cnn", *PLAIN):
         return {}
     variants = {}
     for layout in LAYOUTS if case["network"] == "cnn" else [""]:

@@ -32,12 +32,14 @@ class Case:
 
     def __init__(self, case, layout=""):
         self.case = case
-        self.format = torch.channels_last if layout else torch.contiguous_format
-        self.model = network(case).to(memory_format=self.format)
+        self.format = torch.channels_last if layout == LAYOUTS[1] else torch.contiguous_format
+        self.model = network(case, layout).to(memory_format=self.format)
         self.parameters = list(self.model.parameters())
         load(self.parameters, case)
         inputs, labels = worker.batches(case)
         place = lambda x: torch.from_numpy(x).contiguous(memory_format=self.format)  # noqa: E731
+        if layout == "batch first":
+            place = lambda x: torch.from_numpy(x).transpose(0, 1).contiguous()  # noqa: E731
         self.batches = [(place(x), torch.from_numpy(y)) for x, y in zip(inputs, labels)]
         self.at = 0
         self.last = None
@@ -96,7 +98,7 @@ class Train(Case):
     def check(self):
         self.reset()
         self.steps(self.case["check_steps"])
-        return worker.gained(self.last.item())
+        return worker.gained(self.case, self.last.item())
 
 
 class TrainFunctional(Case):
@@ -155,7 +157,7 @@ class TrainFunctional(Case):
     def check(self):
         self.reset()
         self.steps(self.case["check_steps"])
-        return worker.gained(self.last.item())
+        return worker.gained(self.case, self.last.item())
 
 
 class Infer(Case):
@@ -335,10 +337,41 @@ def hessian_vector(case):
     return variants
 
 
+def recurrent_training(case):
+    """nn.RNN and nn.LSTM are one operation each, which oneDNN or ATen computes step by step; compiling does not look inside."""
+    variants = {
+        "eager": lambda: Train(case, dict(foreach=False)),
+        "eager foreach": lambda: Train(case, dict(foreach=True)),
+        "eager fused": lambda: Train(case, dict(fused=True)),
+        "batch first": lambda: Train(case, dict(foreach=True), layout="batch first"),
+        "cell by cell": lambda: Train(case, dict(foreach=True), layout="cell by cell"),
+        "cell by cell, scripted": lambda: Train(case, dict(foreach=True), layout="cell by cell, scripted"),
+    }
+    if COMPILES:
+        variants |= {
+            "compile loss": lambda: Train(case, dict(foreach=True), compile_loss=True),
+            "compile loss, cell by cell": lambda: Train(case, dict(foreach=True), compile_loss=True, layout="cell by cell"),
+        }
+    return variants
+
+
+def recurrent_inference(case):
+    variants = {"eager": lambda: Infer(case, "eager"), "eager, no_grad": lambda: InferWithoutGradient(case, "eager"),
+                "cell by cell": lambda: Infer(case, "eager", layout="cell by cell"),
+                "cell by cell, scripted": lambda: Infer(case, "eager", layout="cell by cell, scripted")}
+    if COMPILES:
+        variants["compile, cell by cell"] = lambda: Infer(case, "compile", layout="cell by cell")
+    return variants
+
+
 LAYOUTS = ("", ", channels last")
 
 
 def prepare(case):
+    if case["network"] in worker.GATES:
+        return recurrent_training(case) if case["kind"] in worker.TRAINING else recurrent_inference(case)
+    if case["network"] == "conv1d":
+        return training(case)
     images = case["network"] != "mlp"
     if case["kind"] in worker.TRAINING:
         return image_training(case) if images else training(case)

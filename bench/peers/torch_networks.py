@@ -55,8 +55,69 @@ def resnet18(case):
     return nn.Sequential(*layers, nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(channels, worker.CLASSES))
 
 
-def network(case):
-    return dict(mlp=mlp, cnn=cnn, resnet18=resnet18)[case["network"]](case)
+def conv1d(case):
+    channels, length = case["input"]
+    layers = []
+    for filters, kernel, stride in worker.CONV1D_LAYERS:
+        layers += [nn.Conv1d(channels, filters, kernel, stride), nn.ReLU(inplace=True)]
+        channels, length = filters, (length - kernel) // stride + 1
+    layers += [nn.Flatten(), nn.Linear(channels * length, worker.CONV1D_HIDDEN), nn.ReLU(inplace=True)]
+    return nn.Sequential(*layers, nn.Linear(worker.CONV1D_HIDDEN, case["classes"]))
+
+
+class Recurrent(nn.Module):
+    """(steps, batch, inputs) to the classes of the last state."""
+
+    def __init__(self, case, batch_first):
+        super().__init__()
+        layer = dict(rnn=nn.RNN, lstm=nn.LSTM)[case["network"]]
+        self.layer = layer(case["input"][0], case["units"], batch_first=batch_first)
+        self.head = nn.Linear(case["units"], worker.CLASSES)
+
+    def forward(self, x):
+        state = self.layer(x)[1]
+        return self.head((state[0] if isinstance(state, tuple) else state)[0])
+
+
+class CellByCell(nn.Module):
+    """The same as a loop of elementary operations, for torch.jit.script and torch.compile to look into: one product
+    for all inputs, and then a step at a time."""
+
+    def __init__(self, case):
+        super().__init__()
+        (inputs,), units = case["input"], case["units"]
+        width = units * worker.GATES[case["network"]]
+        self.lstm = case["network"] == "lstm"
+        self.weight_ih, self.weight_hh = nn.Parameter(torch.empty(width, inputs)), nn.Parameter(torch.empty(width, units))
+        self.bias_ih, self.bias_hh = nn.Parameter(torch.empty(width)), nn.Parameter(torch.empty(width))
+        self.head = nn.Linear(units, worker.CLASSES)
+
+    def forward(self, x):
+        steps = F.linear(x, self.weight_ih, self.bias_ih + self.bias_hh).unbind(0)
+        h = torch.zeros(x.shape[1], self.weight_hh.shape[1])
+        c = h
+        weight = self.weight_hh.t()
+        for a in steps:
+            z = torch.addmm(a, h, weight)
+            if self.lstm:
+                i, f, g, o = z.chunk(4, 1)
+                c = torch.sigmoid(f) * c + torch.sigmoid(i) * torch.tanh(g)
+                h = torch.sigmoid(o) * torch.tanh(c)
+            else:
+                h = torch.tanh(z)
+        return self.head(h)
+
+
+def recurrent(case, layout):
+    if not layout.startswith("cell"):
+        return Recurrent(case, layout == "batch first")
+    return torch.jit.script(CellByCell(case)) if "scripted" in layout else CellByCell(case)
+
+
+def network(case, layout=""):
+    if case["network"] in worker.GATES:
+        return recurrent(case, layout)
+    return dict(mlp=mlp, cnn=cnn, resnet18=resnet18, conv1d=conv1d)[case["network"]](case)
 
 
 def as_here(array):

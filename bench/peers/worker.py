@@ -22,6 +22,9 @@ DEEP = dict(network="mlp", input=(32,), units=(512, 512, 10), batches=16, check_
 CNN28 = dict(network="cnn", input=(1, 28, 28), batches=4, check_steps=8)
 CNN64 = dict(network="cnn", input=(3, 64, 64), batches=4, check_steps=2)
 RESNET18 = dict(network="resnet18", input=(3, 32, 32), batches=4, check_steps=2)
+CONV1D = dict(network="conv1d", input=(10, 168), batches=16, check_steps=16, classes=2)
+RNN = dict(network="rnn", steps=100, input=(64,), units=128, batches=4, check_steps=16)
+LSTM = dict(RNN, network="lstm")
 CASES = {
     "sgd-1": dict(kind="sgd", batch=1, **WIDE),
     "sgd-32": dict(kind="sgd", batch=32, **WIDE),
@@ -42,12 +45,18 @@ CASES = {
     "cnn28-infer-64": dict(kind="infer", batch=64, **CNN28),
     "cnn64-infer-1": dict(kind="infer", batch=1, **CNN64),
     "cnn64-infer-64": dict(kind="infer", batch=64, **CNN64),
+    "conv1d-32": dict(kind="adam", batch=32, **CONV1D),
+    "rnn-32": dict(kind="sgd", batch=32, **RNN),
+    "lstm-32": dict(kind="sgd", batch=32, **LSTM),
+    "rnn-infer-32": dict(kind="infer", batch=32, **RNN),
+    "lstm-infer-32": dict(kind="infer", batch=32, **LSTM),
 }
 TRAINING = ("sgd", "momentum", "adam")
 SGD_RATE, MOMENTUM = 0.01, 0.9
 ADAM_RATE, BETA1, BETA2, EPSILON = 1e-3, 0.9, 0.999, 1e-8
 CNN_CONVOLUTIONS = ((32, 3, 2), (64, 5, 1), (128, 3, 1), (256, 3, 1))  # filters, kernel, stride; half padding
 CNN_HIDDEN = 256
+CONV1D_LAYERS, CONV1D_HIDDEN = ((32, 5, 2), (32, 5, 2)), 64  # filters, kernel, stride; no padding
 RESNET_STAGES = ((64, 1), (64, 1), (128, 2), (128, 1), (256, 2), (256, 1), (512, 2), (512, 1))  # filters, stride
 
 
@@ -107,7 +116,28 @@ def resnet18_parameters(case):
     return result + affine(channels, CLASSES, fan_in=channels)
 
 
-PARAMETERS = dict(mlp=mlp_parameters, cnn=cnn_parameters, resnet18=resnet18_parameters)
+def conv1d_parameters(case):
+    channels, length = case["input"]
+    result = []
+    for filters, kernel, stride in CONV1D_LAYERS:
+        result += affine(filters, channels, kernel, fan_in=channels * kernel)
+        channels, length = filters, (length - kernel) // stride + 1
+    flat = channels * length
+    return result + affine(flat, CONV1D_HIDDEN, fan_in=flat) + affine(CONV1D_HIDDEN, case["classes"], fan_in=CONV1D_HIDDEN)
+
+
+def recurrent_parameters(case):  # weight_ih, weight_hh, bias_ih, bias_hh of all gates, then the last layer
+    (inputs,), units = case["input"], case["units"]
+    width = units * GATES[case["network"]]
+    bound = units**-0.5
+    return [((inputs, width), inputs**-0.5), ((units, width), bound), ((width,), bound), ((width,), bound)] + affine(
+        units, CLASSES, fan_in=units
+    )
+
+
+GATES = dict(rnn=1, lstm=4)
+PARAMETERS = dict(mlp=mlp_parameters, cnn=cnn_parameters, resnet18=resnet18_parameters, conv1d=conv1d_parameters,
+                  rnn=recurrent_parameters, lstm=recurrent_parameters)
 
 
 def each_parameter(case):
@@ -130,14 +160,19 @@ def directions(case):
 
 def batches(case):
     batch, count = case["batch"], case["batches"]
-    inputs = [uniform(101 + i, (batch,) + case["input"], 0.0, 1.0) for i in range(count)]
-    labels = [(hashed(201 + i, 0, batch) % numpy.uint64(CLASSES)).astype(numpy.int64) for i in range(count)]
+    time = (case["steps"],) if "steps" in case else ()  # sequences are (steps, batch, inputs)
+    inputs = [uniform(101 + i, time + (batch,) + case["input"], 0.0, 1.0) for i in range(count)]
+    labels = [(hashed(201 + i, 0, batch) % numpy.uint64(classes(case))).astype(numpy.int64) for i in range(count)]
     return inputs, labels
 
 
-def gained(loss):
+def classes(case):
+    return case.get("classes", CLASSES)
+
+
+def gained(case, loss):
     """How much training has lowered the loss below that of guessing: what the programs must agree on."""
-    return math.log(CLASSES) - loss
+    return math.log(classes(case)) - loss
 
 
 def clock():
