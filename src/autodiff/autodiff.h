@@ -16,6 +16,9 @@ void cy_push_tangents(cy_graph *graph, const cy_value *outputs, int n_outputs, c
 void cy_pull_cotangents(cy_graph *graph, const cy_value *outputs, const cy_value *cotangents, int n_outputs,
                         const cy_value *placeholders, int n_placeholders, cy_value *out_cotangents);
 
+/* Both, for rules of operations that hold graphs. */
+extern const cy_calculus cy_both_halves;
+
 /* What jvp and its kin check first: one graph without error, equal types of values and their tangents. */
 cy_status cy_check_tangents(cy_graph *graph, const char *what, const cy_value *values, const cy_value *tangents, int n);
 

@@ -37,6 +37,23 @@ static void pull_composite(pull *p, const cy_rule *rule, cy_value ct) {
   if (in != few) cy_free(in);
 }
 
+/* All linear operands at once. */
+static void pull_together(pull *p, const cy_rule *rule, cy_value ct) {
+  int n = rule->node->n_inputs;
+  bool *wanted = cy_calloc((size_t)n, sizeof *wanted);
+  cy_value *out = cy_calloc((size_t)n, sizeof *out);
+  if (!wanted || !out) cy_graph_fail(p->graph, CY_NO_MEMORY, "out of memory");
+  for (int k = 0; wanted && out && k < n; k++) {
+    wanted[k] = p->linear[rule->in[k].id];
+    out[k] = cy_none;
+  }
+  if (!cy_graph_failed(p->graph)) rule->node->op->pull(rule, ct, wanted, out);
+  for (int k = 0; k < n && !cy_graph_failed(p->graph); k++)
+    if (wanted[k]) accumulate(p, rule->in[k].id, out[k]);
+  cy_free(wanted);
+  cy_free(out);
+}
+
 static void pull_node(pull *p, int32_t id) {
   const cy_node *node = cy_node_at(p->graph, id);
   cy_value ct = cy_value_at(p->graph, p->cotangent[id]), few[FEW], *in = few;
@@ -49,9 +66,13 @@ static void pull_node(pull *p, int32_t id) {
     in[k] = cy_value_at(p->graph, node->inputs[k]);
     moving += p->linear[node->inputs[k]];
   }
-  cy_rule rule = {.graph = p->graph, .node = node, .in = in, .out = cy_value_at(p->graph, id)};
+  cy_rule rule = {.graph = p->graph, .node = node, .in = in, .out = cy_value_at(p->graph, id), .calculus = &cy_both_halves};
   const char *outer = cy_scope_set(p->graph, node->scope);
-  if (!node->op->transpose && node->op->expand) {
+  if (node->op->pull && moving) {
+    pull_together(p, &rule, ct);
+    moving = 0;
+  }
+  if (!node->op->transpose && node->op->expand && moving) {
     pull_composite(p, &rule, ct);
     moving = 0;
   }
@@ -65,6 +86,8 @@ static void pull_node(pull *p, int32_t id) {
   cy_scope_set(p->graph, outer);
   if (in != few) cy_free(in);
 }
+
+const cy_calculus cy_both_halves = {cy_push_tangents, cy_pull_cotangents};
 
 /* A scratch array over the graph's nodes; NULL records the graph's error. */
 static void *node_array(cy_graph *graph, size_t item_size) {
