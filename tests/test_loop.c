@@ -179,10 +179,33 @@ static void each_part_can_be_read_alone(void **state) {
       }
 }
 
+static void a_program_outlives_its_graph(void **state) {
+  (void)state;
+  built b = build(&cells[1], CY_F32, 7, false);
+  cy_value values[2 * MOST];
+  cy_program *program;
+  cy_session *session;
+  int n = scanned(&b, values);
+  assert_ok(cy_compile(values, n, NULL, 0, (cy_program_options){.threads = 2}, &program));
+  cy_graph_free(b.f.graph);
+  b.f.graph = NULL;
+  assert_ok(cy_session_create(program, &session));
+  for (int i = 0; i < b.f.n; i++) {
+    char name[16];
+    snprintf(name, sizeof name, "x%d", i);
+    assert_ok(cy_session_bind(session, name, b.f.tensor[i]));
+  }
+  assert_ok(cy_session_run(session));
+  cy_session_free(session);
+  cy_program_free(program);
+  feeds_end(&b.f);
+}
+
 int main(void) {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(each_cell_computes_what_its_steps_compute_in_turn),
       cmocka_unit_test(each_part_can_be_read_alone),
+      cmocka_unit_test(a_program_outlives_its_graph),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }

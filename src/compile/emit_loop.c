@@ -15,6 +15,7 @@ void cy_emit_loop(cy_emitter *e, int32_t unit) {
   const cy_unit *u = &l->units[unit];
   const cy_node *node = cy_node_at(l->graph, u->nodes[0]);
   const cy_scan_attrs *attrs = node->attrs;
+  const cy_body *body = cy_body_of(node);
   const size_t n_in = (size_t)node->n_inputs, n_out = u->n_nodes - 1;
   cy_operand *operands = cy_emit_alloc(e, n_in + n_out + 1, sizeof *operands);
   cy_loop_part *parts = cy_emit_alloc(e, n_out + 1, sizeof *parts);
@@ -28,7 +29,8 @@ void cy_emit_loop(cy_emitter *e, int32_t unit) {
     parts[k] = (cy_loop_part){(cy_result_kind)part->op->part, (int32_t)((const cy_scan_part_attrs *)part->attrs)->index};
   }
   find_numbers(l, node, numbers);
-  *loop = (cy_loop){.body = cy_body_of(node), .length = attrs->length, .reverse = attrs->reverse, .parts = parts,
+  *loop = (cy_loop){.body = body, .n_constants = body->n_constants, .n_carry = body->n_carry,
+                    .length = attrs->length, .reverse = attrs->reverse, .parts = parts,
                     .numbers = numbers, .backend = e->program->backend, .unfused = e->program->unfused};
   cy_instruction *i = cy_emit_instruction(e, node->scope);
   if (!i) return;

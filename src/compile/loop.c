@@ -45,7 +45,7 @@ static size_t aligned(size_t bytes) { return (bytes + 63) / 64 * 64; }
 
 static void find_parts(plan *p) {
   const cy_loop *loop = p->instruction.loop;
-  for (int k = 0; k < loop->body->n_carry; k++) {
+  for (int k = 0; k < loop->n_carry; k++) {
     const cy_view *initial = &p->instruction.in[cy_loop_carry(loop, k)].layout;
     p->carries[k] = (carry){-1, -1, (size_t)cy_count(initial->shape) * cy_dtype_size(initial->dtype), 0};
   }
@@ -57,7 +57,7 @@ static void find_parts(plan *p) {
 
 static cy_status plan_scratch(plan *p) {
   p->scratch = p->body.program ? aligned(p->body.program->arena_bytes) : 0;
-  for (int k = 0; k < p->instruction.loop->body->n_carry; k++) {
+  for (int k = 0; k < p->instruction.loop->n_carry; k++) {
     carry *c = &p->carries[k];
     if (!p->body.carried[k] || c->kept >= 0) continue;
     c->places = p->scratch;
@@ -106,7 +106,7 @@ static cy_status create(const cy_instruction *instruction, int threads, void **o
   *out = NULL;
   if (!p) return cy_no_memory();
   p->instruction = *instruction;
-  p->carries = cy_calloc((size_t)instruction->loop->body->n_carry, sizeof *p->carries);
+  p->carries = cy_calloc((size_t)instruction->loop->n_carry, sizeof *p->carries);
   cy_status status = p->carries ? cy_loop_program_make(instruction, threads, &p->body) : cy_no_memory();
   if (status == CY_OK) {
     find_parts(p);
@@ -207,7 +207,7 @@ static void copy_to(const cy_view *layout, void *from, void *to) {
 /* Carries before the first step, where the body does not find them in the operand. */
 static void begin_carries(const run *r) {
   const cy_loop *loop = r->plan->instruction.loop;
-  for (int k = 0; k < loop->body->n_carry; k++) {
+  for (int k = 0; k < loop->n_carry; k++) {
     const int operand = cy_loop_carry(loop, k);
     if (r->plan->body.carried[k])
       copy_to(&r->plan->instruction.in[operand].layout, r->in[operand], carry_at(r, k, 0));
@@ -217,7 +217,7 @@ static void begin_carries(const run *r) {
 /* The last carry where it is asked for and did not get there by itself. */
 static void end_carries(const run *r) {
   const cy_loop *loop = r->plan->instruction.loop;
-  for (int k = 0; k < loop->body->n_carry; k++) {
+  for (int k = 0; k < loop->n_carry; k++) {
     const carry *c = &r->plan->carries[k];
     cy_view layout = r->plan->instruction.in[cy_loop_carry(loop, k)].layout;
     if (c->last < 0 || c->kept < 0) continue;

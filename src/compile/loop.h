@@ -19,7 +19,8 @@ typedef struct cy_loop_number {
 } cy_loop_number;
 
 struct cy_loop {
-  const cy_body *body; /* alive while compiling */
+  const cy_body *body; /* alive while compiling: a kernel must not keep it */
+  int n_constants, n_carry;
   int64_t length;
   bool reverse;
   const cy_loop_part *parts;     /* per result */
@@ -29,8 +30,8 @@ struct cy_loop {
 };
 
 /* Numbers of operands. */
-static inline int cy_loop_carry(const cy_loop *loop, int k) { return loop->body->n_constants + k; }
-static inline int cy_loop_input(const cy_loop *loop, int i) { return loop->body->n_constants + loop->body->n_carry + i; }
+static inline int cy_loop_carry(const cy_loop *loop, int k) { return loop->n_constants + k; }
+static inline int cy_loop_input(const cy_loop *loop, int i) { return loop->n_constants + loop->n_carry + i; }
 
 /* What a step reads or writes at an address of its own. */
 typedef enum cy_stream_kind {
