@@ -444,8 +444,8 @@ static void specs_that_lead_nowhere_say_so(void **state) {
   FAILS(cy_dataset_open("digts", (cy_dataset_options){0}, &d), CY_INVALID, "did you mean \"digits\"?");
   FAILS(cy_dataset_open("no/such.csv", (cy_dataset_options){0}, &d), CY_IO, "no/such.csv: there is no such file");
   FAILS(cy_dataset_open("kmnist", (cy_dataset_options){.directory = folder}, &d), CY_IO, "cauchy data get kmnist");
-  write_text(file("x.txt"), "1");
-  FAILS(cy_dataset_open(file("x.txt"), (cy_dataset_options){0}, &d), CY_INVALID, "a data set is a .csv");
+  write_text(file("x.doc"), "1");
+  FAILS(cy_dataset_open(file("x.doc"), (cy_dataset_options){0}, &d), CY_INVALID, "a data set is a .csv");
   write_text(file("c.csv"), "a,kind\n1,x\n2,y\n");
   FAILS(cy_dataset_open(file("c.csv"), (cy_dataset_options){.task = CY_TASK_REGRESS}, &d), CY_INVALID,
         "column \"kind\" holds \"x\": to regress");

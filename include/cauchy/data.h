@@ -44,6 +44,39 @@ typedef struct cy_image_options {
   cy_image_mode mode; /* channels; CY_IMAGE_KEEP of a folder: 3 if any picture has colours */
 } cy_image_options;
 
+/* What of the target column, over the rows that the label looks at, is a window's target. */
+typedef enum cy_window_label {
+  CY_LABEL_LAST,     /* the value of the last row: a class, or a number (cy_dataset_options.task) */
+  CY_LABEL_MAJORITY, /* the most frequent class; of equally frequent ones the first in order */
+  CY_LABEL_MEAN,
+  CY_LABEL_MIN,
+  CY_LABEL_MAX,
+} cy_window_label;
+
+/* Windows of tables whose rows follow each other in time, as samples [columns, length]; length 0: none, each row is a
+ * sample. A field of 0 takes the value in brackets.
+ *
+ * Missing values (empty, NA, NaN, null, ?, -) and rows that the time column lacks are gaps. In each window by itself, so
+ * that nothing is known of what comes later, gaps of at most `fill` rows are interpolated linearly, at its ends the
+ * nearest value is repeated; a window with a longer one is left out, and counted in cy_dataset_notes. The target column
+ * is treated in the same way over the rows of the label; of classes missing ones don't count.
+ *
+ * The split is by time, never at random: training, then validation, then test. A window belongs to a part if all its
+ * rows and those of its label do; windows across a boundary are left out, and counted. */
+typedef struct cy_window_options {
+  int64_t length, step;    /* rows of a window; rows from one to the next [length] */
+  const char *columns;     /* the sensors: "PM2.5, PM10" [all columns of numbers but target and time] */
+  const char *time;        /* a column of times ("2016-03-01", "2016-03-01 05:00", "...T05:00:00Z", or plain numbers), or
+                            * several: "year, month, day, hour" (minute, second) [none: rows are equally spaced in time] */
+  const char *missing;     /* a number that stands for a missing value too, such as "-999" [none] */
+  int64_t fill;            /* [0: any missing value is too many] */
+  cy_window_label label;   /* [CY_LABEL_LAST] */
+  int64_t horizon;         /* the label looks at so many rows behind the window [0: at the window's own] */
+  const char *above;       /* two classes: not above and above this number; "median": of the training part [none] */
+  double validation, test; /* shares of the time: test of all [0.2; negative: none], validation of the rest [0: none] */
+  const char *validation_from, *test_from; /* or where they begin: times; numbers of rows without a time column */
+} cy_window_options;
+
 typedef struct cy_load_progress {
   int64_t done, total; /* pictures */
 } cy_load_progress;
@@ -55,12 +88,17 @@ typedef struct cy_dataset_options {
                           * no column has this name): each sample is its own target, as for an autoencoder */
   cy_task task;          /* CSV and NPZ */
   cy_image_options images; /* of data sets of u8 images */
+  int64_t length;          /* of sequences: characters of a text's windows (0: 128), steps of "adding" (0: 100) */
+  const char *vocabulary;  /* texts: the characters that are numbered, ascending; others are errors. NULL: those that
+                            * occur */
+  cy_window_options windows; /* of CSV files: sequences */
   bool (*progress)(const cy_load_progress *progress, void *user); /* called after each picture; false: CY_CANCELLED */
   void *user;
 } cy_dataset_options;
 
 /* spec is one of
- *   a name:    "digits", "iris", "wine" (embedded), "mnist", "fashion-mnist", ... (cy_data_list), in the data directory
+ *   a name:    "digits", "iris", "wine", "sonnets" (embedded), "adding" (generated), "mnist", "fashion-mnist", ...
+ *              (cy_data_list), in the data directory
  *   a folder:  with IDX files of MNIST's names (train-images-idx3-ubyte[.gz], ...; the t10k pair is optional), or with
  *              CIFAR's binary files (data_batch_1.bin[.gz], ..., test_batch.bin[.gz], batches.meta.txt; of CIFAR-100
  *              train.bin, test.bin, fine_label_names.txt), or with the archive of them as published; or
@@ -68,13 +106,21 @@ typedef struct cy_dataset_options {
  *              test part. Classes are the folders' names in byte order, pictures of a class too; a folder without any
  *              is an error, as its class would never be seen, but one whose name begins with a dot is left out. All
  *              pictures need one size, or options.images.size
+ *   with options.windows, CSV files of sequences, each a series of its own, with the same columns: a file, a folder, of which
+ *              every .csv, .tsv and .data[.gz] is read, or a pattern: "air/{north,south}*.csv.gz". Samples are [columns,
+ *              length]. The target is options.target, a column's name; "input": none, samples are their own targets
  *   a file:    .csv/.tsv[.gz], .npz (arrays x and y, or x_train, y_train, x_test, y_test), or an IDX file of images
  *              whose name holds "images", beside its labels file (same name with "labels", idx1 for idx3), or .bin[.gz]
  *              records or the .tar.gz of CIFAR
+ *   a text:    .txt[.gz], UTF-8, or a folder of them, one behind the other in byte order of their names: see below
  * Samples have shape [features] for tables, [channels, height, width] for images (MNIST and other u8 [N, H, W]:
  * [1, 28, 28]). A name wins over a path: "./mnist" is the folder.
  * Fails with one sentence that names file, row and number; a NaN or infinite feature and a label outside 0..classes-1
- * are errors. A known name that is not on this machine fails with CY_IO and says how to get it. */
+ * are errors. A known name that is not on this machine fails with CY_IO and says how to get it.
+ *
+ * A text is cut into windows of `length` characters, one behind the other; a sample is a window, [length] numbers of
+ * characters; its labels, [length] too, are the characters that follow each. What is left at the end, less than a
+ * window, is not used. Classes are the characters. It is split by position: training, validation, test part. */
 CY_API CY_MUST_CHECK cy_status cy_dataset_open(const char *spec, cy_dataset_options options, cy_dataset **dataset);
 /* From the caller's tensors, which are copied: inputs [N, ...] f32, f64 or u8; targets i32, i64 or u8 [N] with
  * classes > 0, or f32/f64 [N, ...] with classes 0. test_count: the last so many samples are the fixed test part (0:
@@ -90,18 +136,40 @@ CY_API const char *cy_dataset_origin(const cy_dataset *dataset); /* the path it 
 CY_API int64_t cy_dataset_count(const cy_dataset *dataset);      /* samples, test part included */
 CY_API int64_t cy_dataset_test_count(const cy_dataset *dataset); /* the fixed test part: the last so many; 0: none */
 CY_API cy_shape cy_dataset_sample_shape(const cy_dataset *dataset); /* one sample, without N */
-CY_API cy_shape cy_dataset_target_shape(const cy_dataset *dataset); /* one target, without N: scalar for labels */
+CY_API cy_shape cy_dataset_target_shape(const cy_dataset *dataset); /* one target, without N: scalar for labels, but
+                                                                     * [length] for those of texts */
 CY_API int64_t cy_dataset_classes(const cy_dataset *dataset);       /* 0: regression */
 /* "versicolor", "7"; NULL out of range. */
 CY_API const char *cy_dataset_class_name(const cy_dataset *dataset, int64_t c);
 CY_API const char *cy_dataset_feature_name(const cy_dataset *dataset, int64_t f); /* NULL if features have no names */
 CY_API const char *cy_dataset_target_name(const cy_dataset *dataset);             /* "label" if the source names none */
-/* The class of sample i; -1 for regression or out of range. */
+/* The class of sample i; -1 for regression, texts or out of range. */
 CY_API int64_t cy_dataset_label(const cy_dataset *dataset, int64_t i);
-CY_API const cy_tensor *cy_dataset_inputs(const cy_dataset *dataset);  /* raw, [N, ...] u8 or f32 */
-CY_API const cy_tensor *cy_dataset_targets(const cy_dataset *dataset); /* i32 [N], or f32 [N, ...]; or the inputs */
+CY_API const cy_tensor *cy_dataset_inputs(const cy_dataset *dataset);  /* raw, [N, ...] u8 or f32; of texts i32 */
+CY_API const cy_tensor *cy_dataset_targets(const cy_dataset *dataset); /* i32 [N], of texts [N, length]; or f32 [N, ...];
+                                                                        * or the inputs */
+CY_API const char *cy_dataset_vocabulary(const cy_dataset *dataset); /* of a text: its characters by class; else NULL */
+CY_API int64_t cy_dataset_length(const cy_dataset *dataset); /* as chosen by the options' length; 0: not by it */
 /* Each sample is its own target: as it is scaled, never augmented. Then there are no classes. */
 CY_API bool cy_dataset_reconstructs(const cy_dataset *dataset);
+
+/* What its windows were cut with: columns by name, above and boundaries as numbers and times, so that windows of other
+ * files are cut alike. Strings belong to the data set. length 0: its samples are no windows. */
+CY_API cy_window_options cy_dataset_windows(const cy_dataset *dataset);
+/* Of windows: what was read, what was missing, how many windows were left out and why; sentences, one a line. "" of
+ * other data sets. */
+CY_API const char *cy_dataset_notes(const cy_dataset *dataset);
+/* How many windows were left out, for gaps, missing labels, or because they lie across a boundary. */
+CY_API int64_t cy_dataset_windows_left_out(const cy_dataset *dataset);
+/* Where window i comes from: "north: 2016-03-01 00:00 to 2016-03-07 23:00", "north: rows 1 to 168". Free with
+ * cy_string_free. Fails for samples that are no windows. */
+CY_API CY_MUST_CHECK cy_status cy_dataset_window_text(const cy_dataset *dataset, int64_t i, char **text);
+/* As lines "length=168", and back; what: for messages. *memory holds the strings: cy_string_free, after their use. */
+CY_API CY_MUST_CHECK cy_status cy_window_options_text(cy_window_options options, char **text);
+CY_API CY_MUST_CHECK cy_status cy_window_options_parse(const char *what, const char *text, cy_window_options *options,
+                                                       char **memory);
+/* "last", "majority", ...; NULL beyond the last. */
+CY_API const char *cy_window_label_name(int i);
 
 /* What its images were read with, as far as it changed them: to read others alike. */
 CY_API cy_image_options cy_dataset_image_options(const cy_dataset *dataset);
@@ -126,13 +194,15 @@ typedef struct cy_split { /* sample numbers, each part ascending; disjoint, toge
 } cy_split;
 
 /* Stratified for classes: each part holds each class in proportion (to within one sample). Depends only on the data
- * set and the options. Release with cy_split_clear. */
+ * set and the options. Texts are cut by position instead. Windows of tables are split by time when they are cut
+ * (cy_window_options), so that of the options only a negative test counts: where the rows have no times, all are training
+ * then. Release with cy_split_clear. */
 CY_API CY_MUST_CHECK cy_status cy_dataset_split(const cy_dataset *dataset, cy_split_options options, cy_split *split);
 CY_API void cy_split_clear(cy_split *split);
 
 /* ---- scaling: x = (raw - offset[c]) * factor[c] ---- */
 typedef enum cy_scale {
-  CY_SCALE_DEFAULT,     /* u8: CY_SCALE_UNIT; f32 tables: CY_SCALE_STANDARDISE; other f32: none */
+  CY_SCALE_DEFAULT,     /* u8: CY_SCALE_UNIT; f32 tables and windows of tables: CY_SCALE_STANDARDISE; other f32: none */
   CY_SCALE_NONE,
   CY_SCALE_UNIT,        /* by the largest possible value: 1/255, digits 1/16; f32: none */
   CY_SCALE_STANDARDISE, /* mean 0 and variance 1 per feature (tables) or channel (images) over the given samples; a
@@ -166,22 +236,29 @@ typedef enum cy_fill {
   CY_FILL_EDGE,    /* its outermost pixels, repeated */
 } cy_fill;
 
-/* What is done at random to images [channels, height, width] while training; all 0: nothing. */
+/* What is done at random to samples while training; all 0: nothing. The first four are for images [channels, height,
+ * width] and, along time, for sequences [channels, steps]; jitter and scaling (T. Um and others 2017, of sensors) for all
+ * but texts, and in units of what the network sees: standard deviations, where inputs are standardised. */
 typedef struct cy_augmentation {
-  bool flip;     /* half of them are mirrored, left to right */
-  int64_t crop;  /* padded by so many pixels on every side; then a window of the image's size is cut anywhere */
-  int64_t shift; /* moved by at most so many pixels up or down, and left or right */
-  cy_fill fill;  /* what shows where there is no image */
+  bool flip;      /* half of them are mirrored, left to right */
+  int64_t crop;   /* padded by so many pixels or steps on every side; then a window of the sample's size is cut anywhere */
+  int64_t shift;  /* moved by at most so many pixels up or down, and left or right; or steps forwards or backwards */
+  cy_fill fill;   /* what shows where there is no image */
+  double jitter;  /* normal noise of this deviation is added to every number */
+  double scaling; /* each channel (of tables: each feature) is multiplied by a normal number of mean 1 and this deviation */
 } cy_augmentation;
+CY_API bool cy_augments(const cy_augmentation *augmentation); /* whether anything is done */
 
 typedef struct cy_loader_options {
   cy_augmentation augment;
   uint64_t seed;
   int threads; /* 0: all */
+  int64_t windows; /* texts: in every epoch all windows are moved by one number, drawn below their length, but within the
+                    * first so many windows (the training part); 0: they stay */
 } cy_loader_options;
 
 typedef struct cy_loader cy_loader;
-/* dataset is borrowed. Errors: augmentation of samples that are not images, or by more pixels than they have. */
+/* dataset is borrowed. Errors: moving samples that are neither images nor sequences, or by more than they have. */
 CY_API CY_MUST_CHECK cy_status cy_loader_create(const cy_dataset *dataset, cy_loader_options options,
                                                 cy_loader **loader);
 CY_API void cy_loader_free(cy_loader *loader);
@@ -200,8 +277,13 @@ typedef struct cy_batches cy_batches;
 /* indices are copied. */
 CY_API CY_MUST_CHECK cy_status cy_batches_create(const int64_t *indices, int64_t n, int64_t batch_size, bool shuffle,
                                                  uint64_t seed, cy_batches **batches);
+/* In the order of the list, as streams side by side: row r of a batch holds the sample that follows the one in row r of
+ * the batch before. With s = n / rows batches, row r goes through samples r s .. r s + s - 1 of the list; the last n % rows
+ * are left out. n >= rows. The same in every epoch. */
+CY_API CY_MUST_CHECK cy_status cy_batches_create_streams(const int64_t *indices, int64_t n, int64_t rows,
+                                                         cy_batches **batches);
 CY_API void cy_batches_free(cy_batches *batches);
-CY_API int64_t cy_batches_count(const cy_batches *batches); /* per epoch: ceil(n / batch_size) */
+CY_API int64_t cy_batches_count(const cy_batches *batches); /* per epoch: ceil(n / batch_size); streams: n / rows */
 /* Goes to batch number batch (0: the first) of an epoch. Allocates nothing. */
 CY_API void cy_batches_start(cy_batches *batches, int64_t epoch, int64_t batch);
 /* The next batch's sample numbers, borrowed until the next call; returns how many (batch_size, fewer in the last

@@ -44,6 +44,8 @@ CY_API void cy_program_free(cy_program *program); /* after its sessions */
 CY_API size_t cy_program_arena_bytes(const cy_program *program);
 CY_API int cy_program_kernel_count(const cy_program *program);
 CY_API double cy_program_flops(const cy_program *program); /* arithmetic operations of one run */
+/* Whether it has an input or variable of this name: what does not matter to the results is left out. */
+CY_API bool cy_program_reads(const cy_program *program, const char *name);
 /* The list of kernels with shapes and arena offsets, one line each. Free with cy_string_free. */
 CY_API CY_MUST_CHECK cy_status cy_program_text(const cy_program *program, char **text);
 

@@ -69,6 +69,9 @@ typedef struct cy_trainer_options {
   cy_augmentation augment; /* of the training part's images [none] */
   cy_image_size sizes[CY_MAX_SIZES]; /* images are resized (cy_loader_batch): all to the first, or, if there are
                               several, each batch to the next one in turn, when evaluating too [as they are] */
+  bool streams;            /* of texts: the batch's rows are streams of windows that continue one another, and recurrent
+                              layers begin each window where they ended the one before; zero when an epoch begins. Measured
+                              alike [windows in random order, each from zero, moved anew in every epoch] */
   int64_t patience;        /* > 0: stop after so many epochs in a row without improvement [never] */
   double min_delta;        /* smaller improvements of the watched number do not count [any counts] */
   bool watch_accuracy;     /* the watched number, which tells the best epoch, is 1 - accuracy; otherwise the loss. Of the
@@ -117,12 +120,28 @@ CY_API CY_MUST_CHECK cy_status cy_trainer_save(const cy_trainer *trainer, const 
 /* ---- metrics ---- */
 typedef enum cy_part { CY_PART_TRAIN, CY_PART_VALIDATION, CY_PART_TEST } cy_part;
 
+/* The receiver operating characteristic of scores that ought to be higher for positive samples (T. Fawcett 2006). */
+typedef struct cy_roc {
+  double auc;    /* area under the curve: how often a positive scores above a negative, equal scores counting half (the
+                    statistic of Mann and Whitney). NaN if one kind is missing or a score is NaN */
+  int64_t count; /* points of the curve, from (0, 0) to (1, 1): one for each different score */
+  double *false_positive, *true_positive; /* [count]: shares of the negatives and positives that score as high or higher */
+} cy_roc;
+/* n log n. Release with cy_roc_clear. */
+CY_API CY_MUST_CHECK cy_status cy_roc_of(const double *scores, const bool *positive, int64_t n, cy_roc *roc);
+CY_API void cy_roc_clear(cy_roc *roc);
+
 typedef struct cy_metrics {
   int64_t samples;
   double loss;       /* mean over the samples, without penalties */
   double accuracy;   /* share of samples whose largest output is the right class; NaN for regression */
   int64_t classes;   /* 0 for regression */
   int64_t *confusion; /* [classes * classes]: confusion[actual * classes + predicted]; NULL for regression */
+  double balanced_accuracy; /* mean over the classes that occur of the share that is recognised; NaN for regression */
+  double auc;          /* two classes: area under the ROC curve of the second one. More, up to 100: mean over the classes of
+                          that of each against the rest, by its probability (of outputs that are none: by its output).
+                          NaN for regression, for a label at each step, and where a kind is missing */
+  cy_roc roc;          /* two classes: the curve; else without points */
 } cy_metrics;
 
 /* Without dropout, batch normalisation by running statistics. Release with cy_metrics_clear. An empty part gives
@@ -199,6 +218,21 @@ CY_API CY_MUST_CHECK cy_status cy_trained_evaluate(cy_trained *trained, cy_datas
 /* The same with all images in one size. */
 CY_API CY_MUST_CHECK cy_status cy_trained_evaluate_at(cy_trained *trained, cy_dataset *dataset, const int64_t *indices,
                                                       int64_t n, cy_image_size size, cy_metrics *metrics);
+
+/* ---- text ---- */
+
+/* A model of a text goes on with it, one character at a time. */
+typedef struct cy_generator cy_generator;
+/* For models of texts (classes are characters, a label for each step). trained must outlive it. Whether it can compute a
+ * single step from the state behind the last one, at the same cost for each, is found out by comparing: recurrent and
+ * elementwise layers can; where convolutions or attention look back, the last window is computed again for each character. */
+CY_API CY_MUST_CHECK cy_status cy_generator_create(cy_trained *trained, cy_generator **generator);
+CY_API void cy_generator_free(cy_generator *generator);
+CY_API bool cy_generator_steps(const cy_generator *generator); /* at the same cost for each character */
+/* The next character of the text, by its number. */
+CY_API CY_MUST_CHECK cy_status cy_generator_feed(cy_generator *generator, int64_t character);
+/* log p of each character to come next, up to a constant; valid until the next feed. All 0 before the first. */
+CY_API const double *cy_generator_scores(const cy_generator *generator);
 
 /* ---- the loss as a function of the parameters ---- */
 

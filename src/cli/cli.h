@@ -67,6 +67,7 @@ void cli_print_help(const cli_verb *verb);
 cy_status cli_train(cli_arguments *arguments);
 cy_status cli_eval(cli_arguments *arguments);
 cy_status cli_predict(cli_arguments *arguments);
+cy_status cli_sample(cli_arguments *arguments);
 cy_status cli_data(cli_arguments *arguments);
 cy_status cli_info(cli_arguments *arguments);
 cy_status cli_analyze(cli_arguments *arguments);

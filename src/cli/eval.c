@@ -31,15 +31,15 @@ static bool is_own_data(const evaluation *e) {
 
 static cy_status open_data(evaluation *e, const char *model, const char *data) {
   if (!data) return cli_open_training_data(model, &e->dataset);
-  const char *target = cy_trained_metadata(e->trained, "target");
-  cy_task task = cy_trained_classes(e->trained) > 0 ? CY_TASK_CLASSIFY : CY_TASK_REGRESS;
-  cy_dataset_options options = {.target = target, .task = task};
-  const char *images = cy_trained_metadata(e->trained, "dataset.images");
-  CY_TRY(cy_image_options_parse(model, images ? images : "", &options.images));
-  cy_status status = cy_dataset_open(data, options, &e->dataset);
-  if (status == CY_OK || !target) return status;
-  options.target = NULL; /* its target column has another name */
-  return cy_dataset_open(data, options, &e->dataset) == CY_OK ? CY_OK : status;
+  cli_saved_data saved;
+  cy_status status = cli_trained_data_options(e->trained, model, &saved);
+  if (status == CY_OK) status = cy_dataset_open(data, saved.options, &e->dataset);
+  if (status != CY_OK && saved.options.target && saved.options.windows.length == 0) {
+    saved.options.target = NULL; /* its target column has another name */
+    if (cy_dataset_open(data, saved.options, &e->dataset) == CY_OK) status = CY_OK;
+  }
+  cy_string_free(saved.memory);
+  return status;
 }
 
 enum { PARTS = 4 };
@@ -61,7 +61,8 @@ static cy_status choose_part(evaluation *e, const char *wanted, const int64_t **
   cy_split_options options = cy_trained_split_options(e->trained);
   if (!own) options = (cy_split_options){.test = -1}; /* the fixed test part only */
   CY_TRY(cy_dataset_split(e->dataset, options, &e->split));
-  if (part < 0) part = e->split.n_test > 0 ? 2 : 3;
+  bool validated = own && cy_dataset_vocabulary(e->dataset) && e->split.n_validation > 0; /* texts seldom have a test part */
+  if (part < 0) part = e->split.n_test > 0 ? 2 : validated ? 1 : 3;
   const int64_t *lists[PARTS] = {e->split.train, e->split.validation, e->split.test, NULL};
   int64_t counts[PARTS] = {e->split.n_train, e->split.n_validation, e->split.n_test, cy_dataset_count(e->dataset)};
   e->part = part_names[part];
@@ -72,6 +73,10 @@ static cy_status choose_part(evaluation *e, const char *wanted, const int64_t **
 
 static const char *class_name(const void *owner, int64_t c) { return cy_trained_class_name(owner, c); }
 
+static bool is_text_loss(const evaluation *e) {
+  return cy_dataset_vocabulary(e->dataset) && strcmp(cy_trained_options(e->trained).loss, "cross_entropy") == 0;
+}
+
 static void print_table(const evaluation *e) {
   char size[CLI_NUMBER_SIZE];
   cli_terminal terminal = cli_terminal_of(STDOUT_FILENO);
@@ -80,6 +85,7 @@ static void print_table(const evaluation *e) {
   if (e->n_sizes == 0) cli_print_part(&terminal, e->part, &e->metrics, true);
   for (int i = 0; i < e->n_sizes; i++)
     cli_print_part(&terminal, cli_size_text(e->sizes[i], size), &e->by_size[i], true);
+  if (is_text_loss(e)) cli_print_text_loss(e->part, &e->metrics);
   if (e->metrics.classes == 0 || e->n_sizes > 1) return;
   printf("\n");
   cli_print_classes(&terminal, &e->metrics, class_name, e->trained);
@@ -110,7 +116,15 @@ static cy_status print_json(const evaluation *e) {
   json_object_set_new(object, "part", json_string(e->part));
   json_object_set_new(object, "samples", json_integer(m->samples));
   put_number(object, "loss", m->loss);
-  if (m->classes > 0) put_number(object, "accuracy", m->accuracy);
+  if (m->classes > 0) {
+    put_number(object, "accuracy", m->accuracy);
+    put_number(object, "balanced_accuracy", m->balanced_accuracy);
+    put_number(object, "roc_auc", m->auc);
+  }
+  if (is_text_loss(e)) {
+    put_number(object, "bits_per_character", m->loss / CLI_NATS_PER_BIT);
+    put_number(object, "perplexity", exp(m->loss));
+  }
   if (e->n_sizes > 0) json_object_set_new(object, "sizes", sizes_array(e));
   for (int64_t c = 0; c < m->classes; c++) {
     cli_class_score s = cli_score_of(m, c);

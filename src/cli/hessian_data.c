@@ -91,16 +91,13 @@ static cy_status make_up_data(cli_hessian *h, int64_t n) {
 /* ---- data from files ---- */
 
 static cy_status open_other_data(cli_hessian *h, const char *data) {
-  cy_dataset_options options = {0};
-  if (h->network.trained) {
-    const char *images = cy_trained_metadata(h->network.trained, "dataset.images");
-    options.target = cy_trained_metadata(h->network.trained, "target");
-    options.task = cy_trained_classes(h->network.trained) > 0 ? CY_TASK_CLASSIFY : CY_TASK_REGRESS;
-    CY_TRY(cy_image_options_parse(h->arguments->words[0], images ? images : "", &options.images));
-  } else if (h->network.recipe.data) {
-    options = (cy_dataset_options){.target = h->network.recipe.target, .task = (cy_task)h->network.recipe.task};
-  }
-  return cy_dataset_open(data, options, &h->dataset);
+  cli_saved_data saved = {0};
+  cy_status status = CY_OK;
+  if (h->network.trained) status = cli_trained_data_options(h->network.trained, h->arguments->words[0], &saved);
+  else if (h->network.recipe.data) status = cli_recipe_data_options(&h->network.recipe, &saved.options);
+  if (status == CY_OK) status = cy_dataset_open(data, saved.options, &h->dataset);
+  cy_string_free(saved.memory);
+  return status;
 }
 
 static cy_status open_own_data(cli_hessian *h) {

@@ -105,13 +105,17 @@ static void print_images(const cy_trainer_options *o) {
   int64_t most = a->crop + a->shift;
   const char *between = " ";
   char size[CLI_NUMBER_SIZE];
-  if (cli_sizes_count(o->sizes) == 0 && !a->flip && most == 0) return;
-  printf("images     ");
+  if (cli_sizes_count(o->sizes) == 0 && !a->flip && most == 0 && a->jitter == 0 && a->scaling == 0) return;
+  printf("samples    ");
   if (cli_sizes_count(o->sizes) > 0) printf(" sizes");
   for (int i = 0; i < cli_sizes_count(o->sizes); i++, between = "; ") printf(" %s", cli_size_text(o->sizes[i], size));
   if (a->flip) printf("%smirrored", between);
   if (a->flip) between = "; ";
   if (most > 0) printf("%smoved by up to %" PRId64 ", filled with %s", between, most, fills[a->fill]);
+  if (most > 0) between = "; ";
+  if (a->jitter > 0) printf("%sjitter %g", between, a->jitter);
+  if (a->jitter > 0) between = "; ";
+  if (a->scaling > 0) printf("%sscaling %g", between, a->scaling);
   printf("\n");
 }
 

@@ -184,14 +184,36 @@ static cy_status as_samples(const char *word, cy_shape sample, cy_tensor **input
   return CY_OK;
 }
 
-static cy_status read_file(const cy_trained *trained, const char *path, const char *word, cy_tensor **inputs) {
+bool cli_takes_windows(const cy_trained *trained) { return cy_trained_metadata(trained, "dataset.windows") != NULL; }
+
+/* Cut as in training, but without labels and parts. */
+static cy_status read_windows(const cy_trained *trained, const char *path, const char *word, cy_tensor **inputs,
+                              cy_dataset **windows) {
+  cli_saved_data saved;
+  CY_TRY(cli_trained_data_options(trained, word, &saved));
+  cy_window_options *w = &saved.options.windows;
+  *w = (cy_window_options){.length = w->length, .step = w->step, .columns = w->columns, .time = w->time,
+                           .missing = w->missing, .fill = w->fill, .test = -1};
+  saved.options.target = "input";
+  cy_status status = cy_dataset_open(path, saved.options, windows);
+  cy_string_free(saved.memory);
+  CY_TRY(status);
+  const cy_tensor *all = cy_dataset_inputs(*windows);
+  CY_TRY(cy_tensor_create(cy_tensor_dtype(all), cy_tensor_shape(all), inputs));
+  return cy_tensor_copy(all, *inputs);
+}
+
+static cy_status read_file(const cy_trained *trained, const char *path, const char *word, cy_tensor **inputs,
+                           cy_dataset **windows) {
   cy_shape sample = cy_trained_sample_shape(trained);
   int64_t per_sample;
   CY_TRY(cy_shape_count(sample, &per_sample));
   switch (format_of(path, word)) {
     case FORMAT_NPY: CY_TRY(cy_npy_load(path, inputs)); break;
     case FORMAT_IDX: CY_TRY(cy_idx_load(path, inputs)); break;
-    default: CY_TRY(read_csv(trained, path, word, per_sample, inputs));
+    default:
+      if (cli_takes_windows(trained)) CY_TRY(read_windows(trained, path, word, inputs, windows));
+      else CY_TRY(read_csv(trained, path, word, per_sample, inputs));
   }
   return as_samples(word, sample, inputs);
 }
@@ -211,24 +233,28 @@ static cy_status read_picture(const cy_trained *trained, const char *path, const
   return cli_read_picture(trained, options, path, inputs);
 }
 
-cy_status cli_read_inputs(const cy_trained *trained, const char *word, const char *fit, cy_tensor **inputs) {
+cy_status cli_read_inputs(const cy_trained *trained, const char *word, const char *fit, cy_tensor **inputs,
+                          cy_dataset **windows) {
   char path[32];
   int fd = -1;
   *inputs = NULL;
+  *windows = NULL;
   cy_status status;
   if (strcmp(word, "-") != 0) {
-    status = read_file(trained, word, word, inputs);
+    status = read_file(trained, word, word, inputs, windows);
   } else {
     status = keep_standard_input(path, &fd);
     if (status == CY_OK)
       status = cli_is_picture(path) ? read_picture(trained, path, fit, inputs)
-                                    : read_file(trained, path, "standard input", inputs);
+                                    : read_file(trained, path, "standard input", inputs, windows);
     if (status != CY_OK) status = call_it_standard_input(status, path);
     if (fd >= 0) close(fd);
   }
   if (status != CY_OK) {
     cy_tensor_free(*inputs);
+    cy_dataset_free(*windows);
     *inputs = NULL;
+    *windows = NULL;
   }
   return status;
 }

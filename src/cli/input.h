@@ -4,9 +4,12 @@
 
 #include "cli/cli.h"
 
-/* word: a path, or "-" for standard input, which may also be a picture, that fit is for (cli_picture_options).
- * *inputs: [n, sample shape of the model], raw. */
-CY_MUST_CHECK cy_status cli_read_inputs(const cy_trained *trained, const char *word, const char *fit,
-                                        cy_tensor **inputs);
+/* Whether the model's samples are windows of tables. */
+bool cli_takes_windows(const cy_trained *trained);
+/* word: a path, or "-" for standard input, which may also be a picture, that fit is for (cli_picture_options). Tables are
+ * cut into windows if the model takes those: the last one ends with the last row; *windows is then their data set, else
+ * NULL. *inputs: [n, sample shape of the model], raw. */
+CY_MUST_CHECK cy_status cli_read_inputs(const cy_trained *trained, const char *word, const char *fit, cy_tensor **inputs,
+                                        cy_dataset **windows);
 
 #endif

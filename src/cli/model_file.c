@@ -54,23 +54,42 @@ static cy_status open_named(const char *name, const char *origin, cy_dataset_opt
   return cy_dataset_open(origin, options, dataset);
 }
 
+cy_status cli_saved_data_options(const char *what, const char *(*get)(const void *, const char *), const void *owner,
+                                 cli_saved_data *saved) {
+  const char *classes = get(owner, "classes"), *images = get(owner, "dataset.images");
+  const char *windows = get(owner, "dataset.windows");
+  bool classify = classes && strtoll(classes, NULL, 10) > 0;
+  *saved = (cli_saved_data){.options = {.target = get(owner, "target"), .task = classify ? CY_TASK_CLASSIFY
+                                                                                       : CY_TASK_REGRESS}};
+  const char *length = get(owner, "dataset.length");
+  saved->options.length = length ? strtoll(length, NULL, 10) : 0;
+  saved->options.vocabulary = get(owner, "dataset.vocabulary");
+  CY_TRY(cy_image_options_parse(what, images ? images : "", &saved->options.images));
+  return windows ? cy_window_options_parse(what, windows, &saved->options.windows, &saved->memory) : CY_OK;
+}
+
+static const char *of_file(const void *file, const char *key) { return cy_safetensors_metadata(file, key); }
+static const char *of_trained(const void *trained, const char *key) { return cy_trained_metadata(trained, key); }
+
+cy_status cli_trained_data_options(const cy_trained *trained, const char *what, cli_saved_data *saved) {
+  return cli_saved_data_options(what, of_trained, trained, saved);
+}
+
 cy_status cli_open_training_data(const char *path, cy_dataset **dataset) {
   cy_safetensors *file;
   *dataset = NULL;
   CY_TRY(cy_safetensors_open(path, &file));
   const char *name = cy_safetensors_metadata(file, "dataset"),
              *origin = cy_safetensors_metadata(file, "dataset.origin");
-  const char *target = cy_safetensors_metadata(file, "target"), *classes = cy_safetensors_metadata(file, "classes");
+  cli_saved_data saved = {0};
   cy_status status;
   if (!name || !origin)
     status = cy_fail(CY_INVALID, "%s: not a model trained with cauchy (its metadata name no data)", path);
   else {
-    cy_task task = classes && strtoll(classes, NULL, 10) > 0 ? CY_TASK_CLASSIFY : CY_TASK_REGRESS;
-    cy_dataset_options options = {.target = target, .task = task};
-    const char *images = cy_safetensors_metadata(file, "dataset.images");
-    status = cy_image_options_parse(path, images ? images : "", &options.images);
-    if (status == CY_OK) status = open_named(name, origin, options, dataset);
+    status = cli_saved_data_options(path, of_file, file, &saved);
+    if (status == CY_OK) status = open_named(name, origin, saved.options, dataset);
   }
+  cy_string_free(saved.memory);
   cy_safetensors_close(file);
   return status;
 }

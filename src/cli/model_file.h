@@ -14,6 +14,17 @@ char *cli_join(const char *folder, const char *name); /* NULL if memory is out; 
 
 /* A folder stands for the first of these names in it. Free with cy_string_free. */
 CY_MUST_CHECK cy_status cli_model_path(const char *word, const char *first, const char *second, char **path);
+/* How the data of a model were read, by its metadata: other data are read alike. what: for messages; get: the value of a
+ * key in owner, or NULL. Strings belong to owner and to memory: cy_string_free. */
+typedef struct cli_saved_data {
+  cy_dataset_options options;
+  char *memory;
+} cli_saved_data;
+CY_MUST_CHECK cy_status cli_saved_data_options(const char *what, const char *(*get)(const void *owner, const char *key),
+                                               const void *owner, cli_saved_data *saved);
+/* The same of a model that is loaded. */
+CY_MUST_CHECK cy_status cli_trained_data_options(const cy_trained *trained, const char *what, cli_saved_data *saved);
+
 /* The data set named in a file's metadata: by its name in the registry, or from where it was read. */
 CY_MUST_CHECK cy_status cli_open_training_data(const char *path, cy_dataset **dataset);
 

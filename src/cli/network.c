@@ -52,9 +52,10 @@ static cy_status open_saved(const char *word, cli_network *n) {
 static cy_status read_data(cli_network *n) {
   cli_recipe *r = &n->recipe;
   cy_dataset *dataset;
+  cy_dataset_options options;
   if (!r->data) return cy_fail(CY_INVALID, "the recipe names no data; say what comes in, as in --input 3x64x64");
-  cy_status status =
-      cy_dataset_open(r->data, (cy_dataset_options){.target = r->target, .task = (cy_task)r->task}, &dataset);
+  CY_TRY(cli_recipe_data_options(r, &options));
+  cy_status status = cy_dataset_open(r->data, options, &dataset);
   if (status != CY_OK)
     return cy_fail_in(status, "what comes into the network is not known without its data (or --input 3x64x64)");
   n->sample = cy_dataset_sample_shape(dataset);

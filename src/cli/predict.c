@@ -15,12 +15,11 @@ typedef struct prediction {
   cy_trained *trained;
   cy_tensor *inputs, *outputs, *labels; /* labels: NULL for regression */
   int64_t rows, width;                  /* of outputs */
-  cli_pictures pictures;                /* the file of each row; none: rows have numbers */
+  cli_pictures names;                   /* of each row: its file, or its window; none: rows have numbers */
+  const char *row;                      /* what rows are: "row", "file", "window" */
 } prediction;
 
-static const char *file_of(const prediction *p, int64_t row) {
-  return p->pictures.count ? p->pictures.paths[row] : NULL;
-}
+static const char *name_of(const prediction *p, int64_t row) { return p->names.count ? p->names.paths[row] : NULL; }
 
 static double output_at(const prediction *p, int64_t row, int64_t k) {
   return cy_tensor_at(p->outputs, row * p->width + k);
@@ -30,20 +29,20 @@ static double output_at(const prediction *p, int64_t row, int64_t k) {
 
 static void add_table(const prediction *p, cy_text *text) {
   int width = 5, first = 4;
-  for (int64_t i = 0; p->pictures.count && i < p->rows; i++) {
-    int length = (int)strlen(file_of(p, i));
+  for (int64_t i = 0; p->names.count && i < p->rows; i++) {
+    int length = (int)strlen(name_of(p, i));
     if (length > first) first = length;
   }
   for (int64_t c = 0; p->labels && c < p->width; c++) {
     int length = (int)strlen(cy_trained_class_name(p->trained, c));
     if (length > width) width = length;
   }
-  if (p->pictures.count) cy_text_add(text, "%-*s  ", first, "file");
+  if (p->names.count) cy_text_add(text, "%-*s  ", first, p->row);
   else cy_text_add(text, "%8s  ", "row");
   if (p->labels) cy_text_add(text, "%-*s  probability\n", width, "class");
   else cy_text_add(text, "value\n");
   for (int64_t i = 0; i < p->rows; i++) {
-    if (file_of(p, i)) cy_text_add(text, "%-*s  ", first, file_of(p, i));
+    if (name_of(p, i)) cy_text_add(text, "%-*s  ", first, name_of(p, i));
     else cy_text_add(text, "%8" PRId64 "  ", i + 1);
     if (p->labels) {
       int64_t c = cy_tensor_i64(p->labels)[i];
@@ -69,7 +68,7 @@ static void add_cell(cy_text *text, const char *value) {
 }
 
 static void add_csv(const prediction *p, cy_text *text) {
-  cy_text_add(text, "%s%s", p->pictures.count ? "file" : "row", p->labels ? ",class,probability" : "");
+  cy_text_add(text, "%s%s", p->row, p->labels ? ",class,probability" : "");
   for (int64_t k = 0; k < p->width; k++) {
     cy_text_add(text, ",");
     if (p->labels) add_cell(text, cy_trained_class_name(p->trained, k));
@@ -77,7 +76,7 @@ static void add_csv(const prediction *p, cy_text *text) {
   }
   cy_text_add(text, "\n");
   for (int64_t i = 0; i < p->rows; i++) {
-    if (file_of(p, i)) add_cell(text, file_of(p, i));
+    if (name_of(p, i)) add_cell(text, name_of(p, i));
     else cy_text_add(text, "%" PRId64, i + 1);
     if (p->labels) {
       int64_t c = cy_tensor_i64(p->labels)[i];
@@ -94,7 +93,7 @@ static json_t *number(double value) { return isfinite(value) ? json_real(value) 
 
 static json_t *row_object(const prediction *p, int64_t i) {
   json_t *object = json_object(), *values = p->labels ? json_object() : json_array();
-  if (file_of(p, i)) json_object_set_new(object, "file", json_string(file_of(p, i)));
+  if (name_of(p, i)) json_object_set_new(object, p->row, json_string(name_of(p, i)));
   else json_object_set_new(object, "row", json_integer(i + 1));
   for (int64_t k = 0; k < p->width; k++) {
     if (p->labels) json_object_set_new(values, cy_trained_class_name(p->trained, k), number(output_at(p, i, k)));
@@ -157,14 +156,34 @@ static cy_status predict_pictures(const cli_arguments *a, prediction *p) {
     if (!cli_are_pictures(a->words[i]))
       return cy_fail(CY_INVALID, "%s: is no picture; several files are only taken of pictures (PNG, JPEG)",
                      a->words[i]);
+  p->row = "file";
   CY_TRY(cli_picture_options(p->trained, cli_option_value(a, "--fit"), &options));
-  CY_TRY(cli_find_pictures(a->words + 1, a->n_words - 1, &p->pictures));
-  return cli_predict_pictures(p->trained, options, &p->pictures, &p->outputs, classes ? &p->labels : NULL);
+  CY_TRY(cli_find_pictures(a->words + 1, a->n_words - 1, &p->names));
+  return cli_predict_pictures(p->trained, options, &p->names, &p->outputs, classes ? &p->labels : NULL);
+}
+
+static cy_status name_windows(prediction *p, const cy_dataset *windows) {
+  cli_pictures *names = &p->names;
+  p->row = "window";
+  for (int64_t i = 0; i < cy_dataset_count(windows); i++) {
+    if (!cy_grow(&names->paths, names->count, &names->capacity, sizeof *names->paths)) return cy_no_memory();
+    CY_TRY(cy_dataset_window_text(windows, i, &names->paths[names->count]));
+    names->count++;
+  }
+  if (cy_dataset_windows_left_out(windows))
+    fprintf(stderr, "cauchy: note: no prediction for %lld windows: values are missing\n",
+            (long long)cy_dataset_windows_left_out(windows));
+  return CY_OK;
 }
 
 static cy_status predict_rows(const cli_arguments *a, prediction *p) {
   bool classes = cy_trained_classes(p->trained) > 0;
-  CY_TRY(cli_read_inputs(p->trained, a->words[1], cli_option_value(a, "--fit"), &p->inputs));
+  cy_dataset *windows;
+  if (a->n_words > 2) return cy_fail(CY_INVALID, "the model takes one table, folder or pattern at a time");
+  CY_TRY(cli_read_inputs(p->trained, a->words[1], cli_option_value(a, "--fit"), &p->inputs, &windows));
+  cy_status status = windows ? name_windows(p, windows) : CY_OK;
+  cy_dataset_free(windows);
+  CY_TRY(status);
   return cy_trained_predict(p->trained, p->inputs, &p->outputs, classes ? &p->labels : NULL);
 }
 
@@ -176,7 +195,8 @@ static cy_status run(const cli_arguments *a, prediction *p, const char *path) {
   CY_TRY(check_out(out, json));
   CY_TRY(cli_option_number(a, "--threads", 1, 4096, &threads));
   CY_TRY(cy_trained_load(path, threads, NULL, &p->trained));
-  CY_TRY(a->n_words > 2 || cli_are_pictures(a->words[1]) ? predict_pictures(a, p) : predict_rows(a, p));
+  bool pictures = !cli_takes_windows(p->trained) && (a->n_words > 2 || cli_are_pictures(a->words[1]));
+  CY_TRY(pictures ? predict_pictures(a, p) : predict_rows(a, p));
   p->rows = cy_tensor_shape(p->outputs).dim[0];
   p->width = p->rows > 0 ? cy_tensor_count(p->outputs) / p->rows : 0;
   CY_TRY(write_out(p, out, json));
@@ -185,14 +205,14 @@ static cy_status run(const cli_arguments *a, prediction *p, const char *path) {
 }
 
 cy_status cli_predict(cli_arguments *a) {
-  prediction p = {0};
+  prediction p = {.row = "row"};
   char *path;
   CY_TRY(cli_model_path(a->words[0], CLI_MODEL_NAME, CLI_CHECKPOINT_NAME, &path));
   cy_status status = run(a, &p, path);
   cy_tensor_free(p.inputs);
   cy_tensor_free(p.outputs);
   cy_tensor_free(p.labels);
-  cli_pictures_clear(&p.pictures);
+  cli_pictures_clear(&p.names);
   cy_trained_free(p.trained);
   cy_string_free(path);
   return status;

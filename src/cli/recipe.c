@@ -9,8 +9,10 @@
 #include <sys/stat.h>
 
 void cli_recipe_clear(cli_recipe *recipe) {
-  char *texts[] = {recipe->name, recipe->data, recipe->target, recipe->model, recipe->model_file};
-  for (size_t i = 0; i < sizeof texts / sizeof *texts; i++) cy_free(texts[i]);
+  const cy_window_options *w = &recipe->windows;
+  const char *texts[] = {recipe->name, recipe->data, recipe->target, recipe->model, recipe->model_file,
+                         recipe->baseline, w->columns, w->time, w->missing, w->above, w->validation_from, w->test_from};
+  for (size_t i = 0; i < sizeof texts / sizeof *texts; i++) cy_free((char *)(uintptr_t)texts[i]); /* all are ours */
   *recipe = (cli_recipe){0};
 }
 
@@ -131,8 +133,19 @@ cy_status cli_read_size(const char *name, const char *text, cy_image_size *size)
   return cy_fail(CY_INVALID, "%s is a size in pixels, such as 64 or 48x64 (height x width), not \"%.60s\"", name, text);
 }
 
-cy_image_options cli_recipe_images(const cli_recipe *r) {
-  return (cy_image_options){.size = r->resize, .fit = (cy_fit)r->fit, .mode = (cy_image_mode)r->channels};
+cy_status cli_recipe_data_options(const cli_recipe *r, cy_dataset_options *options) {
+  static const double usual_validation = 0.1; /* the trainer's, who splits everything else */
+  cy_window_options w = r->windows;
+  bool asked = w.step || w.columns || w.time || w.missing || w.fill || w.label || w.horizon || w.above ||
+               w.validation_from || w.test_from;
+  if (asked && w.length == 0)
+    return cy_fail(CY_INVALID, "windows.length is missing: how many rows a window has");
+  w.validation = r->options.validation == 0 && !signbit(r->options.validation) ? usual_validation : r->options.validation;
+  w.test = r->options.test;
+  *options = (cy_dataset_options){.target = r->target, .task = (cy_task)r->task, .windows = w, .length = r->length,
+                                  .images = {.size = r->resize, .fit = (cy_fit)r->fit,
+                                             .mode = (cy_image_mode)r->channels}};
+  return CY_OK;
 }
 
 /* A name that the registry knows stays a name; other relative paths are put under folder. */
@@ -163,6 +176,7 @@ cy_status cli_recipe_set(cli_recipe *recipe, const char *path, const char *value
   void *field = (char *)recipe + key->offset;
   switch (key->kind) {
     case CLI_KEY_TEXT:
+    case CLI_KEY_LIST:
     case CLI_KEY_PATH: return set_text(key, value, folder, field);
     case CLI_KEY_NUMBER: return set_number(key, value, field);
     case CLI_KEY_COUNT:

@@ -13,8 +13,11 @@ typedef struct cli_recipe {
   int task;         /* cy_task */
   cy_image_size resize; /* of the images of data, as they are read; {0, 0}: as they are */
   int fit, channels;    /* cy_fit, cy_image_mode */
+  cy_window_options windows; /* that data's tables are cut into; its strings belong to the recipe, shares are options' */
+  int64_t length;   /* of windows of a text, of sequences that are generated; 0: the usual one */
   char *model;      /* architecture language; NULL: the usual one for the data */
   char *model_file; /* or a file of it */
+  char *baseline;   /* another network, trained alike, to compare with; NULL: none */
   cy_trainer_options options; /* zeros: the trainer's usual values. Schedule in epochs. Strings belong to the library */
 } cli_recipe;
 
@@ -22,6 +25,7 @@ void cli_recipe_clear(cli_recipe *recipe);
 
 typedef enum cli_key_kind {
   CLI_KEY_TEXT,   /* char * */
+  CLI_KEY_LIST,   /* char *: words "a, b, c"; in a file also a list */
   CLI_KEY_PATH,   /* char *: relative to the recipe's folder if read from a file */
   CLI_KEY_NUMBER, /* double */
   CLI_KEY_COUNT,  /* int64_t */
@@ -66,8 +70,8 @@ CY_MUST_CHECK cy_status cli_recipe_set(cli_recipe *recipe, const char *path, con
 CY_MUST_CHECK cy_status cli_read_sizes(const char *name, const char *text, cy_image_size sizes[CY_MAX_SIZES]);
 /* One of them. */
 CY_MUST_CHECK cy_status cli_read_size(const char *name, const char *text, cy_image_size *size);
-/* What is said of the images that data holds. */
-cy_image_options cli_recipe_images(const cli_recipe *recipe);
+/* How its data are read. Strings belong to the recipe. */
+CY_MUST_CHECK cy_status cli_recipe_data_options(const cli_recipe *recipe, cy_dataset_options *options);
 /* Whether the optimizer has a setting of this name, as in optimizer.NAME. */
 bool cli_optimizer_has(const char *optimizer, const char *setting);
 /* "key=value". What belongs to the model or optimizer that it replaces is forgotten. */

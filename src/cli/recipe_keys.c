@@ -12,7 +12,7 @@ static const char *pick(const char *const *names, int n, int i) { return i >= 0 
     static const char *const names[] = {__VA_ARGS__};                      \
     return pick(names, (int)(sizeof names / sizeof *names), i);            \
   }
-/* In the order of cy_task, cy_fit, cy_image_mode, cy_scale, cy_dtype, cy_fill, and of keep_last = false, true. */
+/* In the order of cy_task, cy_fit, cy_image_mode, cy_scale, cy_dtype, cy_fill, and of keep_last, streams = false, true. */
 CHOICES(task_choice, "detect", "classify", "regress")
 CHOICES(fit_choice, "stretch", "crop")
 CHOICES(channels_choice, "keep", "gray", "rgb")
@@ -20,9 +20,11 @@ CHOICES(scale_choice, "default", "none", "unit", "standardise")
 CHOICES(dtype_choice, "f32", "f64")
 CHOICES(keep_choice, "best", "last")
 CHOICES(switch_choice, "false", "true")
+CHOICES(order_choice, "shuffle", "streams")
 CHOICES(fill_choice, "zero", "reflect", "edge")
 CHOICES(backend_choice, "cpu", "reference")
 
+static const char *label_choice(int i) { return cy_window_label_name(i); }
 static const char *curvature_choice(int i) { return cy_curvature_name((cy_curvature)i); }
 static const char *optimizer_choice(int i) { return i < cy_optimizer_count() ? cy_optimizer_name(i) : NULL; }
 
@@ -38,15 +40,43 @@ static const cli_key keys[] = {
      "name of the run folder: runs/<name>-1, ..."},
     {"data", CLI_KEY_PATH, AT(data), IF_SET, 0, 0, NULL, "required",
      "data set: digits, mnist, cifar10, ... (cauchy data list), a folder of IDX or CIFAR files or of folders of "
-     "pictures by class, a CSV or NPZ file"},
+     "pictures by class, a CSV or NPZ file, a text"},
     {"target", CLI_KEY_TEXT, AT(target), IF_SET, 0, 0, NULL, "label, target, class, species, y, or the last",
      "CSV: the column to predict, by name or number; cifar100: fine or coarse; input: the sample itself (autoencoder)"},
     {"task", CLI_KEY_CHOICE, AT(task), IF_SET, 0, 0, task_choice, "detect", "CSV, NPZ: predict classes or numbers"},
+    {"windows.length", CLI_KEY_COUNT, AT(windows.length), IF_SET, 1, 0x1p30, NULL, "each row is a sample",
+     "CSV: rows are times, one after the other, and a sample is a window of so many: columns x length. data is then a file, "
+     "a folder of them or a pattern; each file is a series. Split by time; gaps and what is left out are reported"},
+    {"windows.step", CLI_KEY_COUNT, AT(windows.step), IF_SET, 1, 0x1p30, NULL, "windows.length",
+     "rows from a window to the next"},
+    {"windows.columns", CLI_KEY_LIST, AT(windows.columns), IF_SET, 0, 0, NULL, "all of numbers but target and time",
+     "the sensors: [PM2.5, PM10]"},
+    {"windows.time", CLI_KEY_LIST, AT(windows.time), IF_SET, 0, 0, NULL, "rows are equally spaced",
+     "the column of times, or [year, month, day, hour]; rows that it lacks are gaps"},
+    {"windows.fill", CLI_KEY_COUNT, AT(windows.fill), IF_SET, 0, 0x1p30, NULL, "0",
+     "gaps of at most so many rows are interpolated in each window; windows with longer ones are left out"},
+    {"windows.missing", CLI_KEY_TEXT, AT(windows.missing), IF_SET, 0, 0, NULL, "",
+     "a number that means a missing value, such as -999 (empty, NA and NaN always do)"},
+    {"windows.label", CLI_KEY_CHOICE, AT(windows.label), IF_SET, 0, 0, label_choice, "last",
+     "what is taken of the target column: its last value, the majority of classes, mean, min or max"},
+    {"windows.horizon", CLI_KEY_COUNT, AT(windows.horizon), IF_SET, 0, 0x1p30, NULL, "0: the window's own rows",
+     "the label looks at so many rows behind the window"},
+    {"windows.above", CLI_KEY_TEXT, AT(windows.above), IF_SET, 0, 0, NULL, "",
+     "two classes: is the label above this number? median: that of the training part"},
+    {"windows.validation_from", CLI_KEY_TEXT, AT(windows.validation_from), IF_SET, 0, 0, NULL, "by validation",
+     "the time at which the validation part begins (without a time column a row number), instead of a share"},
+    {"windows.test_from", CLI_KEY_TEXT, AT(windows.test_from), IF_SET, 0, 0, NULL, "by test",
+     "the time at which the test part begins"},
     {"resize", CLI_KEY_SIZE, AT(resize), IF_SET, 0, 0, NULL, "as they are",
      "images are brought to this size as they are read: 64, 48x64 (height x width); pictures of several sizes need it"},
     {"fit", CLI_KEY_CHOICE, AT(fit), IF_SET, 0, 0, fit_choice, "stretch",
      "resize: all of a picture, its sides stretched; crop: its middle, as high and wide as the proportions allow"},
     {"channels", CLI_KEY_CHOICE, AT(channels), IF_SET, 0, 0, channels_choice, "keep", "of images: 1 (gray) or 3 (rgb)"},
+    {"length", CLI_KEY_COUNT, AT(length), IF_SET, 1, 0x1p20, NULL, "128, adding 100",
+     "characters of a text's windows; steps of the sequences of adding"},
+    {"order", CLI_KEY_LAST, OPTION(streams), IF_SET, 0, 0, order_choice, "shuffle",
+     "of a text's windows: at random, each from a state of zero; streams: each row of a batch goes on where it ended in "
+     "the one before, and recurrent layers with it"},
     {"scale", CLI_KEY_CHOICE, OPTION(scale), IF_SET, 0, 0, scale_choice, "default",
      "inputs: unit (pixels to 0..1), standardise (mean 0, variance 1: of each feature of a table, each channel of "
      "images); default: unit for pixels, standardise for "
@@ -54,16 +84,22 @@ static const cli_key keys[] = {
     {"sizes", CLI_KEY_SIZES, OPTION(sizes), IF_SET, 0, 0, NULL, "as they are",
      "images are resized: 64, 48x64 (height x width); [24, 28, 32]: each batch to the next of these"},
     {"augment.flip", CLI_KEY_LAST, OPTION(augment.flip), IF_SET, 0, 0, switch_choice, "false",
-     "training images: half of them are mirrored, left to right"},
+     "training images (or sequences, in time): half of them are mirrored, left to right"},
     {"augment.crop", CLI_KEY_COUNT, OPTION(augment.crop), IF_SET, 0, 0x1p15, NULL, "0",
-     "padded by so many pixels, then a window of the image's size is cut anywhere"},
+     "padded by so many pixels (steps), then a window of the image's size is cut anywhere"},
     {"augment.shift", CLI_KEY_COUNT, OPTION(augment.shift), IF_SET, 0, 0x1p15, NULL, "0",
-     "moved by at most so many pixels, up or down and left or right"},
+     "moved by at most so many pixels, up or down and left or right; sequences by so many steps"},
     {"augment.fill", CLI_KEY_CHOICE, OPTION(augment.fill), IF_SET, 0, 0, fill_choice, "zero",
-     "what shows at the margin: black, the image reflected, its edge repeated"},
+     "what shows at the margin: black (a value of 0), the image reflected, its edge repeated"},
+    {"augment.jitter", CLI_KEY_NUMBER, OPTION(augment.jitter), IF_SET, 0, 1e6, NULL, "0",
+     "normal noise of this deviation is added to every number that the network sees in training"},
+    {"augment.scaling", CLI_KEY_NUMBER, OPTION(augment.scaling), IF_SET, 0, 1e6, NULL, "0",
+     "each channel is multiplied by a normal number of mean 1 and this deviation"},
     {"model", CLI_KEY_TEXT, AT(model), IF_SET, 0, 0, NULL, "dense(64) -> relu -> dense(classes)",
      "the network in the architecture language (cauchy layers)"},
     {"model.file", CLI_KEY_PATH, AT(model_file), IF_SET, 0, 0, NULL, "", "or a file that holds it"},
+    {"baseline", CLI_KEY_TEXT, AT(baseline), IF_SET, 0, 0, NULL, "none",
+     "another network, trained in the same way afterwards; its results on the test part are printed beside"},
     {"loss", CLI_KEY_NAME, OPTION(loss), 0, 0, 0, cy_trainer_loss_name, "cross_entropy for classes, else mse",
      "what is minimised"},
     {"optimizer", CLI_KEY_NAME, OPTION(optimizer.name), CLI_KEY_ALIAS, 0, 0, optimizer_choice, "adam",

@@ -78,6 +78,7 @@ static void add_value(cy_text *text, const cli_key *key, const void *field, cons
   bool last;
   switch (key->kind) {
     case CLI_KEY_TEXT:
+    case CLI_KEY_LIST:
     case CLI_KEY_PATH:
       memcpy(&string, field, sizeof string);
       add_text(text, string, indent);

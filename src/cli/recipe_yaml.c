@@ -72,6 +72,8 @@ static cy_status read_list(reader *r, const char *path, const yaml_node_t *list,
   return status;
 }
 
+static bool takes_list(const cli_key *key) { return key->kind == CLI_KEY_SIZES || key->kind == CLI_KEY_LIST; }
+
 static cy_status read_mapping(reader *r, const yaml_node_t *mapping, const char *prefix);
 
 static cy_status read_pair(reader *r, const yaml_node_t *name, const yaml_node_t *value, const char *prefix) {
@@ -89,7 +91,7 @@ static cy_status read_pair(reader *r, const yaml_node_t *name, const yaml_node_t
   if (value->type == YAML_SCALAR_NODE) status = read_scalar(r, path, value, line);
   else if (value->type == YAML_MAPPING_NODE && cli_recipe_is_group(path)) return read_mapping(r, value, path);
   else if (!cli_recipe_find(path)) status = CY_INVALID;
-  else if (value->type == YAML_SEQUENCE_NODE && cli_recipe_find(path)->kind == CLI_KEY_SIZES)
+  else if (value->type == YAML_SEQUENCE_NODE && takes_list(cli_recipe_find(path)))
     status = read_list(r, path, value, line);
   else status = cy_fail(CY_INVALID, "%s takes one value, not a %s", path,
                         value->type == YAML_MAPPING_NODE ? "group of keys" : "list");

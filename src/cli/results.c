@@ -6,18 +6,29 @@
 #include <string.h>
 
 void cli_print_parts_head(const cli_terminal *t, bool classes) {
-  printf("%s%-12s %10s %10s%s%s\n", cli_style_on(t, CLI_DIM), "", "samples", "loss", classes ? "   accuracy" : "",
-         cli_style_off(t));
+  printf("%s%-12s %10s %10s%s%s\n", cli_style_on(t, CLI_DIM), "", "samples", "loss",
+         classes ? "   accuracy   balanced    ROC AUC" : "", cli_style_off(t));
+}
+
+static const char *auc_text(double auc, char buffer[CLI_NUMBER_SIZE]) {
+  snprintf(buffer, CLI_NUMBER_SIZE, isnan(auc) ? "-" : "%.4f", auc);
+  return buffer;
 }
 
 void cli_print_part(const cli_terminal *t, const char *name, const cy_metrics *m, bool emphasis) {
-  char a[CLI_NUMBER_SIZE], b[CLI_NUMBER_SIZE], c[CLI_NUMBER_SIZE];
+  char a[CLI_NUMBER_SIZE], b[CLI_NUMBER_SIZE], c[CLI_NUMBER_SIZE], d[CLI_NUMBER_SIZE], e[CLI_NUMBER_SIZE];
   if (m->samples == 0) return;
   printf("%-12s %10s %10s", name, cli_count_text(m->samples, a), cli_loss_text(m->loss, b));
   if (m->classes > 0)
-    printf("  %s%9s%s", emphasis ? cli_style_on(t, CLI_GOOD) : "", cli_percent_text(m->accuracy, c),
-           emphasis ? cli_style_off(t) : "");
+    printf("  %s%9s%s  %9s  %9s", emphasis ? cli_style_on(t, CLI_GOOD) : "", cli_percent_text(m->accuracy, c),
+           emphasis ? cli_style_off(t) : "", cli_percent_text(m->balanced_accuracy, d), auc_text(m->auc, e));
   printf("\n");
+}
+
+void cli_print_text_loss(const char *part, const cy_metrics *m) {
+  if (m->samples > 0)
+    printf("%s: %.4f nats per character = %.4f bits, perplexity %.3f\n", part, m->loss, m->loss / CLI_NATS_PER_BIT,
+           exp(m->loss));
 }
 
 int cli_sizes_count(const cy_image_size *sizes) {

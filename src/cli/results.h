@@ -8,6 +8,10 @@
 void cli_print_parts_head(const cli_terminal *terminal, bool classes);
 void cli_print_part(const cli_terminal *terminal, const char *name, const cy_metrics *metrics, bool emphasis);
 
+/* A text's loss in nats per character, in other units too: a line. */
+#define CLI_NATS_PER_BIT 0.69314718055994530942
+void cli_print_text_loss(const char *part, const cy_metrics *metrics);
+
 /* Of a list that {0, 0} ends, if it is shorter than CY_MAX_SIZES. */
 int cli_sizes_count(const cy_image_size *sizes);
 /* "28x28" */

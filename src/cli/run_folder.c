@@ -67,6 +67,7 @@ void cli_results_clear(cli_results *results) {
   cy_metrics_clear(&results->train);
   cy_metrics_clear(&results->validation);
   cy_metrics_clear(&results->test);
+  cy_metrics_clear(&results->baseline);
 }
 
 /* ---- files ---- */
@@ -137,6 +138,8 @@ static void put_part(json_t *object, const char *key, const cy_metrics *metrics)
   put_count(part, "samples", metrics->samples);
   put_number(part, "loss", metrics->loss);
   put_number(part, "accuracy", metrics->accuracy);
+  put_number(part, "balanced_accuracy", metrics->balanced_accuracy);
+  put_number(part, "roc_auc", metrics->auc);
   json_object_set_new(object, key, part);
 }
 
@@ -153,6 +156,7 @@ static json_t *final_object(const cy_trainer *trainer, const cli_results *result
   put_part(object, "train", &results->train);
   put_part(object, "validation", &results->validation);
   put_part(object, "test", &results->test);
+  put_part(object, "baseline", &results->baseline);
   return object;
 }
 
@@ -245,6 +249,29 @@ static cy_status draw_confusion(const cy_dataset *dataset, const cli_results *re
   return status;
 }
 
+/* The curve of the second class, and of the baseline. */
+static cy_status draw_roc(const cy_dataset *dataset, const cli_results *results, const char *png, const char *svg) {
+  static const double ends[2] = {0, 1};
+  const cy_metrics *shown = shown_part(results);
+  const cy_roc *roc = &shown->roc, *other = &results->baseline.roc;
+  char title[160], subtitle[200], name[40], beside[40];
+  snprintf(title, sizeof title, "%s: %s part", cy_dataset_name(dataset), shown_name(results));
+  snprintf(subtitle, sizeof subtitle, "%.80s: share recognised against share of false alarms",
+           cy_dataset_class_name(dataset, 1));
+  snprintf(name, sizeof name, "area %.4f", roc->auc);
+  snprintf(beside, sizeof beside, "baseline %.4f", other->auc);
+  cy_plot_series series[] = {
+      {.name = name, .x = roc->false_positive, .y = roc->true_positive, .n = roc->count, .color = 1},
+      {.name = "chance", .x = ends, .y = ends, .n = 2, .color = 3, .dashed = true},
+      {.name = beside, .x = other->false_positive, .y = other->true_positive, .n = other->count, .color = 2}};
+  cy_plot_panel panel = {.y_label = "true positives", .series = series, .n_series = other->count ? 3 : 2, .percent = true,
+                         .y_high = 1};
+  return cy_plot_lines(&panel, 1,
+                       (cy_plot_options){.title = title, .subtitle = subtitle, .x_label = "false positives", .width = 640,
+                                         .height = 600, .no_ends = true},
+                       png, svg);
+}
+
 enum { FEW_POINTS = 100 };
 
 /* Of a model of two features, as it lies in the folder; with all samples if the part has few. */
@@ -271,17 +298,21 @@ enum { MOST_CLASSES_SHOWN = 1000 };
 
 cy_status cli_save_charts(const cy_trainer *trainer, const cy_dataset *dataset, const cli_results *results,
                           const char *folder, bool *drawn) {
-  char *paths[] = {cli_join(folder, "curves.png"), cli_join(folder, "curves.svg"), cli_join(folder, "confusion.png"),
-                   cli_join(folder, "confusion.svg")};
-  cy_status status = paths[0] && paths[1] && paths[2] && paths[3] ? CY_OK : cy_no_memory();
+  static const char *const names[] = {"curves.png", "curves.svg", "confusion.png", "confusion.svg", "roc.png", "roc.svg"};
+  enum { PICTURES = sizeof names / sizeof *names };
+  char *paths[PICTURES];
+  cy_status status = CY_OK;
+  for (size_t i = 0; i < PICTURES; i++)
+    if (!(paths[i] = cli_join(folder, names[i]))) status = cy_no_memory();
   const cy_metrics *shown = shown_part(results);
   if (status == CY_OK) status = draw_curves(trainer, dataset, results, paths[0], paths[1]);
   *drawn = status == CY_OK;
   if (status == CY_OK && shown->samples && shown->classes > 0 && shown->classes <= MOST_CLASSES_SHOWN)
     status = draw_confusion(dataset, results, paths[2], paths[3]);
+  if (status == CY_OK && shown->roc.count) status = draw_roc(dataset, results, paths[4], paths[5]);
   cy_shape sample = cy_dataset_sample_shape(dataset);
   if (status == CY_OK && sample.rank == 1 && sample.dim[0] == 2 && shown->samples && shown->classes > 1)
     status = draw_regions(trainer, dataset, results, folder);
-  for (size_t i = 0; i < 4; i++) cy_free(paths[i]);
+  for (size_t i = 0; i < PICTURES; i++) cy_free(paths[i]);
   return status == CY_UNSUPPORTED ? CY_OK : status;
 }

@@ -12,6 +12,7 @@ CY_MUST_CHECK cy_status cli_run_folder_create(const char *name, const char *out,
 typedef struct cli_results {
   cy_metrics train, validation, test;
   double seconds; /* of all epochs */
+  cy_metrics baseline; /* another network on the same part as is shown of this one; without samples: there is none */
 } cli_results;
 void cli_results_clear(cli_results *results);
 
@@ -21,7 +22,7 @@ CY_MUST_CHECK cy_status cli_save_checkpoint(const cy_trainer *trainer, const cha
 CY_MUST_CHECK cy_status cli_save_model(cy_trainer *trainer, const char *folder);
 /* One JSON object per epoch; and a last one if results is not NULL. */
 CY_MUST_CHECK cy_status cli_save_metrics(const cy_trainer *trainer, const cli_results *results, const char *folder);
-/* curves.png, .svg and, for classes, confusion.png, .svg; of two features regions.png, .svg, by the folder's model. Nothing, and CY_OK, in a build without cairo: *drawn
+/* curves.png, .svg and, for classes, confusion.png, .svg; of two classes roc.png, .svg; of two features regions.png, .svg, by the folder's model. Nothing, and CY_OK, in a build without cairo: *drawn
  * tells. */
 CY_MUST_CHECK cy_status cli_save_charts(const cy_trainer *trainer, const cy_dataset *dataset,
                                         const cli_results *results, const char *folder, bool *drawn);

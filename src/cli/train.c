@@ -48,12 +48,20 @@ static cy_status read_recipe(const cli_arguments *a, cli_recipe *recipe) {
                                         all_overrides ? "recipe" : a->words[0]);
 }
 
+/* Where a pattern such as "air/2016-*.csv" begins, which no file is called. */
+static char *in_current_folder(const char *pattern) {
+  char *folder = pattern[0] != '/' && strpbrk(pattern, "*?[{") ? realpath(".", NULL) : NULL;
+  char *path = folder ? cli_join(folder, pattern) : NULL;
+  free(folder);
+  return path;
+}
+
 /* A path is kept as an absolute one, so that the run can be resumed and evaluated from anywhere. */
 static cy_status make_absolute(char **path) {
   if (!*path || (!strchr(*path, '/') && cy_data_find(*path))) return CY_OK;
-  char *absolute = realpath(*path, NULL);
-  if (!absolute) return CY_OK; /* opening it will say what is wrong */
-  char *copy = cy_strdup(absolute);
+  char *absolute = realpath(*path, NULL), *pattern = absolute ? NULL : in_current_folder(*path);
+  if (!absolute && !pattern) return CY_OK; /* opening it will say what is wrong */
+  char *copy = absolute ? cy_strdup(absolute) : pattern;
   free(absolute);
   if (!copy) return cy_no_memory();
   cy_free(*path);
@@ -63,9 +71,10 @@ static cy_status make_absolute(char **path) {
 
 static cy_status open_data(training *t) {
   CY_TRY(make_absolute(&t->recipe.data));
-  cy_dataset_options options = {.target = t->recipe.target, .task = (cy_task)t->recipe.task,
-                                .images = cli_recipe_images(&t->recipe), .progress = cli_progress_pictures,
-                                .user = &t->progress};
+  cy_dataset_options options;
+  CY_TRY(cli_recipe_data_options(&t->recipe, &options));
+  options.progress = cli_progress_pictures;
+  options.user = &t->progress;
   cy_status status = cy_dataset_open(t->recipe.data, options, &t->dataset);
   cli_progress_clear(&t->progress);
   t->progress.drawn_at = -1; /* training has a clock of its own */
@@ -143,6 +152,12 @@ static bool on_progress(const cy_progress *now, void *user) {
   return go_on;
 }
 
+/* Shown while it lasts, on a terminal. */
+static bool on_baseline(const cy_progress *now, void *user) {
+  training *t = user;
+  return t->progress.terminal.live && !t->progress.quiet ? cli_progress_show(&t->progress, now) : !cli_stop_wanted();
+}
+
 static void on_log(const char *line, void *user) { cli_progress_log(&((training *)user)->progress, line); }
 
 static void print_head(const training *t) {
@@ -157,6 +172,7 @@ static void print_head(const training *t) {
   if (cy_dataset_feature_name(t->dataset, 0)) printf(", target %s", cy_dataset_target_name(t->dataset));
   printf("; %s to train, %s to validate, %s to test\n", cli_count_text(split->n_train, a),
          cli_count_text(split->n_validation, b), cli_count_text(split->n_test, c));
+  printf("%s", cy_dataset_notes(t->dataset));
   if (cy_model_text(cy_trainer_model(t->trainer), &text) == CY_OK)
     printf("%s%s%s\n", cli_style_on(terminal, CLI_BOLD), text, cli_style_off(terminal));
   cy_string_free(text);
@@ -194,6 +210,26 @@ static cy_status evaluate(training *t) {
   return CY_OK;
 }
 
+/* Another network under the same conditions, but seen by its results alone. */
+static cy_status run_baseline(training *t) {
+  cy_trainer_options o = t->recipe.options;
+  cli_results *r = &t->results;
+  cy_model *model;
+  cy_trainer *trainer = NULL;
+  if (!t->recipe.baseline) return CY_OK;
+  CY_TRY(cy_model_parse(t->recipe.baseline, "baseline", &model));
+  o.on_log = NULL;
+  o.on_progress = on_baseline;
+  cy_status status = cy_trainer_create(model, t->dataset, o, &trainer);
+  if (status == CY_OK) status = cy_trainer_run(trainer);
+  cli_progress_clear(&t->progress);
+  cy_part part = r->test.samples ? CY_PART_TEST : r->validation.samples ? CY_PART_VALIDATION : CY_PART_TRAIN;
+  if (status == CY_OK) status = cy_trainer_evaluate(trainer, part, &r->baseline);
+  cy_trainer_free(trainer);
+  cy_model_free(model);
+  return status == CY_OK ? CY_OK : cy_fail_in(status, "baseline");
+}
+
 static void print_results(const training *t) {
   const cli_terminal *terminal = &t->progress.terminal;
   const cli_results *r = &t->results;
@@ -205,12 +241,17 @@ static void print_results(const training *t) {
   cli_print_part(terminal, "training", &r->train, false);
   cli_print_part(terminal, "validation", &r->validation, false);
   cli_print_part(terminal, "test", &r->test, true);
+  cli_print_part(terminal, "baseline", &r->baseline, false);
   if (t->n_sizes > 1) {
     printf("\ntest part, all images in one size\n");
     cli_print_parts_head(terminal, cy_dataset_classes(t->dataset) > 0);
   }
   for (int i = 0; t->n_sizes > 1 && i < t->n_sizes; i++)
     cli_print_part(terminal, cli_size_text(t->sizes[i], a), &t->by_size[i], true);
+  bool nats = strcmp(cy_trainer_options_of(t->trainer).loss, "cross_entropy") == 0;
+  if (nats && cy_dataset_vocabulary(t->dataset))
+    cli_print_text_loss(r->test.samples ? "test" : r->validation.samples ? "validation" : "training",
+                        r->test.samples ? &r->test : r->validation.samples ? &r->validation : &r->train);
   printf("\n%lld epoch%s in %s (%s samples/s), %s parameters, %s of memory (state and one step)\n", (long long)epochs,
          epochs == 1 ? "" : "s", cli_seconds_text(r->seconds, a),
          cli_rate_text(r->seconds > 0 ? seen / r->seconds : 0, b),
@@ -237,6 +278,7 @@ static cy_status finish(training *t) {
   CY_TRY(cli_save_checkpoint(t->trainer, t->folder));
   CY_TRY(cli_save_model(t->trainer, t->folder));
   CY_TRY(evaluate(t));
+  CY_TRY(run_baseline(t));
   CY_TRY(cli_save_metrics(t->trainer, &t->results, t->folder));
   CY_TRY(cli_save_charts(t->trainer, t->dataset, &t->results, t->folder, &drawn));
   if (t->progress.quiet) {
@@ -329,6 +371,28 @@ static cy_status check_is_checkpoint(const char *path) {
                                     CLI_CHECKPOINT_NAME, path);
 }
 
+static char *copy_text(const char *text, bool *failed) {
+  char *copy = text ? cy_strdup(text) : NULL;
+  *failed |= text && !copy;
+  return copy;
+}
+
+/* As they were resolved: boundaries are times. */
+static cy_status resume_windows(const cy_dataset *d, cli_recipe *r) {
+  bool failed = false;
+  cy_window_options w = cy_dataset_windows(d);
+  if (w.length == 0) return CY_OK;
+  w.columns = copy_text(w.columns, &failed);
+  w.time = copy_text(w.time, &failed);
+  w.missing = copy_text(w.missing, &failed);
+  w.above = copy_text(w.above, &failed);
+  w.validation_from = copy_text(w.validation_from, &failed);
+  w.test_from = copy_text(w.test_from, &failed);
+  r->windows = w;
+  if (!r->target) r->target = copy_text(cy_dataset_target_name(d), &failed);
+  return failed ? cy_no_memory() : CY_OK;
+}
+
 /* A new folder gets its recipe too: what the checkpoint says. Its schedule counts steps, a recipe epochs. */
 static cy_status save_resumed_recipe(training *t) {
   cli_recipe *r = &t->recipe;
@@ -353,7 +417,9 @@ static cy_status save_resumed_recipe(training *t) {
   r->resize = images.size;
   r->fit = (int)images.fit;
   r->channels = (int)images.mode;
+  r->length = cy_dataset_length(t->dataset);
   if (cy_dataset_reconstructs(t->dataset) && !(r->target = cy_strdup("input"))) return cy_no_memory();
+  CY_TRY(resume_windows(t->dataset, r));
   if (!r->target && cy_dataset_feature_name(t->dataset, 0) && strcmp(data, name) != 0) {
     r->target = cy_strdup(cy_dataset_target_name(t->dataset));
     if (!r->target) return cy_no_memory();

@@ -26,6 +26,15 @@ static const cli_option predict_options[] = {
     {"--threads", "N", "use N threads (all cores)"},
     {0},
 };
+static const cli_option sample_options[] = {
+    {"--prompt", "TEXT", "what it goes on from (else the beginning of a line)"},
+    {"--length", "N", "write N characters (500)"},
+    {"--temperature", "T", "1: by the model's probabilities; below, bolder: 0 always takes the most probable (1)"},
+    {"--top-k", "K", "draw from the K most probable characters only (all)"},
+    {"--seed", "N", "of the random numbers (0)"},
+    {"--threads", "N", "use N threads (1)"},
+    {0},
+};
 static const cli_option data_options[] = {
     {"--url", "URL", "get: fetch the files from this folder instead"},
     {"--quiet", NULL, "get: show no progress"},
@@ -184,6 +193,19 @@ static const cli_verb verbs[] = {
      .min_words = 2,
      .max_words = -1,
      .run = cli_predict},
+    {.name = "sample",
+     .usage = "MODEL",
+     .summary = "let a model of a text write on",
+     .help = "MODEL is a run folder or a .safetensors file of a model trained on a text. Prompt and what follows go to\n"
+             "standard output, each character as it is drawn. Recurrent layers take their state from one character\n"
+             "to the next; where convolutions or attention look back, the last window is computed again for each\n"
+             "character. The same seed writes the same text.",
+     .examples = "cauchy sample runs/shakespeare-1 --prompt 'ROMEO:' --temperature 0.8\n"
+                 "cauchy sample runs/sonnets-1 --length 2000 --seed 7 > sonnet.txt",
+     .options = sample_options,
+     .min_words = 1,
+     .max_words = 1,
+     .run = cli_sample},
     {.name = "data",
      .usage = "list | info NAME | get NAME",
      .summary = "data sets: what there is, and fetching it",

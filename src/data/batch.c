@@ -92,7 +92,11 @@ static cy_status standardise(cy_dataset *d, const int64_t *indices, int64_t n) {
 
 cy_status cy_dataset_scale(cy_dataset *d, cy_scale scale, const int64_t *indices, int64_t n) {
   bool bytes = d->inputs->view.dtype == CY_U8;
-  if (scale == CY_SCALE_DEFAULT) scale = bytes ? CY_SCALE_UNIT : is_table(d) ? CY_SCALE_STANDARDISE : CY_SCALE_NONE;
+  if (scale == CY_SCALE_DEFAULT && d->tokens) scale = CY_SCALE_NONE;
+  if (scale == CY_SCALE_DEFAULT)
+    scale = bytes ? CY_SCALE_UNIT : is_table(d) || d->windows ? CY_SCALE_STANDARDISE : CY_SCALE_NONE;
+  if (scale == CY_SCALE_STANDARDISE && d->tokens)
+    return cy_fail(CY_INVALID, "%s: characters are not numbers that could be standardised", d->name);
   if (scale == CY_SCALE_STANDARDISE) return standardise(d, indices, n);
   if (scale != CY_SCALE_NONE && scale != CY_SCALE_UNIT)
     return cy_fail(CY_INVALID, "%s: %d is not a scaling", d->name, (int)scale);
@@ -174,6 +178,12 @@ static cy_status write_targets(const cy_dataset *d, const int64_t *indices, int6
   if (dtype != CY_F32 && !(d->classes && (dtype == CY_I32 || dtype == CY_I64)))
     return cy_fail(CY_INVALID, "%s: targets are written as f32%s, not %s", d->name, d->classes ? ", i32 or i64" : "",
                    cy_dtype_name(dtype));
+  if (d->tokens && dtype != CY_I64)
+    return cy_fail(CY_INVALID, "%s: labels of texts are written as i64, not %s", d->name, cy_dtype_name(dtype));
+  if (d->tokens) {
+    cy_text_batch(d, 0, d->count, indices, n, NULL, y);
+    return CY_OK;
+  }
   if (d->classes) {
     write_labels(d, indices, n, y);
     return CY_OK;
@@ -193,7 +203,8 @@ cy_status cy_dataset_batch(const cy_dataset *d, const int64_t *indices, int64_t 
     CY_TRY(check_destination(d, x, n, d->sample_size, "inputs"));
     if (x->view.dtype != CY_F32)
       return cy_fail(CY_INVALID, "%s: inputs are written as f32, not %s", d->name, cy_dtype_name(x->view.dtype));
-    for (int64_t k = 0; k < n; k++) write_sample(d, indices[k], (float *)x->view.data + k * d->sample_size);
+    if (d->tokens) cy_text_batch(d, 0, d->count, indices, n, x, NULL);
+    for (int64_t k = 0; k < n && !d->tokens; k++) write_sample(d, indices[k], (float *)x->view.data + k * d->sample_size);
   }
   return y ? write_targets(d, indices, n, y) : CY_OK;
 }

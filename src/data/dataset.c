@@ -2,6 +2,7 @@
 #include "data/dataset.h"
 
 #include "base/memory.h"
+#include "data/windows.h"
 
 #include <math.h>
 #include <stdio.h>
@@ -99,6 +100,7 @@ static cy_status fill(cy_dataset *d, const cy_dataset_parts *p) {
   d->test_count = p->test_count;
   d->largest = p->largest > 0 ? p->largest : 255;
   d->images = p->images;
+  d->length = p->length;
   if (!p->inputs || !p->targets) return cy_fail(CY_INVALID, "%s: inputs or targets are missing", p->name);
   CY_TRY(check_parts(p));
   CY_TRY(check_finite(place_of(p), d->inputs, "feature", p->feature_names));
@@ -181,9 +183,11 @@ void cy_dataset_free(cy_dataset *d) {
   free_names(d->feature_names, d->sample_size);
   cy_tensor_free(d->inputs);
   cy_tensor_free(d->targets);
+  cy_tokens_free(d->tokens);
   cy_free(d->name);
   cy_free(d->origin);
   cy_free(d->target_name);
+  cy_windows_free(d->windows);
   cy_free(d->offset);
   cy_free(d->factor);
   cy_free(d);
@@ -203,8 +207,10 @@ int64_t cy_dataset_count(const cy_dataset *d) { return d->count; }
 int64_t cy_dataset_test_count(const cy_dataset *d) { return d->test_count; }
 cy_shape cy_dataset_sample_shape(const cy_dataset *d) { return without_first(d->inputs->view.shape); }
 cy_shape cy_dataset_target_shape(const cy_dataset *d) {
-  return d->classes ? CY_SCALAR : without_first(cy_dataset_targets(d)->view.shape);
+  return d->classes && !d->tokens ? CY_SCALAR : without_first(cy_dataset_targets(d)->view.shape);
 }
+int64_t cy_dataset_length(const cy_dataset *d) { return d->length; }
+const char *cy_dataset_vocabulary(const cy_dataset *d) { return d->tokens ? d->tokens->vocabulary : NULL; }
 int64_t cy_dataset_classes(const cy_dataset *d) { return d->classes; }
 const char *cy_dataset_class_name(const cy_dataset *d, int64_t c) {
   return c >= 0 && c < d->classes ? d->class_names[c] : NULL;
@@ -214,7 +220,7 @@ const char *cy_dataset_feature_name(const cy_dataset *d, int64_t f) {
 }
 const char *cy_dataset_target_name(const cy_dataset *d) { return d->target_name; }
 int64_t cy_dataset_label(const cy_dataset *d, int64_t i) {
-  return d->classes && i >= 0 && i < d->count ? cy_tensor_i32(d->targets)[i] : -1;
+  return d->classes && !d->tokens && i >= 0 && i < d->count ? cy_tensor_i32(d->targets)[i] : -1;
 }
 cy_image_options cy_dataset_image_options(const cy_dataset *d) { return d->images; }
 const cy_tensor *cy_dataset_inputs(const cy_dataset *d) { return d->inputs; }

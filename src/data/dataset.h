@@ -5,14 +5,16 @@
 
 #include "base/error.h"
 #include "data/resample.h"
+#include "data/tokens.h"
 #include "tensor/tensor.h"
 
 #include <cauchy/data.h>
 
 struct cy_dataset {
   char *name, *origin;
-  cy_tensor *inputs;  /* [N, ...] u8 or f32 */
-  cy_tensor *targets; /* i32 [N], or f32 [N, ...] when classes is 0; NULL if the inputs are the targets */
+  cy_tensor *inputs;  /* [N, ...] u8 or f32; of a text i32, a view of its tokens */
+  cy_tensor *targets; /* i32 [N], or [N, ...] a label for each step; f32 [N, ...] when classes is 0; NULL if the inputs
+                       * are the targets */
   int64_t count, test_count;
   int64_t sample_size, target_size; /* elements of one */
   int64_t classes;
@@ -24,6 +26,9 @@ struct cy_dataset {
   int64_t channels, inner;
   float *offset, *factor;
   cy_image_options images; /* what was done to the images when they were read */
+  cy_tokens *tokens; /* of a text; NULL: it is none */
+  int64_t length;    /* of sequences whose length was chosen when it was opened; 0: there are none */
+  struct cy_windows *windows; /* where samples come from that are windows of tables; NULL: they are not */
 };
 
 typedef struct cy_dataset_parts {
@@ -38,6 +43,7 @@ typedef struct cy_dataset_parts {
   const char *const *feature_names; /* copied; NULL: none */
   const char *target_name;   /* copied; NULL: "label" or "target" */
   cy_image_options images;   /* what has been done to them */
+  int64_t length;
 } cy_dataset_parts;
 
 cy_status cy_dataset_build(cy_dataset_parts parts, cy_dataset **dataset);
@@ -47,6 +53,7 @@ cy_status cy_dataset_reconstruct(cy_dataset *dataset);
 /* Readers; each returns a built data set. */
 cy_status cy_open_embedded(const char *name, cy_dataset **dataset); /* *dataset NULL: no such name */
 cy_status cy_open_xor(cy_dataset **dataset);
+cy_status cy_open_pulses(cy_dataset **dataset);
 /* "corners", "corners-7", "corners-7x9" */
 bool cy_corners_is_name(const char *name);
 cy_status cy_open_corners(const char *name, cy_dataset **dataset);
@@ -58,6 +65,14 @@ cy_status cy_open_cifar_folder(const char *name, const char *folder, cy_dataset_
 cy_status cy_open_cifar_file(const char *name, const char *path, cy_dataset_options options, cy_dataset **dataset);
 /* *dataset NULL: there are no folders of pictures in it. */
 cy_status cy_open_images(const char *name, const char *folder, cy_dataset_options options, cy_dataset **dataset);
+/* Sequences of which two numbers are to be added. */
+cy_status cy_open_adding(cy_dataset_options options, cy_dataset **dataset);
+/* Texts: ".txt", ".txt.gz". */
+bool cy_text_is_name(const char *path);
+cy_status cy_open_text_file(const char *name, const char *path, cy_dataset_options options, cy_dataset **dataset);
+/* All that is in a folder, one behind the other. *dataset NULL: there is none. */
+cy_status cy_open_text_folder(const char *name, const char *folder, cy_dataset_options options, cy_dataset **dataset);
+cy_status cy_open_sonnets(cy_dataset_options options, cy_dataset **dataset);
 cy_status cy_open_csv(const char *name, const char *path, cy_dataset_options options, cy_dataset **dataset);
 cy_status cy_open_npz(const char *name, const char *path, cy_dataset_options options, cy_dataset **dataset);
 
@@ -66,6 +81,13 @@ cy_status cy_open_npz(const char *name, const char *path, cy_dataset_options opt
 /* to = (from - offset) factor: batches hold the same bits whoever makes them. */
 void cy_scale_u8(const uint8_t *restrict from, float *restrict to, int64_t n, float offset, float factor);
 void cy_scale_f32(const float *restrict from, float *restrict to, int64_t n, float offset, float factor);
+
+/* ---- open_text.c ---- */
+
+/* Windows to the rows of x (f32) and y (i64), either may be NULL; sizes and indices have been checked. Window i begins
+ * shift characters further on, but none runs past the end of the first `windows` windows. */
+void cy_text_batch(const cy_dataset *dataset, int64_t shift, int64_t windows, const int64_t *indices, int64_t n,
+                   cy_tensor *x, cy_tensor *y);
 
 /* ---- images.c ---- */
 

@@ -11,7 +11,8 @@
 #include <string.h>
 
 /* Streams 1 and 2 of a seed belong to splitting and shuffling (split.c). */
-static const uint64_t augment_stream = (uint64_t)3 << 56;
+static const uint64_t augment_stream = (uint64_t)3 << 56, window_stream = (uint64_t)4 << 56,
+                      noise_stream = (uint64_t)5 << 56;
 
 /* The tables for one size that images are resized to. */
 typedef struct resizing {
@@ -21,7 +22,7 @@ typedef struct resizing {
 struct cy_loader {
   const cy_dataset *data;
   cy_loader_options options;
-  int64_t channels, height, width; /* of a stored image; 1, 1, elements for samples that are none */
+  int64_t channels, height, width; /* of a stored image; a sequence has height 1; 1, 1, elements for other samples */
   resizing *resizings;
   size_t n_resizings, capacity;
   float *scratch; /* per thread: one channel, and its rows at a new width */
@@ -31,24 +32,33 @@ struct cy_loader {
 /* ---- options ---- */
 
 static bool moves(const cy_augmentation *a) { return a->crop > 0 || a->shift > 0; }
-static bool augments(const cy_augmentation *a) { return a->flip || moves(a); }
+static bool adds_noise(const cy_augmentation *a) { return a->jitter > 0 || a->scaling > 0; }
+bool cy_augments(const cy_augmentation *a) { return a->flip || moves(a) || adds_noise(a); }
 
 static bool holds_images(const cy_dataset *d) { return d->inputs->view.shape.rank == 4; }
+static bool holds_sequences(const cy_dataset *d) { return d->inputs->view.shape.rank == 3 && !d->tokens; }
 
 static cy_status check_options(const cy_loader *l) {
   char text[CY_SHAPE_TEXT];
   const cy_augmentation *a = &l->options.augment;
-  int64_t smaller = l->height < l->width ? l->height : l->width;
+  bool images = holds_images(l->data), numbers = !l->data->tokens;
+  int64_t smaller = images && l->height < l->width ? l->height : l->width;
   if (a->crop < 0 || a->shift < 0 || a->fill < CY_FILL_ZERO || a->fill > CY_FILL_EDGE)
     return cy_fail(CY_INVALID, "augmentation: crop %lld, shift %lld, fill %d", (long long)a->crop,
                    (long long)a->shift, (int)a->fill);
-  if (!augments(a)) return CY_OK;
-  if (!holds_images(l->data))
-    return cy_fail(CY_INVALID, "augmentation needs images, channels x height x width, but samples of \"%s\" are %s",
+  if (!(a->jitter >= 0 && a->jitter < 1e6) || !(a->scaling >= 0 && a->scaling < 1e6))
+    return cy_fail(CY_INVALID, "augmentation: jitter %g, scaling %g", a->jitter, a->scaling);
+  if (adds_noise(a) && !numbers)
+    return cy_fail(CY_INVALID, "augmentation: jitter and scaling change numbers, but \"%s\" is a text", l->data->name);
+  if (!a->flip && !moves(a)) return CY_OK;
+  if (!images && !holds_sequences(l->data))
+    return cy_fail(CY_INVALID, "augmentation needs images, channels x height x width, or sequences, channels x steps, but "
+                   "samples of \"%s\" are %s",
                    l->data->name, cy_shape_text(cy_dataset_sample_shape(l->data), text));
   if (a->crop >= smaller || a->shift >= smaller - a->crop)
-    return cy_fail(CY_INVALID, "augmentation would move images of %s by up to crop %lld + shift %lld pixels",
-                   cy_shape_text(cy_dataset_sample_shape(l->data), text), (long long)a->crop, (long long)a->shift);
+    return cy_fail(CY_INVALID, "augmentation would move %s of %s by up to crop %lld + shift %lld %s",
+                   images ? "images" : "sequences", cy_shape_text(cy_dataset_sample_shape(l->data), text),
+                   (long long)a->crop, (long long)a->shift, images ? "pixels" : "steps");
   return CY_OK;
 }
 
@@ -56,11 +66,11 @@ cy_status cy_loader_create(const cy_dataset *dataset, cy_loader_options options,
   cy_loader *l = *loader = cy_calloc(1, sizeof *l);
   if (!l) return cy_no_memory();
   *l = (cy_loader){.data = dataset, .options = options, .channels = 1, .height = 1, .width = dataset->sample_size};
-  if (holds_images(dataset)) {
+  if (holds_images(dataset) || holds_sequences(dataset)) {
     const int64_t *dim = dataset->inputs->view.shape.dim;
     l->channels = dim[1];
-    l->height = dim[2];
-    l->width = dim[3];
+    l->height = holds_images(dataset) ? dim[2] : 1;
+    l->width = dim[holds_images(dataset) ? 3 : 2];
   }
   if (l->options.threads <= 0) l->options.threads = omp_get_max_threads();
   cy_status status = check_options(l);
@@ -156,6 +166,7 @@ static view_of draw_view(const cy_loader *l, int64_t epoch, int64_t index) {
   v.right = draw_offset(&rng, a->crop);
   v.down += draw_offset(&rng, a->shift);
   v.right += draw_offset(&rng, a->shift);
+  if (!holds_images(l->data)) v.down = 0;
   return v;
 }
 
@@ -232,6 +243,20 @@ static void write_image(const cy_loader *l, int64_t index, const view_of *v, con
   }
 }
 
+/* Scaling and jitter of a sample as it is written. A normal number takes four positions of the stream. */
+static void add_noise(const cy_loader *l, int64_t epoch, int64_t index, float *x, int64_t size) {
+  const cy_augmentation *a = &l->options.augment;
+  int64_t channels = l->data->inputs->view.shape.dim[1], inner = size / channels;
+  cy_rng rng = cy_rng_make(l->options.seed, noise_stream + (uint64_t)epoch);
+  rng.position = (uint64_t)index * (uint64_t)(size + channels) * 4;
+  for (int64_t c = 0; c < channels; c++) {
+    double factor = 1 + a->scaling * cy_rng_normal(&rng);
+    for (int64_t i = 0; i < inner; i++, x++) *x = (float)(*x * factor);
+  }
+  x -= size;
+  for (int64_t i = 0; a->jitter > 0 && i < size; i++) x[i] += (float)(a->jitter * cy_rng_normal(&rng));
+}
+
 /* ---- batches ---- */
 
 enum { ELEMENTS_PER_THREAD = 1 << 15 }; /* less is not worth waking another thread for */
@@ -244,17 +269,26 @@ static int threads_for(const cy_loader *l, const cy_tensor *x) {
 static cy_status write_images(cy_loader *l, int64_t epoch, const int64_t *indices, int64_t n, cy_tensor *x) {
   const resizing *r;
   CY_TRY(plan_resizing(l, x, &r));
-  bool draw = epoch >= 0 && augments(&l->options.augment);
-  if (!r && !draw) return cy_dataset_batch(l->data, indices, n, x, NULL);
+  const cy_augmentation *a = &l->options.augment;
+  bool draw = epoch >= 0 && (a->flip || moves(a)), noise = epoch >= 0 && adds_noise(a), plain = !r && !draw;
+  if (plain) CY_TRY(cy_dataset_batch(l->data, indices, n, x, NULL));
+  if (plain && !noise) return CY_OK;
   int threads = threads_for(l, x);
   int64_t size = x->count / n;
 #pragma omp parallel for num_threads(threads) schedule(static) if (threads > 1)
   for (int64_t k = 0; k < n; k++) {
     float *scratch = r ? l->scratch + (size_t)omp_get_thread_num() * l->scratch_size : NULL;
     view_of v = draw ? draw_view(l, epoch, indices[k]) : (view_of){0};
-    write_image(l, indices[k], &v, r, scratch, (float *)x->view.data + k * size);
+    if (!plain) write_image(l, indices[k], &v, r, scratch, (float *)x->view.data + k * size);
+    if (noise) add_noise(l, epoch, indices[k], (float *)x->view.data + k * size, size);
   }
   return CY_OK;
+}
+
+/* Where the windows of a text begin in an epoch: all are moved alike, so that none is seen twice. */
+static int64_t draw_shift(const cy_loader *l, int64_t epoch) {
+  cy_rng rng = cy_rng_make(l->options.seed, window_stream + (uint64_t)epoch);
+  return epoch >= 0 && l->options.windows > 0 ? cy_rng_below(&rng, l->data->length) : 0;
 }
 
 cy_status cy_loader_batch(cy_loader *l, int64_t epoch, const int64_t *indices, int64_t n, cy_tensor *x, cy_tensor *y) {
@@ -264,6 +298,12 @@ cy_status cy_loader_batch(cy_loader *l, int64_t epoch, const int64_t *indices, i
     return cy_fail(CY_INVALID, "%s: a batch of %lld samples goes into f32 [%lld, ...], row-major, not %s %s",
                    l->data->name, (long long)n, (long long)n, cy_dtype_name(x->view.dtype),
                    cy_shape_text(x->view.shape, text));
+  if (l->data->tokens) {
+    CY_TRY(cy_dataset_batch(l->data, indices, n, x, y));
+    int64_t shift = draw_shift(l, epoch);
+    if (shift > 0) cy_text_batch(l->data, shift, l->options.windows, indices, n, x, y);
+    return CY_OK;
+  }
   CY_TRY(cy_dataset_batch(l->data, indices, n, NULL, y)); /* which checks the numbers of the samples */
   return x && n > 0 ? write_images(l, epoch, indices, n, x) : CY_OK;
 }

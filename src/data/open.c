@@ -1,6 +1,7 @@
 /* From what the user writes (a name, a folder, a file) to the reader that opens it. */
 #include "base/memory.h"
 #include "data/dataset.h"
+#include "data/windows.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -13,7 +14,7 @@ static bool ends_with(const char *text, const char *end) {
 
 /* "data/wine.csv.gz" -> "wine". */
 static char *short_name(const char *path) {
-  static const char *const endings[] = {".gz", ".csv", ".tsv", ".data", ".npz", ".idx", ".tar", ".bin"};
+  static const char *const endings[] = {".gz", ".csv", ".tsv", ".data", ".npz", ".idx", ".tar", ".bin", ".txt"};
   size_t n = strlen(path);
   while (n > 1 && path[n - 1] == '/') n--;
   size_t start = n;
@@ -39,6 +40,8 @@ static cy_status open_set(const cy_data_set *set, const char *spec, cy_dataset_o
   char *folder;
   int64_t classes;
   if (cy_corners_is_name(spec)) return cy_open_corners(spec, dataset);
+  if (strcmp(set->name, "sonnets") == 0) return cy_open_sonnets(options, dataset);
+  if (strcmp(set->name, "adding") == 0) return cy_open_adding(options, dataset);
   if (!set->files) return cy_open_embedded(set->name, dataset);
   CY_TRY(cy_data_locate(set, options.directory, &folder));
   if (!folder) return not_here(set, options.directory);
@@ -65,6 +68,7 @@ static bool is_cifar(const char *path) {
 
 static cy_status open_folder(const char *path, const char *name, cy_dataset_options options, cy_dataset **dataset) {
   CY_TRY(cy_open_cifar_folder(name, path, options, dataset));
+  if (!*dataset) CY_TRY(cy_open_text_folder(name, path, options, dataset));
   if (!*dataset) CY_TRY(cy_open_images(name, path, options, dataset));
   return *dataset ? CY_OK : cy_open_idx_folder(name, path, NULL, -1, dataset);
 }
@@ -73,12 +77,13 @@ static cy_status open_path(const char *path, const char *name, bool folder, cy_d
                            cy_dataset **dataset) {
   const char *base = strrchr(path, '/') ? strrchr(path, '/') + 1 : path;
   if (folder) return open_folder(path, name, options, dataset);
+  if (cy_text_is_name(path)) return cy_open_text_file(name, path, options, dataset);
   if (is_csv(path)) return cy_open_csv(name, path, options, dataset);
   if (ends_with(path, ".npz")) return cy_open_npz(name, path, options, dataset);
   if (is_cifar(path)) return cy_open_cifar_file(name, path, options, dataset);
   if (strstr(base, "images")) return cy_open_idx_pair(name, path, dataset);
-  return cy_fail(CY_INVALID, "%s: a data set is a .csv, .tsv, .data or .npz file, an IDX file with \"images\" in its "
-                 "name, CIFAR's .bin or .tar.gz, or a folder of IDX or CIFAR files, or of folders of pictures by class",
+  return cy_fail(CY_INVALID, "%s: a data set is a .csv, .tsv, .data, .npz or .txt file, an IDX file with \"images\" in "
+                 "its name, CIFAR's .bin or .tar.gz, or a folder of IDX or CIFAR files, or of folders of pictures by class",
                  path);
 }
 
@@ -106,6 +111,30 @@ static cy_status prepare(cy_dataset *d, cy_image_options o) {
   return done ? CY_OK : cy_dataset_prepare(d, o);
 }
 
+/* A pattern such as "air/north-*.csv" is called by its folder. */
+static char *name_of_tables(const char *spec) {
+  const char *special = strpbrk(spec, "*?[{");
+  if (!special) return short_name(spec);
+  while (special > spec && special[-1] != '/') special--;
+  char *folder = special > spec ? cy_strndup(spec, (size_t)(special - spec)) : cy_strdup("tables");
+  char *name = folder ? short_name(folder) : NULL;
+  cy_free(folder);
+  return name;
+}
+
+/* Tables of sequences. */
+static cy_status open_to_cut(const char *spec, cy_dataset_options options, cy_dataset **dataset) {
+  const char *target = options.target;
+  *dataset = NULL;
+  if (!target)
+    return cy_fail(CY_INVALID, "%s: windows need a target: the column that the label is taken from, or \"input\"", spec);
+  char *name = name_of_tables(spec);
+  if (!name) return cy_no_memory();
+  cy_status status = cy_open_windows(name, spec, strcmp(target, "input") == 0 ? NULL : target, options, dataset);
+  cy_free(name);
+  return status;
+}
+
 /* "input" is a column's name first. */
 static cy_status open_to_reconstruct(const char *spec, cy_dataset_options options, cy_dataset **dataset) {
   cy_status status = is_csv(spec) ? open_any(spec, options, dataset) : CY_INVALID;
@@ -123,8 +152,10 @@ cy_status cy_dataset_open(const char *spec, cy_dataset_options options, cy_datas
       size.height > CY_IMAGE_MAX_PIXELS || size.width > CY_IMAGE_MAX_PIXELS / (size.height ? size.height : 1))
     return cy_fail(CY_INVALID, "%s: images cannot be resized to %lldx%lld", spec, (long long)size.height,
                    (long long)size.width);
-  bool reconstruct = options.target && strcmp(options.target, "input") == 0;
-  cy_status status = reconstruct ? open_to_reconstruct(spec, options, dataset) : open_any(spec, options, dataset);
+  bool reconstruct = options.target && strcmp(options.target, "input") == 0, cut = options.windows.length != 0;
+  cy_status status = cut ? open_to_cut(spec, options, dataset)
+                     : reconstruct ? open_to_reconstruct(spec, options, dataset)
+                                   : open_any(spec, options, dataset);
   if (status == CY_OK) status = prepare(*dataset, options.images);
   if (status == CY_OK) return CY_OK;
   cy_dataset_free(*dataset);

@@ -428,9 +428,7 @@ static cy_status list_files(const char *spec, glob_t *found) {
 
 static cy_status read_files(reading *r, const char *spec, const glob_t *found) {
   for (size_t i = 0; i < found->gl_pathc; i++) {
-    if (is_table(found->gl_pathv[i])) CY_TRY(read_file(r, found->gl_pathv[i]));
-    else if (found->gl_pathc == 1)
-      return cy_fail(CY_INVALID, "%s: windows are cut from tables: .csv, .tsv or .data[.gz]", found->gl_pathv[i]);
+    if (is_table(found->gl_pathv[i]) || strcmp(found->gl_pathv[i], spec) == 0) CY_TRY(read_file(r, found->gl_pathv[i]));
   }
   if (r->set->count == 0)
     return cy_fail(CY_INVALID, "%s: holds no tables (.csv, .tsv or .data[.gz]) to cut windows from", spec);

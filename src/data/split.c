@@ -3,6 +3,7 @@
 #include "base/memory.h"
 #include "base/random.h"
 #include "data/dataset.h"
+#include "data/windows.h"
 
 #include <math.h>
 #include <string.h>
@@ -31,6 +32,14 @@ static void draw_part(const cy_dataset *d, double fraction, int part, cy_rng *rn
   }
 }
 
+/* The same by position: the last of those that are marked TRAIN. */
+static void cut_part(const cy_dataset *d, double fraction, int part, uint8_t *parts) {
+  int64_t n = 0;
+  for (int64_t i = 0; i < d->count; i++) n += parts[i] == TRAIN;
+  int64_t first = n - (int64_t)floor(fraction * (double)n + 0.5);
+  for (int64_t i = first; i < n; i++) parts[i] = (uint8_t)part; /* as TRAIN comes first */
+}
+
 static cy_status collect(const uint8_t *parts, int64_t count, int part, int64_t **indices, int64_t *n) {
   *n = 0;
   for (int64_t i = 0; i < count; i++) *n += parts[i] == part;
@@ -41,6 +50,15 @@ static cy_status collect(const uint8_t *parts, int64_t count, int part, int64_t 
   return CY_OK;
 }
 
+/* Windows of tables have been split when they were cut. */
+static void split_windows(const cy_dataset *d, cy_split_options o, uint8_t *parts) {
+  bool none = o.test < 0 && !d->windows->timed;
+  for (int64_t i = 0; i < d->count && !none; i++)
+    parts[i] = d->windows->items[i].part == CY_WINDOW_TRAIN        ? TRAIN
+               : d->windows->items[i].part == CY_WINDOW_VALIDATION ? VALIDATION
+                                                                   : TEST;
+}
+
 static cy_status split_parts(const cy_dataset *d, cy_split_options o, int64_t *order, uint8_t *parts, cy_split *split) {
   cy_rng rng = cy_rng_make(o.seed, split_stream);
   double test = o.test == 0 ? 0.2 : o.test < 0 ? 0 : o.test;
@@ -48,12 +66,19 @@ static cy_status split_parts(const cy_dataset *d, cy_split_options o, int64_t *o
     return cy_fail(CY_INVALID, "%s: validation fraction %g and test fraction %g must lie in 0..1, without 1", d->name,
                    o.validation, o.test);
   for (int64_t i = d->count - d->test_count; i < d->count; i++) parts[i] = TEST;
-  if (!d->test_count) draw_part(d, test, TEST, &rng, order, parts);
-  draw_part(d, o.validation, VALIDATION, &rng, order, parts);
+  if (d->windows) {
+    split_windows(d, o, parts);
+  } else if (d->tokens) {
+    cut_part(d, test, TEST, parts);
+    cut_part(d, o.validation, VALIDATION, parts);
+  } else {
+    if (!d->test_count) draw_part(d, test, TEST, &rng, order, parts);
+    draw_part(d, o.validation, VALIDATION, &rng, order, parts);
+  }
   CY_TRY(collect(parts, d->count, TRAIN, &split->train, &split->n_train));
   CY_TRY(collect(parts, d->count, VALIDATION, &split->validation, &split->n_validation));
   CY_TRY(collect(parts, d->count, TEST, &split->test, &split->n_test));
-  if (split->n_train == 0)
+  if (split->n_train == 0 && !d->windows) /* other tables than those of the training may all be later */
     return cy_fail(CY_INVALID, "%s: of %lld samples none is left to train on (%lld validation, %lld test)", d->name,
                    (long long)d->count, (long long)split->n_validation, (long long)split->n_test);
   return CY_OK;
@@ -104,6 +129,19 @@ cy_status cy_batches_create(const int64_t *indices, int64_t n, int64_t batch_siz
   if (n) memcpy(b->list, indices, (size_t)n * sizeof *indices);
   cy_batches_start(b, 0, 0);
   *batches = b;
+  return CY_OK;
+}
+
+cy_status cy_batches_create_streams(const int64_t *indices, int64_t n, int64_t rows, cy_batches **batches) {
+  *batches = NULL;
+  if (rows < 1 || n < rows)
+    return cy_fail(CY_INVALID, "%lld streams side by side need as many windows, but there are %lld: a smaller batch or a "
+                   "smaller length", (long long)rows, (long long)n);
+  int64_t steps = n / rows;
+  CY_TRY(cy_batches_create(indices, steps * rows, rows, false, 0, batches));
+  for (int64_t s = 0; s < steps; s++)
+    for (int64_t r = 0; r < rows; r++) (*batches)->list[s * rows + r] = indices[r * steps + s];
+  cy_batches_start(*batches, 0, 0);
   return CY_OK;
 }
 

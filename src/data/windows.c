@@ -373,6 +373,7 @@ static cy_status remember(cutting *c, cy_dataset *d) {
   w->timed = c->set.timed;
   w->calendar = c->set.calendar;
   w->interval = c->set.interval;
+  w->left_out = c->candidates - (int64_t)c->count;
   CY_TRY(resolve(c, w));
   CY_TRY(write_notes(c, &w->notes));
   w->items = c->items;
@@ -479,6 +480,8 @@ cy_window_options cy_dataset_windows(const cy_dataset *d) {
 }
 
 const char *cy_dataset_notes(const cy_dataset *d) { return d->windows ? d->windows->notes : ""; }
+
+int64_t cy_dataset_windows_left_out(const cy_dataset *d) { return d->windows ? d->windows->left_out : 0; }
 
 cy_status cy_dataset_window_text(const cy_dataset *d, int64_t i, char **text) {
   cy_text t = {0};

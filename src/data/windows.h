@@ -23,6 +23,7 @@ typedef struct cy_windows {
   bool timed, calendar;
   double interval;
   cy_window *items; /* [samples] */
+  int64_t left_out; /* windows that are no samples */
 } cy_windows;
 void cy_windows_free(cy_windows *windows);
 

@@ -54,6 +54,16 @@ static cy_status add_image_options(cy_notes *notes, const cy_dataset *d) {
   return status;
 }
 
+/* How tables were cut into windows, if they were. */
+static cy_status add_window_options(cy_notes *notes, const cy_dataset *d) {
+  char *text;
+  if (cy_dataset_windows(d).length == 0) return CY_OK;
+  CY_TRY(cy_window_options_text(cy_dataset_windows(d), &text));
+  cy_status status = cy_notes_add(notes, "dataset.windows", text);
+  cy_string_free(text);
+  return status;
+}
+
 static cy_status describe_data(const cy_trainer *t, cy_notes *notes) {
   const cy_dataset *d = t->dataset;
   char checksum[32];
@@ -63,6 +73,9 @@ static cy_status describe_data(const cy_trainer *t, cy_notes *notes) {
   CY_TRY(cy_notes_add(notes, "dataset.checksum", checksum));
   CY_TRY(add_number(notes, "dataset.count", cy_dataset_count(d)));
   CY_TRY(add_image_options(notes, d));
+  CY_TRY(add_window_options(notes, d));
+  if (cy_dataset_length(d)) CY_TRY(add_number(notes, "dataset.length", cy_dataset_length(d)));
+  if (cy_dataset_vocabulary(d)) CY_TRY(cy_notes_add(notes, "dataset.vocabulary", cy_dataset_vocabulary(d)));
   CY_TRY(add_shape(notes, "sample_shape", cy_dataset_sample_shape(d)));
   CY_TRY(add_shape(notes, "target_shape", t->problem.target));
   CY_TRY(add_number(notes, "classes", t->problem.classes));
@@ -165,10 +178,15 @@ static cy_status read_history(cy_checkpoint *c) {
   return CY_OK;
 }
 
+static bool correct_is_too_many(const cy_checkpoint *c) {
+  int64_t labels;
+  return !cy_mul_i64(c->at.samples, cy_count(c->target), &labels) || labels < c->at.correct;
+}
+
 static cy_status read_position(cy_checkpoint *c) {
   cy_position *at = &c->at;
   CY_TRY(cy_fields_read(cy_position_fields, cy_position_field_count, at, "position.", c->file));
-  if (at->epoch < 0 || at->batch < 0 || at->correct < 0 || at->samples < at->correct || at->best_epoch < 0 ||
+  if (at->epoch < 0 || at->batch < 0 || at->correct < 0 || correct_is_too_many(c) || at->best_epoch < 0 ||
       at->best_epoch > at->epoch || at->waited < 0 || at->waited > at->epoch)
     return cy_fail(CY_INVALID, "the file's position in the training contradicts itself (epoch %lld, batch %lld)",
                    (long long)at->epoch, (long long)at->batch);

@@ -31,7 +31,7 @@ const cy_field cy_option_fields[] = {
   OPTION(schedule.total, CY_FIELD_DOUBLE),       OPTION(schedule.floor, CY_FIELD_DOUBLE),
   NEWER_OPTION(optimizer.damping, CY_FIELD_DOUBLE), NEWER_OPTION(optimizer.memory, CY_FIELD_DOUBLE),
   NEWER_OPTION(optimizer.cg_iterations, CY_FIELD_DOUBLE),
-  NEWER_OPTION(optimizer.curvature_samples, CY_FIELD_DOUBLE),
+  NEWER_OPTION(optimizer.curvature_samples, CY_FIELD_DOUBLE), NEWER_OPTION(streams, CY_FIELD_BOOL),
   OPTION(batch_size, CY_FIELD_I64),              OPTION(epochs, CY_FIELD_I64),
   OPTION(seed, CY_FIELD_U64),                    OPTION(validation, CY_FIELD_DOUBLE),
   OPTION(test, CY_FIELD_DOUBLE),                 OPTION(scale, CY_FIELD_INT),
@@ -41,7 +41,8 @@ const cy_field cy_option_fields[] = {
   OPTION(l2, CY_FIELD_DOUBLE),                   OPTION(dtype, CY_FIELD_INT),
   OPTION(threads, CY_FIELD_INT),                 OPTION(augment.flip, CY_FIELD_BOOL),
   OPTION(augment.crop, CY_FIELD_I64),            OPTION(augment.shift, CY_FIELD_I64),
-  OPTION(augment.fill, CY_FIELD_INT),            SIZE(0), SIZE(1), SIZE(2), SIZE(3), SIZE(4), SIZE(5), SIZE(6), SIZE(7),
+  OPTION(augment.fill, CY_FIELD_INT),            NEWER_OPTION(augment.jitter, CY_FIELD_DOUBLE),
+  NEWER_OPTION(augment.scaling, CY_FIELD_DOUBLE),            SIZE(0), SIZE(1), SIZE(2), SIZE(3), SIZE(4), SIZE(5), SIZE(6), SIZE(7),
 };
 const int cy_option_field_count = (int)(sizeof cy_option_fields / sizeof cy_option_fields[0]);
 

@@ -30,15 +30,15 @@ static cy_value binary(cy_value output, cy_value labels, cy_value targets, cy_re
   (void)labels;
   return cy_binary_cross_entropy(output, targets, reduction);
 }
-static cy_value softmax_of_last(cy_value output) { return cy_softmax(output, -1); }
+static cy_value softmax_of_classes(cy_value output) { return cy_softmax(output, 1); }
 
 static const cy_loss_row rows[] = {
-  {"cross_entropy", true, cross_entropy, softmax_of_last, false},
-  {"mse", false, squared, NULL, true},
-  {"mae", false, absolute, NULL, true},
-  {"huber", false, huber, NULL, true},
-  {"binary_cross_entropy", false, binary, cy_logistic, false},
-  {"hinge", true, hinge, NULL, false},
+  {"cross_entropy", true, cross_entropy, softmax_of_classes, false, false},
+  {"mse", false, squared, NULL, false, true},
+  {"mae", false, absolute, NULL, false, true},
+  {"huber", false, huber, NULL, false, true},
+  {"binary_cross_entropy", false, binary, cy_logistic, true, false},
+  {"hinge", true, hinge, NULL, false, false},
 };
 enum { ROWS = (int)(sizeof rows / sizeof rows[0]) };
 

@@ -77,7 +77,7 @@ static cy_status build_part(model_function *m, const cy_problem *problem, int64_
 static cy_status make_tensors(const cy_problem *problem, int64_t n, part *p) {
   CY_TRY(cy_tensor_create(CY_F32, p->shape, &p->x));
   cy_dtype dtype = problem->classes > 0 ? CY_I64 : CY_F32;
-  CY_TRY(cy_tensor_create(dtype, batch_shape(n, problem->classes > 0 ? CY_SCALAR : problem->target), &p->y));
+  CY_TRY(cy_tensor_create(dtype, batch_shape(n, problem->target), &p->y));
   CY_TRY(cy_objective_bind(p->function, "x", p->x));
   return cy_objective_bind(p->function, "y", p->y);
 }

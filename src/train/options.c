@@ -34,6 +34,8 @@ static cy_status check(const cy_trainer_options *o) {
       a->fill > CY_FILL_EDGE)
     return cy_fail(CY_INVALID, "augment: crop %lld, shift %lld, fill %d", (long long)a->crop, (long long)a->shift,
                    (int)a->fill);
+  if (!at_least_zero(a->jitter) || !at_least_zero(a->scaling))
+    return cy_fail(CY_INVALID, "augment: jitter %g, scaling %g", a->jitter, a->scaling);
   if (o->threads < 0) return cy_fail(CY_INVALID, "threads is %d; it must be >= 0", o->threads);
   return CY_OK;
 }
@@ -41,8 +43,11 @@ static cy_status check(const cy_trainer_options *o) {
 /* What changes a loss from one look to the next has no curvature. (Dropout: see cy_second_order_check.) */
 static cy_status check_second_order(const cy_trainer_options *o) {
   const cy_augmentation *a = &o->augment;
-  if (a->flip || a->crop > 0 || a->shift > 0)
-    return cy_fail(CY_INVALID, "optimizer \"%s\" needs the same loss each time, but augmentation draws other images in "
+  if (o->streams)
+    return cy_fail(CY_INVALID, "optimizer \"%s\" needs the same loss each time, but streams carry the state from batch to "
+                   "batch: train on shuffled windows, or with adam", o->optimizer.name);
+  if (cy_augments(a))
+    return cy_fail(CY_INVALID, "optimizer \"%s\" needs the same loss each time, but augmentation draws other samples in "
                    "every epoch: train without it, or with adam", o->optimizer.name);
   return CY_OK;
 }

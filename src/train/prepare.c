@@ -120,6 +120,17 @@ static cy_status pair_held(cy_trainer *t) {
   return CY_OK;
 }
 
+static cy_status find_carried(cy_trainer *t, const cy_network *network) {
+  int n = cy_network_variable_count(network);
+  t->carried = cy_calloc((size_t)n + 1, sizeof *t->carried);
+  if (!t->carried) return cy_no_memory();
+  for (int i = 0; i < n; i++) {
+    const cy_network_variable *v = cy_network_variable_at(network, i);
+    if (v->carried) t->carried[t->n_carried++] = cy_state_find(t->state, v->name);
+  }
+  return CY_OK;
+}
+
 static cy_status make_state(cy_trainer *t, int64_t batch) {
   cy_runner_graph built;
   cy_scaling scaling = cy_dataset_scaling(t->dataset);
@@ -136,6 +147,7 @@ static cy_status make_state(cy_trainer *t, int64_t batch) {
     status = declare_held(built.network, t->state);
   if (status == CY_OK) status = cy_state_allocate(t->state);
   if (status == CY_OK) status = cy_network_initialize(built.network, t->state, t->options.seed);
+  if (status == CY_OK) status = find_carried(t, built.network);
   cy_runner_graph_clear(&built);
   CY_TRY(status);
   store_scaling(scaling, t->state);
@@ -144,9 +156,11 @@ static cy_status make_state(cy_trainer *t, int64_t batch) {
 }
 
 /* For n samples of the shape that the batch of this number has. */
-static cy_status make_runner(cy_trainer *t, cy_runner_kind kind, int64_t n, int64_t number, cy_runner **made) {
+static cy_status make_runner(cy_trainer *t, cy_runner_kind kind, bool carry, int64_t n, int64_t number,
+                             cy_runner **made) {
   cy_shape sample = cy_sample_at(cy_dataset_sample_shape(t->dataset), t->options.sizes, number);
   cy_problem problem = cy_problem_at(&t->problem, sample);
+  problem.carry = carry;
   return cy_runners_get(kind == CY_RUN_TRAIN ? &t->train : &t->evaluate, &problem, kind, n, t->state, made);
 }
 
@@ -158,29 +172,48 @@ static int largest_size(const cy_image_size *sizes) {
   return largest;
 }
 
+static cy_status make_evaluation_runners(cy_trainer *t, int64_t n) {
+  int64_t block = cy_evaluation_batch(t->problem.sample, t->options.batch_size);
+  cy_runner *made;
+  if (t->options.streams) block = cy_evaluation_streams(t->options.batch_size, n);
+  for (int64_t b = 0; b * block < n; b++) {
+    int64_t size = n - b * block < block ? n - b * block : block;
+    CY_TRY(make_runner(t, CY_RUN_EVALUATE, t->options.streams && size == block, size, b, &made));
+  }
+  return CY_OK;
+}
+
 /* Compiles all that training will run, so that mistakes show now and steps allocate nothing. */
 static cy_status make_runners(cy_trainer *t) {
   int64_t batch = t->options.batch_size, n = t->split.n_train, validation = t->split.n_validation;
-  int64_t full = n < batch ? n : batch, rest = n % full;
-  int64_t block = cy_evaluation_batch(t->problem.sample, batch);
+  int64_t full = n < batch ? n : batch, rest = t->options.streams ? 0 : n % full;
   int sizes = cy_sizes_count(t->options.sizes);
+  bool carry = t->options.streams;
   cy_runner *made;
-  CY_TRY(make_runner(t, CY_RUN_TRAIN, full, largest_size(t->options.sizes), &made));
+  CY_TRY(make_runner(t, CY_RUN_TRAIN, carry, full, largest_size(t->options.sizes), &made));
   t->largest = made;
   t->train.memory = t->evaluate.memory = made->session;
   for (int i = 0; i == 0 || i < sizes; i++) {
-    CY_TRY(make_runner(t, CY_RUN_TRAIN, full, i, &made));
-    if (rest) CY_TRY(make_runner(t, CY_RUN_TRAIN, rest, i, &made));
+    CY_TRY(make_runner(t, CY_RUN_TRAIN, carry, full, i, &made));
+    if (rest) CY_TRY(make_runner(t, CY_RUN_TRAIN, carry, rest, i, &made));
   }
-  for (int64_t b = 0; b * block < validation; b++)
-    CY_TRY(make_runner(t, CY_RUN_EVALUATE, validation - b * block < block ? validation - b * block : block, b, &made));
-  return CY_OK;
+  return validation > 0 ? make_evaluation_runners(t, validation) : CY_OK;
 }
 
 static cy_status make_schedule(cy_trainer *t) {
   cy_schedule *schedule = &t->options.schedule;
   *schedule = cy_schedule_in_steps(*schedule, cy_batches_count(t->batches), t->options.epochs);
   return cy_schedule_check(*schedule);
+}
+
+static cy_status make_batches(cy_trainer *t) {
+  const cy_trainer_options *o = &t->options;
+  if (!o->streams)
+    return cy_batches_create(t->split.train, t->split.n_train, o->batch_size, true, o->seed, &t->batches);
+  if (!cy_dataset_vocabulary(t->dataset))
+    return cy_fail(CY_INVALID, "streams need samples that continue one another, as windows of a text do; those of \"%s\" "
+                   "don't", cy_dataset_name(t->dataset));
+  return cy_batches_create_streams(t->split.train, t->split.n_train, o->batch_size, &t->batches);
 }
 
 static cy_status prepare(cy_trainer *t, const cy_model *model, bool scale) {
@@ -194,20 +227,20 @@ static cy_status prepare(cy_trainer *t, const cy_model *model, bool scale) {
     return cy_fail(CY_INVALID, "data set \"%s\": none of its %lld samples are left to train on",
                    cy_dataset_name(t->dataset), (long long)cy_dataset_count(t->dataset));
   CY_TRY(cy_sizes_check(o->sizes, cy_dataset_sample_shape(t->dataset)));
-  if (cy_dataset_reconstructs(t->dataset) && (cy_sizes_count(o->sizes) > 0 || o->augment.flip || o->augment.crop > 0 ||
-                                              o->augment.shift > 0))
+  if (cy_dataset_reconstructs(t->dataset) && (cy_sizes_count(o->sizes) > 0 || cy_augments(&o->augment)))
     return cy_fail(CY_INVALID, "the target is the input, which is the sample as it is: without augmentation or sizes");
   if (scale) CY_TRY(cy_dataset_scale(t->dataset, o->scale, t->split.train, t->split.n_train));
   t->checksum = cy_dataset_checksum(t->dataset);
-  CY_TRY(cy_batches_create(t->split.train, t->split.n_train, o->batch_size, true, o->seed, &t->batches));
-  cy_loader_options loader = {.augment = o->augment, .seed = o->seed, .threads = o->threads};
+  CY_TRY(make_batches(t));
+  cy_loader_options loader = {.augment = o->augment, .seed = o->seed, .threads = o->threads,
+                              .windows = o->streams ? 0 : t->split.n_train};
   CY_TRY(cy_loader_create(t->dataset, loader, &t->loader));
   CY_TRY(make_schedule(t));
   t->problem = (cy_problem){
     .model = t->model, .loss = cy_loss_find(o->loss, cy_dataset_classes(t->dataset)), .dtype = o->dtype,
     .sample = cy_sample_at(cy_dataset_sample_shape(t->dataset), o->sizes, 0),
     .target = cy_dataset_target_shape(t->dataset),
-    .classes = cy_dataset_classes(t->dataset), .l1 = o->l1, .l2 = o->l2, .optimizer = o->optimizer,
+    .classes = cy_dataset_classes(t->dataset), .carry = o->streams, .l1 = o->l1, .l2 = o->l2, .optimizer = o->optimizer,
     .program = {.backend = t->backend, .threads = o->threads}};
   t->problem.standardised = standardises(t);
   t->at.best_value = INFINITY;
@@ -232,6 +265,7 @@ cy_status cy_trainer_prepare(const cy_model *model, cy_dataset *dataset, cy_trai
 cy_status cy_trainer_create(const cy_model *model, cy_dataset *dataset, cy_trainer_options options,
                             cy_trainer **trainer) {
   *trainer = NULL;
+  if (options.test == 0 && cy_dataset_vocabulary(dataset)) options.test = -1; /* texts: 90 to 10 is usual */
   CY_TRY(cy_trainer_options_resolve(options, cy_dataset_classes(dataset), &options));
   return cy_trainer_prepare(model, dataset, options, true, trainer);
 }
@@ -248,6 +282,7 @@ void cy_trainer_free(cy_trainer *t) {
   cy_model_free(t->model);
   cy_free(t->in_use);
   cy_free(t->held);
+  cy_free(t->carried);
   cy_free(t->history);
   cy_free(t->backend);
   cy_free(t);

@@ -17,12 +17,25 @@ static cy_shape batch_of(int64_t n, cy_shape one) {
   return shape;
 }
 
+/* Of labels [N, ...]: [N, classes, ...]. */
+static cy_shape scores_of(const cy_problem *o, cy_shape labels) {
+  cy_shape scores = {.rank = labels.rank + 1, .dim = {labels.dim[0], o->classes}};
+  for (int i = 1; i < labels.rank; i++) scores.dim[i + 1] = labels.dim[i];
+  return scores;
+}
+
+/* Log-odds of the second of two classes. */
+static bool is_single(const cy_problem *o, cy_shape output) {
+  return o->loss->single && o->classes == 2 && o->target.rank == 0 && output.rank == 2 && output.dim[1] == 1;
+}
+
 static cy_status check_output(const cy_problem *o, cy_value output, cy_shape target) {
   char a[CY_SHAPE_TEXT], b[CY_SHAPE_TEXT];
-  cy_shape shape = cy_value_shape(output);
-  if (o->classes > 0 && (shape.rank != 2 || shape.dim[1] != o->classes))
-    return cy_fail(CY_INVALID, "the model's output is %s, but a data set of %lld classes needs %lldx%lld",
-                   cy_shape_text(shape, a), (long long)o->classes, (long long)target.dim[0], (long long)o->classes);
+  cy_shape shape = cy_value_shape(output), scores = scores_of(o, target);
+  if (is_single(o, shape) && shape.dim[0] == target.dim[0]) return CY_OK;
+  if (o->classes > 0 && !cy_shape_equal(shape, scores))
+    return cy_fail(CY_INVALID, "the model's output is %s, but a data set of %lld classes needs %s",
+                   cy_shape_text(shape, a), (long long)o->classes, cy_shape_text(scores, b));
   if (o->classes == 0 && (shape.rank < 1 || shape.dim[0] != target.dim[0] || cy_count(shape) != cy_count(target)))
     return cy_fail(CY_INVALID, "the model's output is %s, but the targets are %s", cy_shape_text(shape, a),
                    cy_shape_text(target, b));
@@ -42,12 +55,21 @@ static cy_value in_unit(const cy_problem *o, int64_t n, cy_value output) {
   return cy_reshape(numbers, cy_value_shape(output));
 }
 
+/* With the classes as axis 1. */
+static cy_value one_hot(const cy_problem *o, cy_value labels) {
+  int axes[CY_MAX_RANK] = {0, o->target.rank + 1};
+  for (int i = 1; i <= o->target.rank; i++) axes[i + 1] = i;
+  cy_value last = cy_one_hot(labels, o->classes, o->dtype);
+  return o->target.rank > 0 ? cy_permute(last, axes) : last;
+}
+
 /* What the output should be: "y", as labels (the empty value for numbers) and as numbers. */
 static cy_value targets_of(const cy_problem *o, cy_graph *graph, int64_t n, cy_value output, cy_value *labels) {
   *labels = (cy_value){.graph = graph, .id = -1};
   if (o->classes > 0) {
-    *labels = cy_input(graph, "y", CY_I64, CY_SHAPE(n));
-    return o->loss->classes_only ? *labels : cy_one_hot(*labels, o->classes, o->dtype);
+    *labels = cy_input(graph, "y", CY_I64, batch_of(n, o->target));
+    if (is_single(o, cy_value_shape(output))) return cy_reshape(cy_convert(*labels, o->dtype), cy_value_shape(output));
+    return o->loss->classes_only ? *labels : one_hot(o, *labels);
   }
   cy_value targets = cy_convert(cy_input(graph, "y", CY_F32, batch_of(n, o->target)), o->dtype);
   if (o->standardised) {
@@ -57,13 +79,29 @@ static cy_value targets_of(const cy_problem *o, cy_graph *graph, int64_t n, cy_v
   return cy_reshape(targets, cy_value_shape(output));
 }
 
-/* The loss and the number of samples whose largest output is the right class, in the problem's dtype. */
+static cy_value class_of(const cy_problem *o, cy_value output) {
+  if (!is_single(o, cy_value_shape(output))) return cy_argmax(output, 1, false);
+  cy_value zero = cy_scalar(output.graph, o->dtype, 0);
+  return cy_reshape(cy_convert(cy_gt(output, zero), CY_I64), batch_of(cy_value_shape(output).dim[0], CY_SCALAR));
+}
+
+/* Probabilities of the classes, or the output itself in the unit of the targets. */
+static cy_value answer_of(const cy_problem *o, int64_t n, cy_value output) {
+  if (!o->loss->answer) return in_unit(o, n, output);
+  if (!is_single(o, cy_value_shape(output))) return o->loss->answer(output);
+  cy_value both[2];
+  both[0] = o->loss->answer(cy_neg(output));
+  both[1] = o->loss->answer(output);
+  return cy_concat(both, 2, 1);
+}
+
+/* The loss and the number of labels that have the largest output, in the problem's dtype. */
 static cy_value loss_of(const cy_problem *o, cy_graph *graph, int64_t n, cy_value output, cy_value *correct,
                         cy_value *predicted) {
   cy_value labels, targets = targets_of(o, graph, n, output, &labels);
   *correct = *predicted = cy_scalar(graph, o->dtype, 0);
   if (o->classes > 0) {
-    *predicted = cy_argmax(output, 1, false);
+    *predicted = class_of(o, output);
     *correct = cy_sum(cy_convert(cy_eq(*predicted, labels), o->dtype), NULL, 0, false);
   }
   return o->loss->loss(output, labels, targets, CY_LOSS_MEAN);
@@ -142,7 +180,8 @@ static cy_status build_network(const cy_problem *o, bool training, int64_t n, cy
   if (o->sample.rank + 1 > CY_MAX_RANK || o->target.rank + 1 > CY_MAX_RANK)
     return cy_fail(CY_INVALID, "samples or targets have more than %d axes", CY_MAX_RANK - 1);
   CY_TRY(cy_graph_create(graph));
-  CY_TRY(cy_network_create(*graph, (cy_network_options){.training = training, .dtype = o->dtype}, network));
+  cy_network_options options = {.training = training, .dtype = o->dtype, .carry = o->carry};
+  CY_TRY(cy_network_create(*graph, options, network));
   cy_value x = cy_convert(cy_input(*graph, "x", CY_F32, batch_of(n, o->sample)), o->dtype);
   *output = cy_model_apply(o->model, *network, x);
   CY_TRY(cy_graph_status(*graph));
@@ -150,22 +189,36 @@ static cy_status build_network(const cy_problem *o, bool training, int64_t n, cy
   return declare ? cy_network_declare(*network, declare) : CY_OK;
 }
 
+/* What recurrent layers hand on, in evaluation and prediction. */
+static cy_status build_carry(const cy_problem *o, cy_runner_graph *built) {
+  int n;
+  const cy_update *network = cy_network_updates(built->network, &n);
+  if (!o->carry || n == 0) return CY_OK;
+  built->updates = cy_calloc((size_t)n, sizeof *built->updates);
+  if (!built->updates) return cy_no_memory();
+  memcpy(built->updates, network, (size_t)n * sizeof *network);
+  built->n_updates = n;
+  return CY_OK;
+}
+
 static cy_status build(const cy_problem *o, cy_runner_kind kind, int64_t n, cy_state *declare,
                        cy_runner_graph *built) {
   cy_value output, correct, predicted;
   CY_TRY(build_network(o, kind == CY_RUN_TRAIN, n, declare, &built->graph, &built->network, &output));
   if (kind == CY_RUN_PREDICT) {
-    add_output(built, o->loss->answer ? o->loss->answer(output) : in_unit(o, n, output));
-    if (o->classes > 0) add_output(built, cy_argmax(output, 1, false));
-    return cy_graph_status(built->graph);
+    add_output(built, answer_of(o, n, output));
+    if (o->classes > 0) add_output(built, class_of(o, output));
+    CY_TRY(cy_graph_status(built->graph));
+    return build_carry(o, built);
   }
   cy_value loss = loss_of(o, built->graph, n, output, &correct, &predicted);
   if (kind == CY_RUN_TRAIN) loss = add_penalties(o, built->network, loss);
   add_output(built, loss);
   add_output(built, correct);
   if (kind == CY_RUN_EVALUATE && o->classes > 0) add_output(built, predicted);
+  if (kind == CY_RUN_EVALUATE && o->classes > 0 && o->target.rank == 0) add_output(built, output);
   CY_TRY(cy_graph_status(built->graph));
-  return kind == CY_RUN_TRAIN ? build_updates(o, built, loss, declare) : CY_OK;
+  return kind == CY_RUN_TRAIN ? build_updates(o, built, loss, declare) : build_carry(o, built);
 }
 
 cy_status cy_runner_build(const cy_problem *problem, cy_runner_kind kind, int64_t n, cy_state *declare,
@@ -217,7 +270,7 @@ static cy_status check_variables(const cy_problem *o, const cy_network *network,
   char a[CY_SHAPE_TEXT], b[CY_SHAPE_TEXT], c[CY_SHAPE_TEXT];
   for (int i = 0; i < cy_network_variable_count(network); i++) {
     const cy_network_variable *v = cy_network_variable_at(network, i);
-    const cy_tensor *tensor = cy_state_find(state, v->name);
+    const cy_tensor *tensor = v->carried ? NULL : cy_state_find(state, v->name);
     if (tensor && !cy_shape_equal(cy_tensor_shape(tensor), v->shape))
       return cy_fail(CY_INVALID, "\"%s\" is %s, but samples of %s would need %s: the model takes one size only",
                      v->name, cy_shape_text(cy_tensor_shape(tensor), a), cy_shape_text(o->sample, b),
@@ -226,24 +279,57 @@ static cy_status check_variables(const cy_problem *o, const cy_network *network,
   return CY_OK;
 }
 
+static cy_status make_carried(const cy_network *network, cy_runner *runner) {
+  CY_TRY(cy_state_create(&runner->carried));
+  for (int i = 0; i < cy_network_variable_count(network); i++) {
+    const cy_network_variable *v = cy_network_variable_at(network, i);
+    if (v->carried) CY_TRY(cy_state_declare(runner->carried, v->name, v->role, v->dtype, v->shape));
+  }
+  return cy_state_allocate(runner->carried);
+}
+
+/* What the runner carries itself, and all else from the state. */
+static cy_status bind_state(const cy_runner *runner, const cy_state *state) {
+  if (!runner->carried) return cy_session_bind_state(runner->session, state);
+  for (int i = 0; i < cy_state_count(state); i++) {
+    const char *name = cy_state_name(state, i);
+    if (cy_program_reads(runner->program, name) && !cy_state_find(runner->carried, name))
+      CY_TRY(cy_session_bind(runner->session, name, cy_state_tensor(state, i)));
+  }
+  for (int i = 0; i < cy_state_count(runner->carried); i++) {
+    const char *name = cy_state_name(runner->carried, i);
+    if (cy_program_reads(runner->program, name))
+      CY_TRY(cy_session_bind(runner->session, name, cy_state_tensor(runner->carried, i)));
+  }
+  return CY_OK;
+}
+
+void cy_runner_restart(const cy_runner *runner) {
+  for (int i = 0; runner->carried && i < cy_state_count(runner->carried); i++) {
+    cy_tensor *tensor = cy_state_tensor(runner->carried, i);
+    memset(cy_tensor_data(tensor), 0, cy_tensor_bytes(tensor));
+  }
+}
+
 static cy_status fill(const cy_problem *o, const cy_state *state, const cy_session *memory, cy_runner *runner) {
   cy_runner_graph built;
   CY_TRY(cy_runner_build(o, runner->kind, runner->n, NULL, &built));
   cy_status status = check_variables(o, built.network, state);
+  if (status == CY_OK && o->carry && runner->kind != CY_RUN_TRAIN) status = make_carried(built.network, runner);
   cy_program_options options = o->program;
-  options.frozen = runner->kind == CY_RUN_PREDICT;
+  options.frozen = runner->kind == CY_RUN_PREDICT && built.n_updates == 0;
   if (status == CY_OK)
     status = cy_compile(built.outputs, built.n_outputs, built.updates, built.n_updates, options, &runner->program);
   cy_runner_graph_clear(&built);
   CY_TRY(status);
   CY_TRY(cy_session_create_sharing(runner->program, memory, &runner->session));
-  CY_TRY(cy_session_bind_state(runner->session, state));
+  CY_TRY(bind_state(runner, state));
   CY_TRY(bind_new(runner->session, "x", CY_F32, batch_of(runner->n, o->sample), &runner->x));
   if (runner->kind == CY_RUN_TRAIN && !cy_is_second_order(&o->optimizer))
     CY_TRY(bind_new(runner->session, "learning_rate", o->dtype, CY_SCALAR, &runner->rate));
   if (runner->kind == CY_RUN_PREDICT) return CY_OK;
-  if (o->classes > 0) return bind_new(runner->session, "y", CY_I64, CY_SHAPE(runner->n), &runner->y);
-  return bind_new(runner->session, "y", CY_F32, batch_of(runner->n, o->target), &runner->y);
+  cy_dtype dtype = o->classes > 0 ? CY_I64 : CY_F32;
+  return bind_new(runner->session, "y", dtype, batch_of(runner->n, o->target), &runner->y);
 }
 
 cy_status cy_runner_create(const cy_problem *problem, cy_runner_kind kind, int64_t n, const cy_state *state,
@@ -266,6 +352,7 @@ void cy_runner_free(cy_runner *runner) {
   cy_tensor_free(runner->x);
   cy_tensor_free(runner->y);
   cy_tensor_free(runner->rate);
+  cy_state_free(runner->carried);
   cy_free(runner);
 }
 
@@ -280,7 +367,8 @@ cy_status cy_runners_get(cy_runners *runners, const cy_problem *problem, cy_runn
                         const cy_state *state, cy_runner **runner) {
   cy_shape wanted = batch_of(n, problem->sample);
   for (size_t i = 0; i < runners->count; i++)
-    if (cy_shape_equal(cy_tensor_shape(runners->items[i]->x), wanted)) {
+    if (cy_shape_equal(cy_tensor_shape(runners->items[i]->x), wanted) &&
+        (kind == CY_RUN_TRAIN || problem->carry == (runners->items[i]->carried != NULL))) {
       *runner = runners->items[i];
       return CY_OK;
     }

@@ -18,15 +18,16 @@ typedef struct cy_problem {
   const cy_model *model;
   const cy_loss_row *loss;
   cy_dtype dtype;
-  cy_shape sample, target; /* without the batch axis */
+  cy_shape sample, target; /* without the batch axis; target: scalar for labels, or [steps] for a label at each */
   int64_t classes;         /* 0: regression */
+  bool carry;              /* recurrent layers go on where the last run ended */
   bool standardised;       /* numbers to predict have been: the state holds offset and factor of each */
   double l1, l2;
   cy_optimizer_options optimizer;
   cy_program_options program;
 } cy_problem;
 
-/* It as values, of inputs "x" (f32 [n, sample]) and "y" (i64 [n] or f32 [n, target]). */
+/* It as values, of inputs "x" (f32 [n, sample]) and "y" (i64 or f32 [n, target]). */
 typedef struct cy_problem_values {
   cy_graph *graph;
   cy_network *network;
@@ -40,25 +41,27 @@ void cy_problem_values_clear(cy_problem_values *values);
 typedef enum cy_runner_kind {
   CY_RUN_TRAIN,    /* outputs: loss with penalties, number correct; updates the state: of second-order training all but
                     * the parameters */
-  CY_RUN_EVALUATE, /* outputs: loss, number correct, predicted class of each [n] */
-  CY_RUN_PREDICT,  /* outputs: the answer, predicted class of each [n] (i64); no targets */
+  CY_RUN_EVALUATE, /* outputs: loss, number correct; of classes: predicted class of each [n, target], and for one
+                    * label per sample the network's output */
+  CY_RUN_PREDICT,  /* outputs: the answer, predicted class of each [n, target] (i64); no targets */
 } cy_runner_kind;
-enum { CY_OUT_LOSS, CY_OUT_CORRECT, CY_OUT_CLASS };
+enum { CY_OUT_LOSS, CY_OUT_CORRECT, CY_OUT_CLASS, CY_OUT_SCORES };
 enum { CY_OUT_ANSWER, CY_OUT_LABEL };
 
-/* One program for one batch size, with the tensors it reads: x is f32 [n, sample], y i64 [n] or f32 [n, target]. */
+/* One program for one batch size, with the tensors it reads: x is f32 [n, sample], y i64 or f32 [n, target]. */
 typedef struct cy_runner {
   cy_runner_kind kind;
   int64_t n;
   cy_program *program;
   cy_session *session;
   cy_tensor *x, *y, *rate; /* y NULL for prediction; rate only for first-order training */
+  cy_state *carried; /* what recurrent layers hand on, of problems that carry; in training it is in the state */
 } cy_runner;
 
 typedef struct cy_runner_graph {
   cy_graph *graph;
   cy_network *network;
-  cy_value outputs[3];
+  cy_value outputs[4];
   int n_outputs;
   cy_update *updates;
   int n_updates;
@@ -74,6 +77,8 @@ void cy_runner_free(cy_runner *runner);
 /* Number correct of the last run; 0 for regression. */
 int64_t cy_runner_correct(const cy_runner *runner);
 double cy_runner_loss(const cy_runner *runner);
+/* Recurrent layers begin at zero again. */
+void cy_runner_restart(const cy_runner *runner);
 
 /* Runners of one kind, made when first asked for. */
 typedef struct cy_runners {
@@ -81,7 +86,7 @@ typedef struct cy_runners {
   size_t count, capacity;
   const cy_session *memory; /* in which new ones compute, if it is large enough; NULL: each in its own */
 } cy_runners;
-/* By batch size and sample shape. */
+/* By batch size, sample shape and whether it carries. */
 CY_MUST_CHECK cy_status cy_runners_get(cy_runners *runners, const cy_problem *problem, cy_runner_kind kind,
                                        int64_t n, const cy_state *state, cy_runner **runner);
 void cy_runners_clear(cy_runners *runners);
@@ -97,16 +102,18 @@ cy_problem cy_problem_at(const cy_problem *problem, cy_shape sample);
 
 /* ---- evaluate.c ---- */
 
-/* Samples that are evaluated at once: fewer of large ones, to save memory, but as many as are trained at once. */
+/* Samples that are evaluated at once: fewer of large ones, to save memory, but as many as are trained at once. Streams: as
+ * many as in training, but at most n. */
 int64_t cy_evaluation_batch(cy_shape sample, int64_t batch_size);
+int64_t cy_evaluation_streams(int64_t batch_size, int64_t n);
 
 /* Sums over the samples seen so far. */
 typedef struct cy_tally {
   double loss_sum; /* of the samples */
-  int64_t correct, samples;
+  int64_t correct, samples; /* correct: labels; a sample has one, or one for each step */
 } cy_tally;
 double cy_tally_loss(cy_tally tally);                       /* NaN of nothing */
-double cy_tally_accuracy(cy_tally tally, int64_t classes); /* NaN of nothing or for regression */
+double cy_tally_accuracy(cy_tally tally, const cy_problem *problem); /* NaN of nothing or for regression */
 
 /* Runs the evaluation over the samples. confusion may be NULL. after_batch (may be NULL) false: CY_CANCELLED. */
 typedef struct cy_evaluation {
@@ -116,14 +123,16 @@ typedef struct cy_evaluation {
   const cy_dataset *dataset;
   cy_loader *loader; /* of dataset */
   const cy_image_size *sizes; /* as in cy_trainer_options */
-  const int64_t *indices;
+  const int64_t *indices; /* if problem carries, batch_size streams of them; what is left begins at zero */
   int64_t n, batch_size;
   int64_t *confusion;
+  double *scores;  /* [classes, n]: what speaks for each class, sample by sample; NULL: not wanted */
+  int64_t *actual; /* [n]: their classes, if there are scores */
   bool (*after_batch)(void *owner, cy_tally tally, int64_t batch, int64_t batches);
   void *owner;
 } cy_evaluation;
 CY_MUST_CHECK cy_status cy_evaluation_run(const cy_evaluation *evaluation, cy_tally *tally);
-/* As above, with confusion, into the public struct. */
+/* As above, with confusion and scores, into the public struct. */
 CY_MUST_CHECK cy_status cy_evaluation_metrics(cy_evaluation evaluation, cy_metrics *metrics);
 
 /* ---- options.c ---- */
@@ -201,6 +210,8 @@ struct cy_trainer {
   cy_state *state;
   int n_held;          /* pairs of state tensors: one in use, one held */
   cy_tensor **in_use, **held;
+  cy_tensor **carried; /* of the state: what recurrent layers hand on to the next batch; zero when an epoch begins */
+  int n_carried;
   cy_runners train, evaluate;
   const cy_runner *largest; /* of train: the one that needs the most memory */
   int64_t parameters;
@@ -223,6 +234,11 @@ bool cy_trainer_report_pass(cy_trainer *trainer, int64_t n);
 void cy_trainer_log(const cy_trainer *trainer, const char *format, ...) __attribute__((format(printf, 2, 3)));
 CY_MUST_CHECK cy_status cy_copy_model(const cy_model *model, cy_model **copy);
 uint64_t cy_dataset_checksum(const cy_dataset *dataset);
+
+/* ---- trained.c ---- */
+
+const cy_problem *cy_trained_problem(const cy_trained *trained);
+const cy_state *cy_trained_values(const cy_trained *trained); /* cy_trained_state says that it may be changed */
 
 /* ---- checkpoint.c ---- */
 

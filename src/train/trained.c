@@ -77,6 +77,8 @@ cy_state *cy_trained_state(cy_trained *t) {
   t->exposed = true;
   return t->state;
 }
+const cy_problem *cy_trained_problem(const cy_trained *t) { return &t->problem; }
+const cy_state *cy_trained_values(const cy_trained *t) { return t->state; }
 cy_shape cy_trained_sample_shape(const cy_trained *t) { return t->checkpoint.sample; }
 cy_shape cy_trained_output_shape(const cy_trained *t) { return t->output; }
 int64_t cy_trained_classes(const cy_trained *t) { return t->checkpoint.classes; }
@@ -157,7 +159,9 @@ static cy_status predict_into(cy_trained *t, const cy_problem *problem, const cy
       cy_shape shape = cy_tensor_shape(cy_session_output(runner->session, CY_OUT_ANSWER));
       shape.dim[0] = n;
       CY_TRY(cy_tensor_create(t->problem.dtype, shape, outputs));
-      if (labels) CY_TRY(cy_tensor_create(CY_I64, CY_SHAPE(n), labels));
+      shape = labels ? cy_tensor_shape(cy_session_output(runner->session, CY_OUT_LABEL)) : shape;
+      shape.dim[0] = n;
+      if (labels) CY_TRY(cy_tensor_create(CY_I64, shape, labels));
     }
     if (t->exposed) CY_TRY(cy_session_bind_state(runner->session, t->state));
     fill_rows(inputs, cy_scaling_of(t->state), first, rows, runner->x);
@@ -237,10 +241,13 @@ static cy_status measure(cy_trained *t, cy_dataset *dataset, const int64_t *indi
   }
   cy_status status = cy_loader_create(dataset, (cy_loader_options){.threads = t->problem.program.threads}, &loader);
   if (status == CY_OK) {
-    cy_evaluation evaluation = {.problem = &t->problem, .runners = &t->evaluate, .state = t->state,
+    const cy_trainer_options *o = &t->checkpoint.options;
+    cy_problem problem = t->problem;
+    problem.carry = o->streams;
+    cy_evaluation evaluation = {.problem = &problem, .runners = &t->evaluate, .state = t->state,
                                 .dataset = dataset, .loader = loader, .sizes = sizes, .indices = indices, .n = n,
-                                .batch_size = cy_evaluation_batch(t->problem.sample,
-                                                                  t->checkpoint.options.batch_size)};
+                                .batch_size = o->streams ? cy_evaluation_streams(o->batch_size, n)
+                                                         : cy_evaluation_batch(problem.sample, o->batch_size)};
     status = cy_evaluation_metrics(evaluation, metrics);
     status = explain(t, status, cy_sample_at(cy_dataset_sample_shape(dataset), sizes, 0));
   }

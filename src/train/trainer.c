@@ -117,7 +117,7 @@ static bool report_step(cy_trainer *t, double batch_loss) {
   if (!t->options.on_progress) return true;
   cy_progress progress = progress_now(t, CY_PHASE_TRAIN);
   progress.loss = cy_tally_loss(epoch_tally(t));
-  progress.accuracy = cy_tally_accuracy(epoch_tally(t), t->problem.classes);
+  progress.accuracy = cy_tally_accuracy(epoch_tally(t), &t->problem);
   progress.batch_loss = batch_loss;
   return report(t, &progress);
 }
@@ -140,7 +140,7 @@ static bool report_validation(void *owner, cy_tally tally, int64_t batch, int64_
   progress.step = batch;
   progress.steps_per_epoch = batches;
   progress.loss = progress.batch_loss = cy_tally_loss(tally);
-  progress.accuracy = cy_tally_accuracy(tally, t->problem.classes);
+  progress.accuracy = cy_tally_accuracy(tally, &t->problem);
   return report(t, &progress);
 }
 
@@ -193,6 +193,7 @@ static cy_status run_step(cy_trainer *t, const int64_t *indices, int64_t n, doub
 
 static cy_evaluation evaluation_of(cy_trainer *t, const int64_t *indices, int64_t n) {
   int64_t batch = cy_evaluation_batch(t->problem.sample, t->options.batch_size);
+  if (t->options.streams) batch = cy_evaluation_streams(t->options.batch_size, n);
   return (cy_evaluation){.problem = &t->problem, .runners = &t->evaluate, .state = t->state, .dataset = t->dataset,
                          .loader = t->loader, .sizes = t->options.sizes, .indices = indices, .n = n,
                          .batch_size = batch, .owner = t};
@@ -200,7 +201,7 @@ static cy_evaluation evaluation_of(cy_trainer *t, const int64_t *indices, int64_
 
 /* What tells the best epoch: the smaller the better. */
 static double watched_number(const cy_trainer *t, cy_tally tally) {
-  return t->options.watch_accuracy ? 1 - cy_tally_accuracy(tally, t->problem.classes) : cy_tally_loss(tally);
+  return t->options.watch_accuracy ? 1 - cy_tally_accuracy(tally, &t->problem) : cy_tally_loss(tally);
 }
 
 /* Notes whether the epoch was the best, and moves to the next one. */
@@ -210,8 +211,8 @@ static cy_status close_epoch(cy_trainer *t, cy_tally validation) {
   bool best = watched < t->at.best_value - t->options.min_delta;
   cy_epoch_record record = {
     .epoch = t->at.epoch + 1, .steps = steps_done(t), .loss = cy_tally_loss(trained),
-    .accuracy = cy_tally_accuracy(trained, t->problem.classes), .validation_loss = cy_tally_loss(validation),
-    .validation_accuracy = cy_tally_accuracy(validation, t->problem.classes),
+    .accuracy = cy_tally_accuracy(trained, &t->problem), .validation_loss = cy_tally_loss(validation),
+    .validation_accuracy = cy_tally_accuracy(validation, &t->problem),
     .learning_rate = cy_schedule_rate(t->options.schedule, t->options.learning_rate, steps_done(t) - 1),
     .seconds = t->at.seconds, .best = best};
   CY_TRY(cy_trainer_add_record(t, record));
@@ -237,12 +238,17 @@ static cy_status run_iteration(cy_trainer *t) {
   return status;
 }
 
+static void forget_carried(const cy_trainer *t) {
+  for (int i = 0; i < t->n_carried; i++) memset(cy_tensor_data(t->carried[i]), 0, cy_tensor_bytes(t->carried[i]));
+}
+
 static cy_status run_epoch(cy_trainer *t) {
   const int64_t *indices;
   int64_t n;
   double loss;
   cy_tally validation = {0};
   if (t->second_order && t->at.batch == 0) CY_TRY(run_iteration(t));
+  if (t->at.batch == 0) forget_carried(t);
   if (t->at.batch < cy_batches_count(t->batches)) {
     cy_batches_start(t->batches, t->at.epoch, t->at.batch);
     while ((n = cy_batches_next(t->batches, &indices)) > 0) {

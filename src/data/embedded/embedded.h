@@ -20,5 +20,6 @@ extern const unsigned char cy_iris_rows[CY_IRIS_ROWS][CY_IRIS_COLUMNS];
 /* Measurements, then the class. */
 extern const float cy_breast_cancer_rows[CY_BREAST_CANCER_ROWS][CY_BREAST_CANCER_FEATURES + 1];
 extern const float cy_wine_rows[CY_WINE_ROWS][CY_WINE_FEATURES + 1];
+extern const char *const cy_sonnets[]; /* lines; ends with NULL */
 
 #endif
