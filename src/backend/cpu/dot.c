@@ -80,7 +80,9 @@ static cy_status create_from(const cy_instruction *instruction, int first, int t
       .batch = p->a.extent[BATCH], .m = p->a.extent[FREE], .n = p->b.extent[FREE], .k = p->a.extent[CONTRACT],
       .a_stride = {p->a.stride[BATCH], p->a.stride[FREE], p->a.stride[CONTRACT]},
       .b_stride = {p->b.stride[BATCH], p->b.stride[CONTRACT], p->b.stride[FREE]},
-      .c_stride = {p->a.extent[FREE] * p->b.extent[FREE], p->b.extent[FREE], 1}};
+      .c_stride = {p->a.extent[FREE] * p->b.extent[FREE], p->b.extent[FREE], 1},
+      .a_still = !p->a.packs && instruction->still >> first & 1,
+      .b_still = !p->b.packs && instruction->still >> (first + 1) & 1};
   cy_status status = cy_gemm_create(&problem, threads, &p->gemm);
   if (status != CY_OK) {
     destroy(p);
@@ -100,6 +102,13 @@ static size_t scratch(const void *p) {
 }
 
 static cy_status instance(const void *p, void **out) { return cy_gemm_instance_create(((const plan *)p)->gemm, out); }
+
+static size_t kept(const void *p) { return cy_gemm_kept(((const plan *)p)->gemm); }
+
+static void prepare(const void *p, void *gemm_instance, void *const *in, void *scratch_memory) {
+  (void)scratch_memory;
+  cy_gemm_prepare(((const plan *)p)->gemm, gemm_instance, in[0], in[1]);
+}
 
 /* The operand's data, or its packed copy. */
 static void *packed(const side *s, void *data, char **workspace) {
@@ -121,7 +130,8 @@ static cy_status run(const void *p, void *gemm_instance, void *const *in, void *
 static const char *describe(const void *p) { return cy_gemm_kernel(((const plan *)p)->gemm); }
 
 const cy_kernel cy_cpu_dot = {.create = create, .destroy = destroy, .scratch = scratch, .instance = instance,
-                              .free_instance = cy_gemm_instance_free, .run = run, .describe = describe};
+                              .free_instance = cy_gemm_instance_free, .kept = kept, .prepare = prepare, .run = run,
+                              .describe = describe};
 
 /* ---- c + scale A B: operands c, A, B, scale ---- */
 
@@ -130,6 +140,10 @@ static cy_status create_add(const cy_instruction *instruction, int threads, void
   plan *p = *out;
   p->added = instruction->in[0].layout;
   return CY_OK;
+}
+
+static void prepare_add(const void *p, void *gemm_instance, void *const *in, void *scratch_memory) {
+  prepare(p, gemm_instance, in + 1, scratch_memory);
 }
 
 static cy_status run_add(const void *p, void *gemm_instance, void *const *in, void *const *out, void *scratch_memory) {
@@ -147,4 +161,5 @@ static cy_status run_add(const void *p, void *gemm_instance, void *const *in, vo
 }
 
 const cy_kernel cy_cpu_dot_add = {.create = create_add, .destroy = destroy, .scratch = scratch, .instance = instance,
-                                  .free_instance = cy_gemm_instance_free, .run = run_add, .describe = describe};
+                                  .free_instance = cy_gemm_instance_free, .kept = kept, .prepare = prepare_add,
+                                  .run = run_add, .describe = describe};

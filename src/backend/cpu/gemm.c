@@ -79,10 +79,12 @@ cy_status cy_gemm_create(const cy_gemm_problem *problem, int threads, cy_gemm **
   if (!g) return cy_no_memory();
   g->problem = *problem;
   tidy_strides(&g->problem);
+  const bool library = prefer_library(&g->problem, cy_gemm_kernels_of(problem->dtype));
+  if (library) g->problem.a_still = g->problem.b_still = false; /* it keeps nothing */
   if (threads < 1) threads = 1;
   const cy_gemm_kernels *kernels = cy_gemm_kernels_of(problem->dtype);
   cy_panels_plan(&g->problem, kernels, threads, &g->panels);
-  if (prefer_library(&g->problem, kernels)) {
+  if (library) {
     const cy_status status = cy_dnnl_matmul_create(&g->problem, threads, &g->library);
     if (status != CY_OK) {
       cy_gemm_free(g);
@@ -107,31 +109,63 @@ size_t cy_gemm_scratch(const cy_gemm *gemm) {
   return library > panels ? library : panels;
 }
 
+typedef struct gemm_instance {
+  cy_dnnl_instance *library;
+  void *packed; /* the operand that holds still */
+} gemm_instance;
+
+size_t cy_gemm_kept(const cy_gemm *gemm) { return gemm->library ? 0 : cy_panels_kept(&gemm->panels); }
+
 cy_status cy_gemm_instance_create(const cy_gemm *gemm, void **instance) {
   *instance = NULL;
-  if (!gemm->library) return CY_OK;
-  cy_dnnl_instance *created;
-  CY_TRY(cy_dnnl_instance_create(gemm->library, &created));
-  *instance = created;
+  if (!gemm->library && !cy_gemm_kept(gemm)) return CY_OK;
+  gemm_instance *made = cy_calloc(1, sizeof *made);
+  if (!made) return cy_no_memory();
+  cy_status status = CY_OK;
+  if (gemm->library) status = cy_dnnl_instance_create(gemm->library, &made->library);
+  else if (!(made->packed = cy_alloc_aligned(cy_gemm_kept(gemm)))) status = cy_no_memory();
+  if (status != CY_OK) {
+    cy_gemm_instance_free(made);
+    return status;
+  }
+  *instance = made;
   return CY_OK;
 }
 
-void cy_gemm_instance_free(void *instance) { cy_dnnl_instance_free(instance); }
+void cy_gemm_instance_free(void *instance) {
+  gemm_instance *made = instance;
+  if (!made) return;
+  cy_dnnl_instance_free(made->library);
+  cy_free(made->packed);
+  cy_free(made);
+}
+
+void cy_gemm_prepare(const cy_gemm *gemm, void *instance, const void *a, const void *b) {
+  if (cy_gemm_kept(gemm))
+    cy_panels_keep(&gemm->panels, gemm->panels.transposed ? a : b, ((gemm_instance *)instance)->packed);
+}
+
+/* By our own kernels. */
+static void run_panels(const cy_gemm *gemm, const gemm_instance *instance, const void *a, const void *b, bool add, double scale,
+                       void *c, void *scratch) {
+  if (gemm->panels.keeps) *(gemm->panels.transposed ? &a : &b) = instance->packed;
+  cy_panels_run(&gemm->panels, a, b, add, scale, c, scratch);
+}
 
 cy_status cy_gemm_run(const cy_gemm *gemm, void *instance, const void *a, const void *b, void *c, void *scratch) {
   const cy_gemm_problem *p = &gemm->problem;
   if (p->batch == 0 || p->m == 0 || p->n == 0) return CY_OK;
-  if (gemm->library) return cy_dnnl_matmul_run(gemm->library, instance, a, b, c, scratch);
-  cy_panels_run(&gemm->panels, a, b, false, 1, c, scratch);
+  if (gemm->library) return cy_dnnl_matmul_run(gemm->library, ((gemm_instance *)instance)->library, a, b, c, scratch);
+  run_panels(gemm, instance, a, b, false, 1, c, scratch);
   return CY_OK;
 }
 
 cy_status cy_gemm_run_add(const cy_gemm *gemm, void *instance, const void *a, const void *b, double scale, void *c,
                           void *scratch) {
-  (void)instance; /* always our own kernels: with two-pass libraries nothing would be saved */
+  /* Always our own kernels: with two-pass libraries nothing would be saved. */
   const cy_gemm_problem *p = &gemm->problem;
   if (p->batch == 0 || p->m == 0 || p->n == 0) return CY_OK;
-  cy_panels_run(&gemm->panels, a, b, true, scale, c, scratch);
+  run_panels(gemm, instance, a, b, true, scale, c, scratch);
   return CY_OK;
 }
 

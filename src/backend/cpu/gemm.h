@@ -12,6 +12,7 @@ typedef struct cy_gemm_problem {
   int64_t a_stride[3];       /* elements: batch, i, k. 0 where A repeats */
   int64_t b_stride[3];       /* batch, k, j */
   int64_t c_stride[3];       /* batch, i, j; c's elements do not overlap */
+  bool a_still, b_still;     /* the same in many runs: an instance may keep it packed, once it was prepared */
 } cy_gemm_problem;
 
 typedef struct cy_gemm cy_gemm;
@@ -20,9 +21,13 @@ CY_MUST_CHECK cy_status cy_gemm_create(const cy_gemm_problem *problem, int threa
 void cy_gemm_free(cy_gemm *gemm);
 /* Bytes of workspace one run needs, 64-byte aligned, contents irrelevant. */
 size_t cy_gemm_scratch(const cy_gemm *gemm);
-/* What one thread's session keeps between runs (library handles bound to pointers); may stay NULL if nothing. */
+/* What one thread's session keeps between runs (library handles bound to pointers, operands that hold still); may stay NULL
+ * if nothing. */
 CY_MUST_CHECK cy_status cy_gemm_instance_create(const cy_gemm *gemm, void **instance);
 void cy_gemm_instance_free(void *instance);
+size_t cy_gemm_kept(const cy_gemm *gemm); /* bytes of operands that an instance keeps */
+/* Where an operand holds still: before the first run, and after each change of that operand. */
+void cy_gemm_prepare(const cy_gemm *gemm, void *instance, const void *a, const void *b);
 /* Allocates nothing. Different instances may run at the same time. */
 CY_MUST_CHECK cy_status cy_gemm_run(const cy_gemm *gemm, void *instance, const void *a, const void *b, void *c,
                                     void *scratch);

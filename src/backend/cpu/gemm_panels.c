@@ -30,7 +30,7 @@ static double sums_cost(const cy_panels *p) {
 static double panel_cost(const cy_panels *p) {
   double cost = sums_cost(p);
   const double b_elements = (double)p->k * (double)p->columns, c_elements = (double)p->rows * (double)p->columns;
-  if (p->pack) cost += b_elements * (p->b[2] == 1 ? 0.1 : p->b[1] == 1 ? 0.4 : 2.0);
+  if (p->pack && !p->keeps) cost += b_elements * (p->b[2] == 1 ? 0.1 : p->b[1] == 1 ? 0.4 : 2.0);
   if (p->c[2] != 1 && p->columns > 1) cost += c_elements * (p->c[1] == 1 ? 0.5 : 2.0);
   return cost;
 }
@@ -57,7 +57,9 @@ static void candidate(const cy_gemm_problem *problem, const cy_gemm_kernels *ker
     memcpy(p->c, c, sizeof p->c);
   }
   p->width = choose_width(kernels, p->rows, p->columns);
-  p->pack = !dot && p->columns > 1 && p->b[2] != 1;
+  p->keeps = !dot && p->batch == 1 && p->rows > 1 && p->columns > 1 && p->k > 1 &&
+             (transposed ? problem->a_still : problem->b_still);
+  p->pack = !dot && p->columns > 1 && (p->keeps || p->b[2] != 1);
   p->sweep = !dot && !p->pack && p->rows == 1 && p->k > 0 && p->c[2] == 1 && p->columns > (int64_t)kernels->lanes * 8;
   p->outer = !dot && !p->pack && p->k == 1 && p->c[2] == 1;
   p->cost = dot ? dot_cost(p) : panel_cost(p);
@@ -87,7 +89,7 @@ static void choose_blocks(cy_panels *p) {
   p->row_block = max64(ceil_div(p->rows, row_blocks), 1);
   p->pack_rows = large;
   p->pack |= large;
-  if (p->pack) p->part_scratch = (size_t)(p->k_block * panel_columns * size);
+  if (p->pack && !p->keeps) p->part_scratch = (size_t)(p->k_block * panel_columns * size);
   if (p->pack_rows) p->part_scratch += (size_t)(p->row_block * p->k_block * size);
   p->part_scratch = cy_aligned(p->part_scratch);
 }
@@ -226,12 +228,39 @@ static void run_rows(const cy_panels *p, cy_tile tile, int width, int64_t rows, 
   }
 }
 
+/* The panel that begins at a column: the last ones are narrower. */
+static int width_at(const cy_panels *p, int64_t column, int64_t end) {
+  int width = p->width;
+  while (width > 0 && ((int64_t)p->kernels->lanes << width) > end - column + p->kernels->lanes - 1) --width;
+  return width;
+}
+
+/* Kept panels lie one behind the other, for one block of k after the other. */
+static int64_t kept_columns(const cy_panels *p) { return ceil_div(p->columns, p->kernels->lanes) * p->kernels->lanes; }
+
+size_t cy_panels_kept(const cy_panels *p) {
+  return p->keeps ? (size_t)(p->k * kept_columns(p)) * (size_t)p->kernels->size : 0;
+}
+
+void cy_panels_keep(const cy_panels *p, const void *b, void *copy) {
+  const int size = p->kernels->size;
+  for (int64_t k0 = 0; k0 < p->k; k0 += p->k_block) {
+    const int64_t k = min64(p->k_block, p->k - k0);
+    for (int64_t j = 0; j < p->columns;) {
+      const int64_t panel = (int64_t)p->kernels->lanes << width_at(p, j, p->columns), used = min64(panel, p->columns - j);
+      pack(p->kernels, at(b, size, k0 * p->b[1] + j * p->b[2]), p->b[1], p->b[2], k, used,
+           (char *)copy + (k0 * kept_columns(p) + j * k) * size, panel);
+      j += used;
+    }
+  }
+}
+
 /* The panels of columns first... end of one batch, for a span of rows. */
 static void run_panels(const cy_panels *p, const char *a, const char *b, char *c, summing sum, span rows, span columns,
                        char *scratch) {
   const cy_gemm_kernels *kernels = p->kernels;
   const int size = kernels->size;
-  const int64_t panel_bytes = p->k_block * ((int64_t)kernels->lanes << p->width) * size;
+  const int64_t panel_bytes = p->keeps ? 0 : p->k_block * ((int64_t)kernels->lanes << p->width) * size;
   for (int64_t k0 = 0; k0 == 0 || k0 < p->k; k0 += p->k_block) {
     const int64_t k = min64(p->k_block, p->k - k0);
     for (int64_t i = rows.begin; i < rows.end; i += p->row_block) {
@@ -242,12 +271,13 @@ static void run_panels(const cy_panels *p, const char *a, const char *b, char *c
         left = scratch + panel_bytes;
       }
       for (int64_t j = columns.begin; j < columns.end;) {
-        int width = p->width; /* the last panels are narrower */
-        while (width > 0 && ((int64_t)kernels->lanes << width) > columns.end - j + kernels->lanes - 1) --width;
+        const int width = width_at(p, j, columns.end);
         const int64_t panel = (int64_t)kernels->lanes << width, used = min64(panel, columns.end - j);
         const char *right = at(b, size, k0 * p->b[1] + j * p->b[2]);
         int64_t right_step = p->b[1];
-        if (p->pack) {
+        if (p->keeps) {
+          right = at(b, size, k0 * kept_columns(p) + j * k), right_step = panel;
+        } else if (p->pack) {
           pack(kernels, right, p->b[1], p->b[2], k, used, scratch, panel);
           right = scratch, right_step = panel;
         }

@@ -18,6 +18,7 @@ typedef struct cy_panels {
   bool sweep;                /* one row: the matrix b is read row by row */
   bool outer;                /* k = 1: c is written row by row */
   bool pack;                 /* b is copied, panel by panel, to scratch */
+  bool keeps;                /* b is copied once for many runs, all panels of it: runs are given that copy for b */
   bool pack_rows;            /* a is copied, a block of rows and sums at a time, to scratch */
   int width;                 /* log2 of the vectors in a panel's row */
   int64_t k_block, row_block;
@@ -30,6 +31,8 @@ void cy_panels_plan(const cy_gemm_problem *problem, const cy_gemm_kernels *kerne
 const char *cy_panels_way(const cy_panels *plan); /* "panels", "dots", "outer product", "row sweep" */
 size_t cy_panels_scratch(const cy_panels *plan);
 /* c = scale a b, or with add c + scale a b. */
+size_t cy_panels_kept(const cy_panels *plan); /* bytes of the copy; 0: none is kept */
+void cy_panels_keep(const cy_panels *plan, const void *b, void *copy);
 void cy_panels_run(const cy_panels *plan, const void *a, const void *b, bool add, double scale, void *c, void *scratch);
 
 #endif
