@@ -70,6 +70,18 @@ static void reach_pad(const void *attrs, const cy_type *in, int n, const cy_type
     reach[i] = (cy_reach){i, 1, -a->low.at[i], -a->low.at[i], a->interior.at[i] + 1, 1, false};
 }
 
+static cy_value batch_pad(const cy_rule *r, const bool *batched, int64_t extent) {
+  const pad_attrs *a = CY_ATTRS(pad_attrs, r);
+  int64_t low[CY_MAX_RANK] = {0}, high[CY_MAX_RANK] = {0}, interior[CY_MAX_RANK] = {0};
+  (void)batched, (void)extent;
+  for (int i = 0; i < a->low.n; i++) {
+    low[i + 1] = a->low.at[i];
+    high[i + 1] = a->high.at[i];
+    interior[i + 1] = a->interior.at[i];
+  }
+  return cy_pad(r->in[0], low, high, interior);
+}
+
 static void sample_pad(const cy_op *op, cy_rng *rng, cy_sample *s) {
   (void)op;
   cy_shape shape = cy_sample_shape(rng, 0, 3, true);
@@ -86,7 +98,8 @@ static void sample_pad(const cy_op *op, cy_rng *rng, cy_sample *s) {
 const cy_op cy_op_pad = {
     .name = "pad", .op_class = CY_CLASS_LINEAR, .arity = 1, .attr_size = sizeof(pad_attrs), .fields = pad_fields,
     .linear = 1, .scalar = -1, .infer = infer_pad, .jvp = cy_jvp_linear, .transpose = transpose_pad,
-    .simplify = simplify_pad, .kernel = kernel_pad, .cost = cy_cost_zero, .reach = reach_pad, .sample = sample_pad};
+    .simplify = simplify_pad, .kernel = kernel_pad, .cost = cy_cost_zero, .reach = reach_pad, .batch = batch_pad,
+    .sample = sample_pad};
 
 cy_value cy_pad(cy_value a, const int64_t *low, const int64_t *high, const int64_t *interior) {
   if (!cy_is_value(a) || cy_graph_failed(a.graph)) return cy_failed(a.graph);
@@ -183,7 +196,7 @@ const cy_op cy_op_concat = {
     .name = "concat", .op_class = CY_CLASS_LINEAR, .arity = -1, .attr_size = sizeof(cy_axis_attrs), .fields = cy_axis_fields,
     .linear = ~0u, .scalar = -1, .infer = infer_concat, .jvp = jvp_concat, .transpose = transpose_concat,
     .simplify = simplify_concat, .kernel = kernel_concat, .cost = cy_cost_zero, .reach = reach_concat,
-    .sample = sample_concat};
+    .batch = cy_batch_along, .sample = sample_concat};
 
 cy_value cy_concat(const cy_value *parts, int n, int axis) {
   cy_graph *graph = cy_common_graph(parts, n);

@@ -32,7 +32,7 @@ static cy_value jvp_relu(const cy_rule *r) {
 
 const cy_op cy_op_relu = {.name = "relu", .op_class = CY_CLASS_COMPOSITE, .arity = 1, .fields = no_fields,
                           .scalar = -1, .infer = infer_float, .expand = expand_relu, .jvp = jvp_relu,
-                          .reach = cy_reach_pointwise, .sample = sample_elements};
+                          .reach = cy_reach_pointwise, .batch = cy_batch_same, .sample = sample_elements};
 
 cy_value cy_relu(cy_value a) { return cy_make(a.graph, &cy_op_relu, &a, 1, NULL); }
 cy_value cy_square(cy_value a) { return cy_mul(a, a); }
@@ -52,7 +52,7 @@ static cy_value jvp_softplus(const cy_rule *r) {
 
 const cy_op cy_op_softplus = {.name = "softplus", .op_class = CY_CLASS_COMPOSITE, .arity = 1, .fields = no_fields,
                               .scalar = -1, .infer = infer_float, .expand = expand_softplus, .jvp = jvp_softplus,
-                              .reach = cy_reach_pointwise, .sample = sample_elements};
+                              .reach = cy_reach_pointwise, .batch = cy_batch_same, .sample = sample_elements};
 
 cy_value cy_softplus(cy_value a) { return cy_make(a.graph, &cy_op_softplus, &a, 1, NULL); }
 
@@ -136,7 +136,7 @@ static void sample_along(const cy_op *op, cy_rng *rng, cy_sample *s) {
 #define ALONG(op, rule)                                                                                            \
   {.name = #op, .op_class = CY_CLASS_COMPOSITE, .arity = 1, .attr_size = sizeof(cy_axis_attrs), .fields = cy_axis_fields, \
    .scalar = -1, .infer = rule, .expand = expand_##op, .jvp = jvp_##op, \
-   .reach = reach_along, .sample = sample_along}
+   .reach = reach_along, .batch = cy_batch_along, .sample = sample_along}
 
 const cy_op cy_op_logsumexp = ALONG(logsumexp, infer_logsumexp);
 const cy_op cy_op_softmax = ALONG(softmax, infer_along);

@@ -275,6 +275,19 @@ static uint32_t images_convolution(const void *attrs) {
   return images;
 }
 
+/* One weight for all instances: their images are images of one convolution. */
+static cy_value batch_convolution(const cy_rule *r, const bool *batched, int64_t extent) {
+  cy_convolution_role role = (cy_convolution_role)CY_ATTRS(cy_window_attrs, r)->role;
+  int k = role == CY_CONVOLUTION_X;
+  if (role == CY_CONVOLUTION_W || !batched[k] || batched[1 - k]) return cy_none;
+  cy_shape shape = cy_value_shape(r->in[k]), joined = {.rank = shape.rank - 1};
+  for (int i = 0; i < joined.rank; i++) joined.dim[i] = shape.dim[i + 1];
+  joined.dim[0] *= extent;
+  cy_value in[2] = {r->in[0], r->in[1]};
+  in[k] = cy_reshape(in[k], joined);
+  return cy_reshape(cy_make(r->graph, r->node->op, in, 2, r->node->attrs), cy_shape_in_front(extent, r->node->shape));
+}
+
 static void sample_convolution(const cy_op *op, cy_rng *rng, cy_sample *s) {
   cy_window_attrs a;
   cy_shape x = cy_sample_windows(rng, &a);
@@ -296,7 +309,8 @@ const cy_op cy_op_convolution = {
     .name = "convolution", .op_class = CY_CLASS_MULTILINEAR, .arity = 2, .attr_size = sizeof(cy_window_attrs),
     .fields = cy_window_fields, .linear = 3, .scalar = -1, .infer = infer_convolution, .jvp = cy_jvp_multilinear,
     .transpose = transpose_convolution, .kernel = kernel_convolution, .cost = cost_convolution,
-    .reach = reach_convolution, .images = images_convolution, .sample = sample_convolution};
+    .reach = reach_convolution, .images = images_convolution, .big = true, .batch = batch_convolution,
+    .sample = sample_convolution};
 
 /* ---- builders ---- */
 

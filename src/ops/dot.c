@@ -274,6 +274,30 @@ static void reach_dot(const void *attrs, const cy_type *in, int n, const cy_type
   for (int i = 0; i < free; i++) reach[axes[i]] = cy_reach_same(first + i);
 }
 
+/* ---- batching ---- */
+
+static void shift(int *axes, int n) {
+  for (int i = 0; i < n; i++) axes[i]++;
+}
+
+/* One side batched: its new axis is free, so that instances are rows of one product. Both: a batch axis. */
+static cy_value batch_dot(const cy_rule *r, const bool *batched, int64_t extent) {
+  cy_dot_axes axes = axes_of(CY_ATTRS(cy_dot_attrs, r));
+  int at = batched[0] ? axes.n_batch : r->node->shape.rank; /* where the new axis comes out */
+  (void)extent;
+  if (batched[0]) shift(axes.a_batch, axes.n_batch), shift(axes.a_contract, axes.n_contract);
+  if (batched[1]) shift(axes.b_batch, axes.n_batch), shift(axes.b_contract, axes.n_contract);
+  if (batched[0] && batched[1]) {
+    memmove(axes.a_batch + 1, axes.a_batch, (size_t)axes.n_batch * sizeof *axes.a_batch);
+    memmove(axes.b_batch + 1, axes.b_batch, (size_t)axes.n_batch * sizeof *axes.b_batch);
+    axes.a_batch[0] = axes.b_batch[0] = 0;
+    axes.n_batch++;
+    return cy_dot(r->in[0], r->in[1], axes);
+  }
+  if (batched[1]) at -= cy_value_shape(r->in[1]).rank - 1 - axes.n_batch - axes.n_contract; /* before b's free axes */
+  return cy_move_axis(cy_dot(r->in[0], r->in[1], axes), at, 0);
+}
+
 /* ---- sampling: any axes in any order ---- */
 
 static void sample_dot(const cy_op *op, cy_rng *rng, cy_sample *s) {
@@ -298,7 +322,8 @@ static void sample_dot(const cy_op *op, cy_rng *rng, cy_sample *s) {
 const cy_op cy_op_dot = {
     .name = "dot", .op_class = CY_CLASS_MULTILINEAR, .arity = 2, .attr_size = sizeof(cy_dot_attrs), .fields = cy_dot_fields,
     .linear = 3, .scalar = -1, .infer = infer_dot, .jvp = cy_jvp_multilinear, .transpose = transpose_dot,
-    .simplify = simplify_dot, .kernel = kernel_dot, .cost = cost_dot, .reach = reach_dot, .sample = sample_dot};
+    .simplify = simplify_dot, .kernel = kernel_dot, .cost = cost_dot, .reach = reach_dot, .big = true, .batch = batch_dot,
+    .sample = sample_dot};
 
 /* ---- builders ---- */
 

@@ -344,7 +344,7 @@ static void sample_convert(const cy_op *op, cy_rng *rng, cy_sample *sample) {
 #define COMMON(op_name, n, which)                                                                   \
   .name = #op_name, .op_class = CY_CLASS_ELEMENTWISE, .arity = n,\
   .scalar = CY_SCALAR_##op_name, .infer = infer_##op_name, .jvp = jvp_##op_name, .kernel = kernel_##op_name, \
-  .kinds = which
+  .batch = cy_batch_same, .kinds = which
 
 const cy_op cy_op_elementwise[CY_SCALAR_COUNT] = {
 #define CY_UNARY(op, kinds, result, expression, derivative, low_a, high_a) \

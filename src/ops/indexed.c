@@ -196,6 +196,24 @@ static void reach_scatter(const void *attrs, const cy_type *in, int n, const cy_
   reach_indexed(s->axis, s->batch, in[1].shape.rank, true, operand, in[operand].shape.rank, reach);
 }
 
+/* An index that all instances share needs no axis of its own, unless it has batch axes. */
+static cy_value batch_gather(const cy_rule *r, const bool *batched, int64_t extent) {
+  const gather_attrs *g = CY_ATTRS(gather_attrs, r);
+  int axis = (int)g->axis, batch = (int)g->batch;
+  if (!batched[0] && batch == 0) return cy_move_axis(cy_gather(r->in[0], r->in[1], axis, 0), axis, 0);
+  if (!batched[1] && batch == 0) return cy_gather(r->in[0], r->in[1], axis + 1, 0);
+  cy_value a = cy_batched(r, batched, 0, extent);
+  return cy_gather(a, cy_batched(r, batched, 1, extent), axis + 1, batch + 1);
+}
+
+static cy_value batch_scatter(const cy_rule *r, const bool *batched, int64_t extent) {
+  const scatter_attrs *s = CY_ATTRS(scatter_attrs, r);
+  int axis = (int)s->axis, batch = (int)s->batch;
+  if (!batched[1] && batch == 0) return cy_scatter_add(r->in[0], r->in[1], axis + 1, 0, s->size);
+  cy_value updates = cy_batched(r, batched, 0, extent);
+  return cy_scatter_add(updates, cy_batched(r, batched, 1, extent), axis + 1, batch + 1, s->size);
+}
+
 /* Operand, index and axis numbers that fit; indices reach one beyond each end. */
 static gather_attrs sample_places(cy_rng *rng, cy_shape *a, cy_shape *index) {
   *a = cy_sample_shape(rng, 1, 3, true);
@@ -232,14 +250,14 @@ static void sample_scatter(const cy_op *op, cy_rng *rng, cy_sample *s) {
 const cy_op cy_op_gather = {
     .name = "gather", .op_class = CY_CLASS_LINEAR, .arity = 2, .attr_size = sizeof(gather_attrs),
     .fields = gather_fields, .linear = 1, .scalar = -1, .infer = infer_gather, .jvp = jvp_first,
-    .transpose = transpose_gather, .kernel = kernel_gather, .cost = cy_cost_zero, .reach = reach_gather,
-    .sample = sample_gather};
+    .transpose = transpose_gather, .kernel = kernel_gather, .cost = cy_cost_zero, .reach = reach_gather, .big = true,
+    .batch = batch_gather, .sample = sample_gather};
 
 const cy_op cy_op_scatter_add = {
     .name = "scatter_add", .op_class = CY_CLASS_LINEAR, .arity = 2, .attr_size = sizeof(scatter_attrs),
     .fields = scatter_fields, .linear = 1, .scalar = -1, .infer = infer_scatter, .jvp = jvp_first,
     .transpose = transpose_scatter, .kernel = kernel_scatter, .cost = cy_cost_operands, .reach = reach_scatter,
-    .sample = sample_scatter};
+    .batch = batch_scatter, .sample = sample_scatter};
 
 cy_value cy_gather(cy_value a, cy_value index, int axis, int batch) {
   gather_attrs attrs = {cy_axis(a, "gather", axis), batch};

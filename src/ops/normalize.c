@@ -67,6 +67,13 @@ static double cost_normalize(const void *attrs, const cy_type *in, int n, const 
   return 8 * cy_cost_operands(attrs, in, n, out);
 }
 
+static cy_value batch_normalize(const cy_rule *r, const bool *batched, int64_t extent) {
+  normalize_attrs attrs = *CY_ATTRS(normalize_attrs, r);
+  (void)batched, (void)extent;
+  for (int i = 0; i < attrs.axes.n; i++) attrs.axes.at[i]++;
+  return cy_make(r->graph, r->node->op, r->in, 1, &attrs);
+}
+
 static void sample_normalize(const cy_op *op, cy_rng *rng, cy_sample *s) {
   cy_shape shape = cy_sample_shape(rng, 1, 4, false);
   normalize_attrs attrs = {.epsilon = cy_rng_below(rng, 2) ? 1e-1 : 1};
@@ -81,7 +88,8 @@ static void sample_normalize(const cy_op *op, cy_rng *rng, cy_sample *s) {
 const cy_op cy_op_normalize = {
     .name = "normalize", .op_class = CY_CLASS_COMPOSITE, .arity = 1, .attr_size = sizeof(normalize_attrs),
     .fields = normalize_fields, .scalar = -1, .infer = infer_normalize, .jvp = jvp_normalize, 
-    .expand = expand_normalize, .cost = cost_normalize, .reach = reach_normalize, .sample = sample_normalize};
+    .expand = expand_normalize, .cost = cost_normalize, .reach = reach_normalize, .batch = batch_normalize,
+    .sample = sample_normalize};
 
 cy_value cy_normalize(cy_value a, const int *axes, int n, double epsilon) {
   bool set[CY_MAX_RANK];

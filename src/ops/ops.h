@@ -31,6 +31,18 @@ cy_value cy_jvp_linear(const cy_rule *rule);
 /* jvp by the product rule: sum over operands i of the operation with operand i replaced by its tangent. */
 cy_value cy_jvp_multilinear(const cy_rule *rule);
 
+/* ---- batching: operands that have another axis in front, see struct cy_op ---- */
+cy_shape cy_shape_in_front(int64_t extent, cy_shape shape);
+/* Operand i with the axis, repeated along it if it had none. */
+cy_value cy_batched(const cy_rule *rule, const bool *batched, int i, int64_t extent);
+/* Rules: the same operation on everything; along the next axis, if that is the only attribute; with the first two axes
+ * of each operand joined, as images are independent of each other. */
+cy_value cy_batch_same(const cy_rule *rule, const bool *batched, int64_t extent);
+cy_value cy_batch_along(const cy_rule *rule, const bool *batched, int64_t extent);
+cy_value cy_batch_images(const cy_rule *rule, const bool *batched, int64_t extent);
+/* Axis from of v, which comes after to, in its place. */
+cy_value cy_move_axis(cy_value v, int from, int to);
+
 /* A sum over the axes of mask whose terms are those of another sum times something common; empty if there is none. */
 cy_value cy_find_shared_sum(const cy_rule *rule, uint32_t mask);
 

@@ -94,7 +94,7 @@ const cy_op cy_op_window_sum = {
     .name = "window_sum", .op_class = CY_CLASS_LINEAR, .arity = 1, .attr_size = sizeof(cy_window_attrs),
     .fields = cy_window_fields, .linear = 1, .scalar = -1, .infer = infer_sum, .jvp = cy_jvp_linear,
     .transpose = transpose_sum, .simplify = simplify_single, .kernel = kernel_sum, .cost = cost_windows,
-    .reach = reach_windows, .images = cy_images_all, .sample = sample_sum};
+    .reach = reach_windows, .images = cy_images_all, .batch = cy_batch_images, .sample = sample_sum};
 
 /* ---- its transpose: y added to every element of its window ---- */
 
@@ -143,7 +143,7 @@ const cy_op cy_op_window_spread = {
     .name = "window_spread", .op_class = CY_CLASS_LINEAR, .arity = 1, .attr_size = sizeof(cy_window_attrs),
     .fields = cy_window_fields, .linear = 1, .scalar = -1, .infer = infer_spread, .jvp = cy_jvp_linear,
     .transpose = transpose_spread, .simplify = simplify_single, .kernel = kernel_spread, .cost = cost_windows,
-    .reach = reach_windows_back, .images = cy_images_all, .sample = sample_spread};
+    .reach = reach_windows_back, .images = cy_images_all, .batch = cy_batch_images, .sample = sample_spread};
 
 /* ---- the largest element of each window ---- */
 
@@ -196,7 +196,7 @@ static void sample_argmax(const cy_op *op, cy_rng *rng, cy_sample *s) {
 const cy_op cy_op_window_argmax = {
     .name = "window_argmax", .op_class = CY_CLASS_INDEX, .arity = 1, .attr_size = sizeof(cy_window_attrs),
     .fields = cy_window_fields, .scalar = -1, .infer = infer_argmax, .kernel = kernel_argmax, .cost = cost_windows,
-    .reach = reach_windows, .images = cy_images_all, .sample = sample_argmax};
+    .reach = reach_windows, .images = cy_images_all, .batch = cy_batch_images, .sample = sample_argmax};
 
 /* ---- reading at positions, and adding there ----
  * If the windows are known (kernel.n), the index promises to stay within them. */
@@ -332,13 +332,13 @@ const cy_op cy_op_window_gather = {
     .name = "window_gather", .op_class = CY_CLASS_LINEAR, .arity = 2, .attr_size = sizeof(cy_window_attrs),
     .fields = cy_window_fields, .linear = 1, .scalar = -1, .infer = infer_gather, .jvp = jvp_first,
     .transpose = transpose_gather, .simplify = cy_find_window_max, .kernel = kernel_gather,
-    .cost = cy_cost_zero, .reach = reach_gather, .images = cy_images_all, .sample = sample_gather};
+    .cost = cy_cost_zero, .reach = reach_gather, .images = cy_images_all, .batch = cy_batch_images, .sample = sample_gather};
 
 const cy_op cy_op_window_scatter = {
     .name = "window_scatter", .op_class = CY_CLASS_LINEAR, .arity = 2, .attr_size = sizeof(cy_window_attrs),
     .fields = cy_window_fields, .linear = 1, .scalar = -1, .infer = infer_scatter, .jvp = jvp_first,
     .transpose = transpose_scatter, .kernel = kernel_scatter, .cost = cost_scatter, .reach = reach_scatter,
-    .images = cy_images_all, .sample = sample_scatter};
+    .images = cy_images_all, .batch = cy_batch_images, .sample = sample_scatter};
 
 /* ---- builders ---- */
 

@@ -90,6 +90,13 @@ static void reach_reduce(const void *attrs, const cy_type *in, int n, const cy_t
   for (int i = 0, k = 0; i < in[0].shape.rank; i++) reach[i] = mask >> i & 1 ? cy_reach_all() : cy_reach_same(k++);
 }
 
+static cy_value batch_reduce(const cy_rule *r, const bool *batched, int64_t extent) {
+  axes_attrs attrs = *CY_ATTRS(axes_attrs, r);
+  (void)batched, (void)extent;
+  for (int i = 0; i < attrs.axes.n; i++) attrs.axes.at[i]++;
+  return cy_make(r->graph, r->node->op, r->in, 1, &attrs);
+}
+
 /* ---- sum ---- */
 
 /* f32 is summed in f64: the oracle should not be the less exact side. */
@@ -191,8 +198,7 @@ const cy_op cy_op_sum = {
     .name = "sum", .op_class = CY_CLASS_LINEAR, .arity = 1, .attr_size = sizeof(axes_attrs), .fields = axes_fields,
     .linear = 1, .scalar = -1, .combine = 1, .reduced = mask_of, .infer = infer_reduce, .jvp = cy_jvp_linear,
     .transpose = transpose_sum, .simplify = simplify_sum, .kernel = kernel_sum, .cost = cy_cost_operands,
-    .reach = reach_reduce,
-    .sample = sample_sum};
+    .reach = reach_reduce, .batch = batch_reduce, .sample = sample_sum};
 
 /* ---- max ---- */
 
@@ -262,7 +268,8 @@ static void sample_max(const cy_op *op, cy_rng *rng, cy_sample *s) {
 const cy_op cy_op_reduce_max = {
     .name = "reduce_max", .op_class = CY_CLASS_GENERAL, .arity = 1, .attr_size = sizeof(axes_attrs),
     .fields = axes_fields, .scalar = -1, .combine = 2, .reduced = mask_of, .infer = infer_reduce, .jvp = jvp_max,
-    .simplify = simplify_max, .kernel = kernel_max, .cost = cy_cost_operands, .reach = reach_reduce, .sample = sample_max};
+    .simplify = simplify_max, .kernel = kernel_max, .cost = cy_cost_operands, .reach = reach_reduce, .batch = batch_reduce,
+    .sample = sample_max};
 
 /* ---- argmax ---- */
 
@@ -311,6 +318,13 @@ static void reach_argmax(const void *attrs, const cy_type *in, int n, const cy_t
   reach_reduce(&axes, in, n, out, operand, reach);
 }
 
+static cy_value batch_along(const cy_rule *r, const bool *batched, int64_t extent) {
+  scan_attrs attrs = *CY_ATTRS(scan_attrs, r);
+  (void)batched, (void)extent;
+  attrs.axis++;
+  return cy_make(r->graph, r->node->op, r->in, 1, &attrs);
+}
+
 static void sample_argmax(const cy_op *op, cy_rng *rng, cy_sample *s) {
   cy_shape shape = cy_sample_shape(rng, 1, 3, false);
   (void)op;
@@ -323,8 +337,7 @@ static void sample_argmax(const cy_op *op, cy_rng *rng, cy_sample *s) {
 const cy_op cy_op_argmax = {
     .name = "argmax", .op_class = CY_CLASS_INDEX, .arity = 1, .attr_size = sizeof(scan_attrs),
     .fields = argmax_fields, .scalar = -1, .infer = infer_argmax, .kernel = kernel_argmax, .cost = cy_cost_operands,
-    .reach = reach_argmax,
-    .sample = sample_argmax};
+    .reach = reach_argmax, .batch = batch_along, .sample = sample_argmax};
 
 /* ---- cumsum ---- */
 
@@ -382,7 +395,8 @@ static void sample_cumsum(const cy_op *op, cy_rng *rng, cy_sample *s) {
 const cy_op cy_op_cumsum = {
     .name = "cumsum", .op_class = CY_CLASS_LINEAR, .arity = 1, .attr_size = sizeof(scan_attrs),
     .fields = cumsum_fields, .linear = 1, .scalar = -1, .infer = infer_cumsum, .jvp = cy_jvp_linear,
-    .transpose = transpose_cumsum, .kernel = kernel_cumsum, .reach = reach_cumsum, .sample = sample_cumsum};
+    .transpose = transpose_cumsum, .kernel = kernel_cumsum, .reach = reach_cumsum, .batch = batch_along,
+    .sample = sample_cumsum};
 
 /* ---- product: a composite, halved again and again, so that its derivatives hold with zeros among the factors ---- */
 
@@ -405,8 +419,7 @@ static cy_value expand_prod(const cy_rule *r) {
 const cy_op cy_op_prod = {
     .name = "prod", .op_class = CY_CLASS_COMPOSITE, .arity = 1, .attr_size = sizeof(axes_attrs),
     .fields = axes_fields, .scalar = -1, .infer = infer_reduce, .expand = expand_prod, .cost = cy_cost_operands,
-    .reach = reach_reduce,
-    .sample = sample_sum};
+    .reach = reach_reduce, .batch = batch_reduce, .sample = sample_sum};
 
 /* ---- builders ---- */
 

@@ -249,13 +249,13 @@ const cy_op cy_op_resize = {
     .name = "resize", .op_class = CY_CLASS_LINEAR, .arity = 1, .attr_size = sizeof(resize_attrs),
     .fields = resize_fields, .linear = 1, .scalar = -1, .infer = infer_resize, .jvp = cy_jvp_linear,
     .transpose = transpose_resize, .simplify = simplify_resize, .kernel = kernel_resize, .cost = cost_resize, .reach = reach_resize,
-    .images = cy_images_all, .sample = sample_resize};
+    .images = cy_images_all, .batch = cy_batch_images, .sample = sample_resize};
 
 const cy_op cy_op_resize_transpose = {
     .name = "resize_transpose", .op_class = CY_CLASS_LINEAR, .arity = 1, .attr_size = sizeof(resize_attrs),
     .fields = resize_fields, .linear = 1, .scalar = -1, .infer = infer_resize_transpose, .jvp = cy_jvp_linear,
     .transpose = transpose_resize_transpose, .simplify = simplify_resize, .kernel = kernel_resize_transpose,
-    .cost = cost_resize, .reach = reach_resize_transpose, .images = cy_images_all, .sample = sample_resize};
+    .cost = cost_resize, .reach = reach_resize_transpose, .images = cy_images_all, .batch = cy_batch_images, .sample = sample_resize};
 
 cy_value cy_resize(cy_value x, const int64_t *size, cy_resize_mode mode, bool align_corners) {
   cy_shape shape = cy_value_shape(x);

@@ -2,14 +2,6 @@
  * bundle of its parts' tangents, its cotangent the bundle of their cotangents. */
 #include "ops/scan.h"
 
-#include <string.h>
-
-cy_shape cy_shape_in_front(int64_t extent, cy_shape shape) {
-  cy_shape out = {.rank = shape.rank + 1, .dim = {extent}};
-  if (shape.rank < CY_MAX_RANK) memcpy(out.dim + 1, shape.dim, (size_t)shape.rank * sizeof *shape.dim);
-  return out;
-}
-
 /* ---- the loop ---- */
 
 static const cy_field scan_fields[] = {{"body", CY_FIELD_BODY, offsetof(cy_scan_attrs, body)},

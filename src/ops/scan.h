@@ -48,9 +48,6 @@ cy_value cy_scan_after(cy_value scan, int k);
 /* A value of the body at each step, from where it lies: an operand, a carry, or a sequence of its own. */
 cy_value cy_scan_read(cy_value scan, int32_t id);
 
-/* A shape with another axis in front, and the type of a sequence of values of a type. */
-cy_shape cy_shape_in_front(int64_t extent, cy_shape shape);
-
 /* Derivatives: rules of the row. */
 cy_value cy_scan_jvp(const cy_rule *rule);
 void cy_scan_pull(const cy_rule *rule, cy_value cotangent, const bool *wanted, cy_value *cotangents);

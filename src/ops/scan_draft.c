@@ -255,6 +255,19 @@ static void no_steps(cy_scan_draft *d) {
   }
 }
 
+static bool make_plan(cy_scan_draft *d, cy_scan_plan *p) {
+  *p = (cy_scan_plan){.draft = d, .size = cy_graph_size(d->body)};
+  size_t n = (size_t)p->size;
+  p->leaf = cy_scan_draft_array(d, n, sizeof *p->leaf);
+  p->depends = cy_scan_draft_array(d, n, sizeof *p->depends);
+  p->needed = cy_scan_draft_array(d, n, sizeof *p->needed);
+  p->outside = cy_scan_draft_array(d, n, sizeof *p->outside);
+  p->carried = cy_scan_draft_array(d, (size_t)d->n_carry, sizeof *p->carried);
+  if (cy_graph_failed(d->graph)) return false;
+  cy_scan_plan_leaves(p);
+  return true;
+}
+
 void cy_scan_draft_finish(cy_scan_draft *d) {
   for (int k = 0; k < d->n_carry; k++)
     if (!cy_is_value(d->next[k]) && !cy_graph_failed(d->body)) {
@@ -266,15 +279,14 @@ void cy_scan_draft_finish(cy_scan_draft *d) {
     no_steps(d);
     return;
   }
-  cy_scan_plan p = {.draft = d, .size = cy_graph_size(d->body)};
-  size_t n = (size_t)p.size;
-  p.leaf = cy_scan_draft_array(d, n, sizeof *p.leaf);
-  p.depends = cy_scan_draft_array(d, n, sizeof *p.depends);
-  p.needed = cy_scan_draft_array(d, n, sizeof *p.needed);
-  p.outside = cy_scan_draft_array(d, n, sizeof *p.outside);
-  p.carried = cy_scan_draft_array(d, (size_t)d->n_carry, sizeof *p.carried);
-  if (cy_graph_failed(d->graph)) return;
-  cy_scan_plan_leaves(&p);
+  cy_scan_plan p;
+  if (!d->recompute && make_plan(d, &p)) {
+    bool *should = cy_scan_draft_array(d, (size_t)p.size, sizeof *should);
+    cy_scan_plan_needs(&p);
+    if (should) cy_scan_plan_hoist(&p, should);
+    if (should) cy_scan_regroup(&p, should);
+  }
+  if (!make_plan(d, &p)) return;
   cy_scan_hoist(&p);
   if (!cy_graph_failed(d->graph)) make_loop(&p);
   outside_results(&p);

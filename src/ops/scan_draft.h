@@ -59,5 +59,9 @@ void cy_scan_plan_leaves(cy_scan_plan *plan);
 void cy_scan_plan_needs(cy_scan_plan *plan);
 /* Computes in front of the loop what should be, and makes leaves of it. */
 void cy_scan_hoist(cy_scan_plan *plan);
+/* Marks what should be computed there. */
+void cy_scan_plan_hoist(cy_scan_plan *plan, bool *should);
+/* Adds up first what does not depend on the carry. should: of cy_scan_plan_hoist. The body grows: plan again. */
+void cy_scan_regroup(cy_scan_plan *plan, const bool *should);
 
 #endif

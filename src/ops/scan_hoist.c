@@ -40,13 +40,22 @@ static bool follows(const hoisting *h, const cy_node *node) {
   return false;
 }
 
+/* Larger than what it is made of, all of which is different at each step: sums of outer products must not be stored. */
+static bool swells(const hoisting *h, const cy_node *node) {
+  const cy_scan_plan *p = h->plan;
+  for (int k = 0; k < node->n_inputs; k++)
+    if (!has_time(p, node->inputs[k]) || cy_count(cy_node_at(p->draft->body, node->inputs[k])->shape) >= cy_count(node->shape))
+      return false;
+  return true;
+}
+
 static bool should_compute(const hoisting *h, int32_t id) {
   const cy_scan_plan *p = h->plan;
   const cy_node *node = cy_node_at(p->draft->body, id);
   if (!h->can[id] || p->leaf[id] >= 0 || node->n_inputs == 0) return false;
   if (!p->depends[id]) return node->op->op_class != CY_CLASS_ELEMENTWISE && !node->op->view;
   if (!has_time(p, id)) return !node->op->view;
-  return !p->draft->recompute && (node->op->big || follows(h, node));
+  return !p->draft->recompute && ((node->op->big && !swells(h, node)) || follows(h, node));
 }
 
 static void decide(hoisting *h) {
@@ -139,12 +148,23 @@ static bool make_room(cy_scan_draft *d, int32_t size) {
   return true;
 }
 
+static hoisting make_hoisting(cy_scan_plan *p) {
+  size_t n = (size_t)p->size;
+  bool *arrays = cy_scan_draft_array(p->draft, 5 * n, sizeof *arrays);
+  return arrays ? (hoisting){p, arrays, arrays + n, arrays + 2 * n, arrays + 3 * n, arrays + 4 * n} : (hoisting){0};
+}
+
+void cy_scan_plan_hoist(cy_scan_plan *p, bool *should) {
+  hoisting h = make_hoisting(p);
+  if (!h.plan) return;
+  decide(&h);
+  memcpy(should, h.should, (size_t)p->size);
+}
+
 void cy_scan_hoist(cy_scan_plan *p) {
   cy_scan_draft *d = p->draft;
-  size_t n = (size_t)p->size;
-  bool *arrays = cy_scan_draft_array(d, 5 * n, sizeof *arrays);
-  if (!arrays || !make_room(d, p->size)) return;
-  hoisting h = {p, arrays, arrays + n, arrays + 2 * n, arrays + 3 * n, arrays + 4 * n};
+  hoisting h = make_hoisting(p);
+  if (!h.plan || !make_room(d, p->size)) return;
   do {
     decide(&h);
     mark_far(&h);

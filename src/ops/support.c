@@ -32,6 +32,60 @@ cy_value cy_jvp_multilinear(const cy_rule *rule) {
   return total;
 }
 
+cy_shape cy_shape_in_front(int64_t extent, cy_shape shape) {
+  cy_shape out = {.rank = shape.rank + 1, .dim = {extent}};
+  for (int i = 0; i < shape.rank && i + 1 < CY_MAX_RANK; i++) out.dim[i + 1] = shape.dim[i];
+  return out;
+}
+
+cy_value cy_batched(const cy_rule *r, const bool *batched, int i, int64_t extent) {
+  return batched[i] ? r->in[i] : cy_broadcast(r->in[i], cy_shape_in_front(extent, cy_value_shape(r->in[i])));
+}
+
+/* op with other attributes on all operands, batched. */
+static cy_value batch_with(const cy_rule *r, const bool *batched, int64_t extent, const void *attrs) {
+  cy_value few[8], *in = r->node->n_inputs <= 8 ? few : cy_calloc((size_t)r->node->n_inputs, sizeof *in), v;
+  if (!in) {
+    cy_graph_fail(r->graph, CY_NO_MEMORY, "out of memory");
+    return cy_none;
+  }
+  for (int i = 0; i < r->node->n_inputs; i++) in[i] = cy_batched(r, batched, i, extent);
+  v = cy_make(r->graph, r->node->op, in, r->node->n_inputs, attrs);
+  if (in != few) cy_free(in);
+  return v;
+}
+
+cy_value cy_batch_same(const cy_rule *r, const bool *batched, int64_t extent) {
+  return batch_with(r, batched, extent, r->node->attrs);
+}
+
+cy_value cy_batch_along(const cy_rule *r, const bool *batched, int64_t extent) {
+  cy_axis_attrs attrs = {CY_ATTRS(cy_axis_attrs, r)->axis + 1};
+  return batch_with(r, batched, extent, &attrs);
+}
+
+cy_value cy_batch_images(const cy_rule *r, const bool *batched, int64_t extent) {
+  cy_value in[2];
+  for (int i = 0; i < r->node->n_inputs && i < 2; i++) {
+    cy_value v = cy_batched(r, batched, i, extent);
+    cy_shape shape = cy_value_shape(r->in[i]);
+    if (batched[i])
+      for (int k = 0; k + 1 < shape.rank; k++) shape.dim[k] = shape.dim[k + 1];
+    shape.rank -= batched[i];
+    shape.dim[0] *= extent;
+    in[i] = cy_reshape(v, shape);
+  }
+  cy_value v = cy_make(r->graph, r->node->op, in, r->node->n_inputs, r->node->attrs);
+  return cy_reshape(v, cy_shape_in_front(extent, r->node->shape));
+}
+
+cy_value cy_move_axis(cy_value v, int from, int to) {
+  int order[CY_MAX_RANK];
+  if (!cy_is_value(v) || from == to) return v;
+  for (int i = 0; i < cy_value_shape(v).rank; i++) order[i] = i < to || i > from ? i : i == to ? from : i - 1;
+  return cy_permute(v, order);
+}
+
 const cy_field cy_axis_fields[] = {CY_INT_FIELD(cy_axis_attrs, axis), CY_END_FIELDS};
 
 cy_status cy_check_axis(int64_t axis, int rank) {

@@ -141,6 +141,11 @@ static void reach_reshape(const void *attrs, const cy_type *in, int n, const cy_
   }
 }
 
+static cy_value batch_reshape(const cy_rule *r, const bool *batched, int64_t extent) {
+  (void)batched;
+  return cy_reshape(r->in[0], cy_shape_in_front(extent, r->node->shape));
+}
+
 static void sample_reshape(const cy_op *op, cy_rng *rng, cy_sample *s) {
   (void)op;
   cy_shape shape = cy_sample_shape(rng, 1, 3, true), flat = CY_SHAPE(cy_count(shape));
@@ -154,7 +159,7 @@ const cy_op cy_op_reshape = {
     .name = "reshape", .op_class = CY_CLASS_LINEAR, .arity = 1, .attr_size = sizeof(shape_attrs),
     .fields = shape_fields, .linear = 1, .scalar = -1, .infer = infer_reshape, .jvp = cy_jvp_linear,
     .transpose = transpose_reshape, .simplify = simplify_reshape, .view = view_reshape, .kernel = kernel_reshape,
-    .cost = cy_cost_zero, .reach = reach_reshape, .sample = sample_reshape};
+    .cost = cy_cost_zero, .reach = reach_reshape, .batch = batch_reshape, .sample = sample_reshape};
 
 cy_value cy_reshape(cy_value a, cy_shape shape) {
   if (!cy_is_value(a) || cy_graph_failed(a.graph)) return cy_failed(a.graph);
@@ -279,6 +284,14 @@ static void reach_permute(const void *attrs, const cy_type *in, int n, const cy_
   for (int i = 0; i < a->axes.n; i++) reach[a->axes.at[i]] = cy_reach_same(i);
 }
 
+static cy_value batch_permute(const cy_rule *r, const bool *batched, int64_t extent) {
+  const axes_attrs *a = CY_ATTRS(axes_attrs, r);
+  int order[CY_MAX_RANK] = {0};
+  (void)batched, (void)extent;
+  for (int i = 0; i < a->axes.n; i++) order[i + 1] = (int)a->axes.at[i] + 1;
+  return cy_permute(r->in[0], order);
+}
+
 static void sample_permute(const cy_op *op, cy_rng *rng, cy_sample *s) {
   (void)op;
   cy_shape shape = cy_sample_shape(rng, 0, 4, true);
@@ -294,7 +307,7 @@ const cy_op cy_op_permute = {
     .name = "permute", .op_class = CY_CLASS_LINEAR, .arity = 1, .attr_size = sizeof(axes_attrs),
     .fields = axes_fields, .linear = 1, .scalar = -1, .infer = infer_permute, .jvp = cy_jvp_linear,
     .transpose = transpose_permute, .simplify = simplify_permute, .view = view_permute, .kernel = copy_view,
-    .cost = cy_cost_zero, .reach = reach_permute, .sample = sample_permute};
+    .cost = cy_cost_zero, .reach = reach_permute, .batch = batch_permute, .sample = sample_permute};
 
 cy_value cy_permute(cy_value a, const int *axes) {
   if (!cy_is_value(a) || cy_graph_failed(a.graph)) return cy_failed(a.graph);
@@ -399,6 +412,14 @@ static void reach_broadcast(const void *attrs, const cy_type *in, int n, const c
     reach[i] = in[0].shape.dim[i] == a->shape.at[a->axes.at[i]] ? cy_reach_same((int)a->axes.at[i]) : cy_reach_all();
 }
 
+static cy_value batch_broadcast(const cy_rule *r, const bool *batched, int64_t extent) {
+  const broadcast_attrs *a = CY_ATTRS(broadcast_attrs, r);
+  int axes[CY_MAX_RANK] = {0};
+  (void)batched;
+  for (int i = 0; i < a->axes.n; i++) axes[i + 1] = (int)a->axes.at[i] + 1;
+  return cy_broadcast_axes(r->in[0], cy_shape_in_front(extent, r->node->shape), axes);
+}
+
 static void sample_broadcast(const cy_op *op, cy_rng *rng, cy_sample *s) {
   (void)op;
   cy_shape shape = cy_sample_shape(rng, 0, 4, true), from = {0};
@@ -416,7 +437,7 @@ const cy_op cy_op_broadcast = {
     .name = "broadcast", .op_class = CY_CLASS_LINEAR, .arity = 1, .attr_size = sizeof(broadcast_attrs),
     .fields = broadcast_fields, .linear = 1, .scalar = -1, .infer = infer_broadcast, .jvp = cy_jvp_linear,
     .transpose = transpose_broadcast, .simplify = simplify_broadcast, .view = view_broadcast, .kernel = copy_view,
-    .cost = cy_cost_zero, .reach = reach_broadcast, .sample = sample_broadcast};
+    .cost = cy_cost_zero, .reach = reach_broadcast, .batch = batch_broadcast, .sample = sample_broadcast};
 
 cy_value cy_broadcast_axes(cy_value a, cy_shape shape, const int *axes) {
   if (!cy_is_value(a) || cy_graph_failed(a.graph)) return cy_failed(a.graph);
@@ -497,6 +518,18 @@ static void reach_slice(const void *attrs, const cy_type *in, int n, const cy_ty
     reach[i] = (cy_reach){i, a->stride.at[i], a->start.at[i], a->start.at[i], 1, 1, false};
 }
 
+static cy_value batch_slice(const cy_rule *r, const bool *batched, int64_t extent) {
+  const slice_attrs *a = CY_ATTRS(slice_attrs, r);
+  int64_t start[CY_MAX_RANK] = {0}, limit[CY_MAX_RANK] = {extent}, stride[CY_MAX_RANK] = {1};
+  (void)batched;
+  for (int i = 0; i < a->start.n; i++) {
+    start[i + 1] = a->start.at[i];
+    limit[i + 1] = a->limit.at[i];
+    stride[i + 1] = a->stride.at[i];
+  }
+  return cy_slice(r->in[0], start, limit, stride);
+}
+
 static void sample_slice(const cy_op *op, cy_rng *rng, cy_sample *s) {
   (void)op;
   cy_shape shape = cy_sample_shape(rng, 0, 3, true);
@@ -514,7 +547,7 @@ const cy_op cy_op_slice = {
     .name = "slice", .op_class = CY_CLASS_LINEAR, .arity = 1, .attr_size = sizeof(slice_attrs),
     .fields = slice_fields, .linear = 1, .scalar = -1, .infer = infer_slice, .jvp = cy_jvp_linear,
     .transpose = transpose_slice, .simplify = simplify_slice, .view = view_slice, .kernel = copy_view,
-    .cost = cy_cost_zero, .reach = reach_slice, .sample = sample_slice};
+    .cost = cy_cost_zero, .reach = reach_slice, .batch = batch_slice, .sample = sample_slice};
 
 cy_value cy_slice(cy_value a, const int64_t *start, const int64_t *limit, const int64_t *strides) {
   if (!cy_is_value(a) || cy_graph_failed(a.graph)) return cy_failed(a.graph);
@@ -579,7 +612,7 @@ const cy_op cy_op_flip = {
     .name = "flip", .op_class = CY_CLASS_LINEAR, .arity = 1, .attr_size = sizeof(cy_axis_attrs),
     .fields = cy_axis_fields, .linear = 1, .scalar = -1, .infer = infer_flip, .jvp = cy_jvp_linear,
     .transpose = transpose_flip, .simplify = simplify_full, .view = view_flip, .kernel = copy_view,
-    .cost = cy_cost_zero, .reach = reach_flip, .sample = sample_flip};
+    .cost = cy_cost_zero, .reach = reach_flip, .batch = cy_batch_along, .sample = sample_flip};
 
 cy_value cy_flip(cy_value a, int axis) {
   cy_axis_attrs attrs = {cy_axis(a, "flip", axis)};
@@ -613,6 +646,6 @@ static void sample_all_reduce(const cy_op *op, cy_rng *rng, cy_sample *s) {
 const cy_op cy_op_all_reduce = {
     .name = "all_reduce", .op_class = CY_CLASS_LINEAR, .arity = 1, .fields = no_fields, .linear = 1, .scalar = -1,
     .infer = infer_all_reduce, .jvp = cy_jvp_linear, .transpose = transpose_all_reduce, .view = view_all_reduce,
-    .kernel = copy_view, .reach = cy_reach_pointwise, .sample = sample_all_reduce};
+    .kernel = copy_view, .reach = cy_reach_pointwise, .batch = cy_batch_same, .sample = sample_all_reduce};
 
 cy_value cy_all_reduce(cy_value a) { return cy_make(a.graph, &cy_op_all_reduce, &a, 1, NULL); }

@@ -56,7 +56,7 @@ static void sample(const cy_op *op, cy_rng *rng, cy_sample *s) {
 const cy_op cy_op_window_max = {
     .name = "window_max", .op_class = CY_CLASS_COMPOSITE, .arity = 1, .attr_size = sizeof(cy_window_attrs),
     .fields = cy_window_fields, .scalar = -1, .infer = infer, .expand = expand, .kernel = kernel, .cost = cost,
-    .reach = reach, .images = cy_images_all, .sample = sample};
+    .reach = reach, .images = cy_images_all, .batch = cy_batch_images, .sample = sample};
 
 cy_value cy_find_window_max(const cy_rule *r) {
   const cy_node *index = cy_node_of(r->in[1]);
