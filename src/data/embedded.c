@@ -107,5 +107,6 @@ cy_status cy_open_embedded(const char *name, cy_dataset **dataset) {
   if (strcmp(name, "breast-cancer") == 0) return open_breast_cancer(dataset);
   if (strcmp(name, "wine") == 0) return open_wine(dataset);
   if (strcmp(name, "xor") == 0) return cy_open_xor(dataset);
+  if (strcmp(name, "pulses") == 0) return cy_open_pulses(dataset);
   return CY_OK;
 }

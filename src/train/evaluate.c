@@ -86,7 +86,7 @@ static cy_status run_batch(const cy_evaluation *e, bool carry, bool first, const
   return CY_OK;
 }
 
-int64_t cy_evaluation_streams(int64_t batch_size, int64_t n) { return batch_size < n ? batch_size : n; }
+int64_t cy_evaluation_streams(int64_t batch_size, int64_t n) { return batch_size < n ? batch_size : n > 0 ? n : 1; }
 
 static cy_status run_streams(const cy_evaluation *e, cy_tally *tally) {
   const int64_t *indices;
