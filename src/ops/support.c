@@ -44,7 +44,7 @@ cy_value cy_batched(const cy_rule *r, const bool *batched, int i, int64_t extent
 
 /* op with other attributes on all operands, batched. */
 static cy_value batch_with(const cy_rule *r, const bool *batched, int64_t extent, const void *attrs) {
-  cy_value few[8], *in = r->node->n_inputs <= 8 ? few : cy_calloc((size_t)r->node->n_inputs, sizeof *in), v;
+  cy_value few[8] = {cy_none}, *in = r->node->n_inputs <= 8 ? few : cy_calloc((size_t)r->node->n_inputs, sizeof *in), v;
   if (!in) {
     cy_graph_fail(r->graph, CY_NO_MEMORY, "out of memory");
     return cy_none;
