@@ -46,7 +46,8 @@ static cy_status open_set(const cy_data_set *set, const char *spec, cy_dataset_o
   CY_TRY(cy_data_locate(set, options.directory, &folder));
   if (!folder) return not_here(set, options.directory);
   const char *const *names = cy_registry_class_names(set, &classes);
-  cy_status status = cy_open_cifar_folder(set->name, folder, options, dataset);
+  cy_status status = cy_open_text_folder(set->name, folder, options, dataset);
+  if (status == CY_OK && !*dataset) status = cy_open_cifar_folder(set->name, folder, options, dataset);
   if (status == CY_OK && !*dataset) status = cy_open_idx_folder(set->name, folder, names, classes, dataset);
   cy_free(folder);
   return status;

@@ -53,6 +53,13 @@ static const cy_data_file cifar100_files[] = {
 };
 static const char *const cifar_urls[] = {"https://www.cs.toronto.edu/~kriz", NULL};
 
+static const cy_data_file shakespeare_files[] = {
+    {"input.txt", "86c4e6aa9db7c042ec79f339dcb96d42b0075e16b8fc2e86bf0ca57e2dc565ed", 1115394},
+    {0},
+};
+static const char *const shakespeare_urls[] = {
+    "https://raw.githubusercontent.com/karpathy/char-rnn/master/data/tinyshakespeare", NULL};
+
 static const cy_data_set sets[] = {
     {.name = "digits",
      .title = "handwritten digits, 8x8, embedded",
@@ -105,6 +112,14 @@ static const cy_data_set sets[] = {
                     "cut by position",
      .source = "W. Shakespeare, London 1609",
      .licence = "public domain"},
+    {.name = "tinyshakespeare",
+     .title = "scenes of Shakespeare's plays, a text for models of characters",
+     .description = "1115394 characters, 65 different; samples are windows of `length` characters (128), labels the next "
+                    "ones; cut by position",
+     .source = "A. Karpathy 2015, github.com/karpathy/char-rnn",
+     .licence = "public domain",
+     .urls = shakespeare_urls,
+     .files = shakespeare_files},
     {.name = "mnist",
      .title = "handwritten digits, 28x28",
      .description = "60000 training and 10000 test images of 1x28x28, 10 classes",

@@ -1,0 +1,107 @@
+/* Models of texts by the command: trained, measured in nats, bits and perplexity, writing on from a prompt; and the mistakes
+ * of their users. */
+#include "command.h"
+
+#define BIGRAM "'model=embedding(57, 57)' length=24 learning_rate=0.1 "
+
+static void a_text_goes_through_the_verbs(void **state) {
+  (void)state;
+  static char text[COMMAND_OUTPUT];
+  const char *out = succeed("train sonnets " BIGRAM "epochs=3 --out a");
+  assert_holds(out, "samples of 24 in 57 classes; 275 to train, 31 to validate, 0 to test\n");
+  assert_holds(out, "nats per character = ");
+  read_back("a/recipe.yaml", text);
+  assert_holds(text, "length: 24\n");
+  out = succeed("eval a");
+  assert_holds(out, "sonnets, validation\n");
+  assert_holds(out, "perplexity ");
+  assert_holds(out, "\nnewline ");
+  out = succeed("eval a --json");
+  assert_holds(out, "\"bits_per_character\":");
+  assert_holds(succeed("info a"), "57");
+  succeed("train --resume a epochs=4 --quiet --out b");
+  read_back("b/recipe.yaml", text);
+  assert_holds(text, "length: 24\n");
+  succeed("train a/recipe.yaml epochs=4 --quiet --out c");
+  static char one[COMMAND_OUTPUT];
+  strcpy(one, succeed("sample b --length 300"));
+  assert_string_equal(succeed("sample c --length 300"), one); /* the same bits: the same text */
+}
+
+static void characters(const char *out, size_t wanted) {
+  size_t n = strlen(out);
+  assert_in_range(n, wanted, wanted + 1); /* the last line is ended */
+  assert_int_equal(out[n - 1], '\n');
+}
+
+static void samples_are_drawn_as_asked(void **state) {
+  (void)state;
+  static char one[COMMAND_OUTPUT];
+  succeed("train sonnets " BIGRAM "epochs=3 --quiet --out a");
+  strcpy(one, succeed("sample a --prompt 'Shall I' --length 100 --seed 3"));
+  characters(one, 107);
+  assert_memory_equal(one, "Shall I", 7);
+  assert_string_equal(succeed("sample a --prompt 'Shall I' --length 100 --seed 3"), one);
+  assert_string_not_equal(succeed("sample a --prompt 'Shall I' --length 100 --seed 4"), one);
+  strcpy(one, succeed("sample a --length 50 --temperature 0"));
+  assert_string_equal(succeed("sample a --length 50 --temperature 0 --seed 9"), one);
+  assert_string_equal(succeed("sample a --length 50 --top-k 1 --seed 9"), one);
+  characters(succeed("sample a"), 500);
+  assert_string_equal(succeed("sample a --prompt love --length 0"), "love\n");
+}
+
+static void streams_train(void **state) {
+  (void)state;
+  static char text[COMMAND_OUTPUT];
+  succeed("train sonnets 'model=embedding(57, 8) -> lstm(16) -> conv(57, 1)' length=32 order=streams batch=8 epochs=2 --out s");
+  read_back("s/recipe.yaml", text);
+  assert_holds(text, "order: streams\n");
+  assert_holds(succeed("eval s"), "sonnets, validation\n");
+  characters(succeed("sample s --length 200 --temperature 0.5"), 200);
+  refuse("train digits order=streams", "streams need samples that continue one another");
+  refuse("train sonnets " BIGRAM "order=streams batch=1000", "1000 streams side by side need as many windows");
+  refuse("train sonnets order=streams optimizer=lbfgs length=32 'model=embedding(57, 57)'", "streams carry the state");
+}
+
+static void adding_is_measured_in_its_unit(void **state) {
+  (void)state;
+  double loss = 0;
+  const char *out = succeed("train adding length=10 scale=none 'model=flatten -> dense(1)' epochs=1 learning_rate=0.01 --out a"),
+             *test = strstr(out, "\ntest ");
+  assert_non_null(test);
+  assert_int_equal(sscanf(test, " test %*d %*d %lf", &loss), 1);
+  assert_true(loss > 0.12 && loss < 0.2); /* what is linear does not get far below 1/6 */
+  assert_holds(succeed("eval a"), "test");
+}
+
+static void mistakes_are_one_line(void **state) {
+  (void)state;
+  write_file("latin1.txt", "caf\xE9 and more of it\n");
+  write_file("short.txt", "abc");
+  write_file("other.txt", "Sch\xC3\xB6n ist die Welt, und das ist nicht alles.\n");
+  refuse("train latin1.txt model=dense(3)", "latin1.txt: line 1 is not UTF-8 (byte E9)");
+  refuse("train short.txt model=dense(3)", "has 3 characters, but a window of length 128 needs 129");
+  refuse("train sonnets length=0", "length is 0; it must be >= 1");
+  refuse("train sonnets " BIGRAM "scale=standardise", "characters are not numbers");
+  refuse("train sonnets 'model=embedding(57, 20)'", "needs 32x57x128");
+  succeed("train sonnets " BIGRAM "epochs=1 --quiet --out a");
+  refuse("sample a --prompt 'Sch\xC3\xB6n'", "--prompt holds \"\xC3\xB6\", which is not among the 57 characters");
+  refuse("sample a --temperature -1", "--temperature is a number from 0");
+  refuse("sample a --top-k 0", "--top-k");
+  refuse("eval a other.txt", "line 1 has the character \"\xC3\xB6\", which is not among the 57 that the model knows");
+  succeed("train iris epochs=1 --quiet --out i");
+  refuse("sample i", "was not trained on a text");
+}
+
+#define IN_FOLDER(test) cmocka_unit_test_setup_teardown(test, enter_folder, leave_folder)
+
+int main(void) {
+  const struct CMUnitTest tests[] = {
+    IN_FOLDER(a_text_goes_through_the_verbs),
+    IN_FOLDER(samples_are_drawn_as_asked),
+    IN_FOLDER(streams_train),
+    IN_FOLDER(adding_is_measured_in_its_unit),
+    IN_FOLDER(mistakes_are_one_line),
+  };
+  return cmocka_run_group_tests(tests, NULL, NULL);
+}
