@@ -138,6 +138,90 @@ static void run(const step *s, cy_graph *graph, stretch over) {
   cy_scan_draft_end(&d);
 }
 
+/* ---- the loop over chunks ---- */
+
+/* Rows start to limit of each; in chunks of so many, if that is not 0. */
+static void cut(const cy_value *v, int n, int64_t start, int64_t limit, int64_t chunk, cy_value *parts) {
+  for (int k = 0; k < n; k++) {
+    parts[k] = cy_slice_axis(v[k], 0, start, limit);
+    if (!chunk || !cy_is_value(parts[k])) continue;
+    cy_shape shape = cy_shape_in_front((limit - start) / chunk, cy_value_shape(parts[k]));
+    shape.dim[1] = chunk;
+    parts[k] = cy_reshape(parts[k], shape);
+  }
+}
+
+/* [chunks, chunk, ...] to [steps, ...]. */
+static cy_value joined(cy_value v) {
+  cy_shape shape = cy_value_shape(v), flat = {.rank = shape.rank - 1};
+  if (!cy_is_value(v)) return v;
+  for (int i = 0; i < flat.rank; i++) flat.dim[i] = shape.dim[i + 1];
+  flat.dim[0] *= shape.dim[0];
+  return cy_reshape(v, flat);
+}
+
+/* A loop whose step is the loop over a chunk. Derivatives keep its carry, and run the inner loop again. */
+static void run_chunks(const step *s, cy_graph *graph, stretch over, int64_t chunk) {
+  const cy_scan_values *v = &s->values;
+  cy_scan_draft d;
+  if (cy_scan_draft_begin(&d, graph, NULL, v->n_constants, v->n_carry, v->n_inputs, v->n_outputs)) {
+    size_t n = (size_t)(v->n_constants + v->n_carry + 2 * v->n_inputs);
+    cy_value *constants = cy_scan_draft_array(&d, n, sizeof *constants);
+    if (constants) {
+      cy_value *carry = constants + v->n_constants, *inputs = carry + v->n_carry, *chunks = inputs + v->n_inputs;
+      d.length = over.length / chunk;
+      d.reverse = over.reverse;
+      d.recompute = true;
+      d.n_outputs = v->n_outputs;
+      cut(over.inputs, v->n_inputs, 0, over.length, chunk, chunks);
+      cy_scope_set(d.body, cy_scope(graph));
+      make_leaves(d.body, "constant", over.constants, v->n_constants, false, constants);
+      make_leaves(d.body, "carry", over.carry, v->n_carry, false, carry);
+      make_leaves(d.body, "input", chunks, v->n_inputs, true, inputs);
+      for (int k = 0; k < v->n_constants; k++) cy_scan_draft_constant(&d, constants[k], over.constants[k]);
+      for (int k = 0; k < v->n_carry; k++) cy_scan_draft_carry(&d, carry[k], over.carry[k]);
+      for (int k = 0; k < v->n_inputs; k++) cy_scan_draft_input(&d, inputs[k], chunks[k]);
+      for (int k = 0; k < v->n_carry; k++) d.wants_last[k] = over.last;
+      run(s, d.body, (stretch){chunk, over.reverse, constants, carry, inputs, d.next, d.outputs});
+      cy_scan_draft_finish(&d);
+      for (int k = 0; over.last && k < v->n_carry; k++) over.last[k] = d.last[k];
+      for (int i = 0; i < v->n_outputs; i++) over.outputs[i] = joined(d.sequences[i]);
+    }
+  }
+  cy_scan_draft_end(&d);
+}
+
+/* Whole chunks, and the steps that are left at the end of time, which come first in reverse. */
+static void run_in_pieces(const step *s, cy_graph *graph, stretch over, int64_t chunk) {
+  const cy_scan_values *v = &s->values;
+  int64_t whole = over.length / chunk * chunk;
+  size_t n = 2 * (size_t)v->n_inputs + 2 * (size_t)v->n_outputs + (size_t)v->n_carry;
+  cy_value *inputs = cy_calloc(n, sizeof *inputs);
+  if (!inputs) {
+    cy_graph_fail(graph, CY_NO_MEMORY, "out of memory");
+    return;
+  }
+  cy_value *late = inputs + v->n_inputs, *outputs = late + v->n_inputs, *between = outputs + 2 * v->n_outputs;
+  cut(over.inputs, v->n_inputs, 0, whole, 0, inputs);
+  cut(over.inputs, v->n_inputs, whole, over.length, 0, late);
+  stretch chunks = {whole, over.reverse, over.constants, over.carry, inputs, between, outputs};
+  stretch rest = {over.length - whole, over.reverse, over.constants, between, late, over.last, outputs + v->n_outputs};
+  if (over.reverse) {
+    chunks.carry = between;
+    chunks.last = over.last;
+    rest.carry = over.carry;
+    rest.last = between;
+    run(s, graph, rest);
+  }
+  run_chunks(s, graph, chunks, chunk);
+  if (!over.reverse) run(s, graph, rest);
+  for (int i = 0; i < v->n_outputs; i++) {
+    cy_value parts[2] = {outputs[i], outputs[v->n_outputs + i]};
+    over.outputs[i] = cy_concat(parts, 2, 0);
+  }
+  cy_free(inputs);
+}
+
 static bool make_arrays(cy_graph *graph, step *s) {
   const cy_scan_values *v = &s->values;
   s->constants = cy_calloc((size_t)v->n_constants + 2 * (size_t)v->n_carry + (size_t)v->n_inputs + (size_t)v->n_outputs,
@@ -163,7 +247,12 @@ void cy_scan(cy_graph *graph, cy_scan_body body, void *context, cy_scan_values v
     describe_step(&s, cy_scope(graph), body, context);
     cy_graph_take_error(graph, s.body);
     stretch all = {length, options.reverse, values.constants, values.carry, values.inputs, values.last, values.outputs};
-    if (!cy_graph_failed(graph)) run(&s, graph, all);
+    if (cy_graph_failed(graph) || options.recompute == 0 || options.recompute >= length)
+      run(&s, graph, all);
+    else if (length % options.recompute == 0)
+      run_chunks(&s, graph, all, options.recompute);
+    else
+      run_in_pieces(&s, graph, all, options.recompute);
   }
   cy_graph_free(s.body);
   cy_free(s.constants);
