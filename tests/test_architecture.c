@@ -75,6 +75,8 @@ static void windows_print_canonically(void **state) {
         "resize((3, 4), mode=cubic) -> resize(scale=0.5) -> crop(2, at=(0, 1)) -> pad(1:2, mode=edge) -> pixel_shuffle(2)");
   check("unit(n, k, p) = conv(n, k, pad=p)\nunit(2, (3, 1), same) -> unit(4, 3, (0:1, 2)) -> unit(1, 1, 3)",
         "conv(2, (3, 1), pad=same) -> conv(4, 3, pad=(0:1, 2)) -> conv(1, 1, pad=3)");
+  check("conv(8, 3, pad=causal, flipped) -> depthwise(3, bias=false, flipped)",
+        "conv(8, 3, pad=causal, flipped=true) -> depthwise(3, bias=false, flipped=true)");
   check("unit(a, b) = conv(a, (a, b), pad=(a:b, b), stride=b) -> pad(a:a)\nunit(2, 3)",
         "conv(2, (2, 3), stride=3, pad=(2:3, 3)) -> pad(2)");
 }
@@ -212,10 +214,10 @@ static void windows_are_checked(void **state) {
   check("conv(3, (1, 2, 3, 4))",
         "net.txt:1:19: kernel has at most 3 numbers, one per spatial axis\nconv(3, (1, 2, 3, 4))\n                  ^");
   check("conv(3, 3, pad=sam)",
-        "net.txt:1:16: pad must be valid, same, half, numbers, or low:high, not \"sam\"\nconv(3, 3, pad=sam)\n"
+        "net.txt:1:16: pad must be valid, same, half, causal, numbers, or low:high, not \"sam\"\nconv(3, 3, pad=sam)\n"
         "               ^");
   check("conv(3, 3, pad=(1, same))",
-        "net.txt:1:20: pad must be valid, same, half, numbers, or low:high, not \"same\"\nconv(3, 3, pad=(1, same))\n"
+        "net.txt:1:20: pad must be valid, same, half, causal, numbers, or low:high, not \"same\"\nconv(3, 3, pad=(1, same))\n"
         "                   ^");
   check("conv(3, 3, pad=-1)", "net.txt:1:16: conv: pad must be at least 0, not -1\nconv(3, 3, pad=-1)\n               ^");
   check("conv(3, 3, pad=1:)", "net.txt:1:18: pad must be a whole number, not ')'\nconv(3, 3, pad=1:)\n                 ^");

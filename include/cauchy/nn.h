@@ -39,6 +39,8 @@ typedef struct cy_initializer {
   cy_initializer_kind kind;
   double a, b;             /* the numbers of constant, uniform, normal, orthogonal */
   int64_t fan_in, fan_out; /* 0: filled in by the layer */
+  int64_t blocks;          /* of the last axis, as the gates of a recurrent layer: each by itself orthogonal; 0: one */
+  double second;           /* added in the second block: what opens forget gates */
 } cy_initializer;
 
 /* Fills a floating-point tensor, on the host. The numbers depend on seed and name only, so that adding a layer
@@ -105,6 +107,9 @@ CY_API cy_value cy_network_buffer(cy_network *network, const char *name, cy_shap
  * CY_OPTIMIZER, zero at first, to which the layer then gives what it ends with by cy_network_carry. */
 CY_API cy_value cy_network_carried(cy_network *network, const char *name, cy_shape shape);
 CY_API void cy_network_carry(cy_network *network, cy_value carried, cy_value last); /* nothing unless it carries */
+/* Sequences of different lengths: example n of x [N, ..., T] ends after lengths[n] (i32 or i64 [N]) steps. Layers on
+ * sequences of T steps that are applied after this mind it, unless their options say otherwise. */
+CY_API void cy_network_set_lengths(cy_network *network, cy_value x, cy_value lengths);
 /* Shape of a variable of the open layer if it was declared before (rank -1 if not): for messages of shared layers. */
 CY_API cy_shape cy_network_declared_shape(const cy_network *network, const char *name);
 /* The value a variable will have after the updates so far: what a second update in one step starts from. */
@@ -169,8 +174,10 @@ typedef struct cy_norm_options {
   double epsilon;    /* 0 means 1e-5 */
   double momentum;   /* batch norm only: running = (1 - momentum) running + momentum batch; 0 means 0.1 */
   bool no_affine;    /* no trained scale and shift */
+  int axis;          /* layer norm only: 1.., or negative from the end; 0: all but the batch */
 } cy_norm_options;
-/* Normalises each example over all its axes but the first (Ba et al. 2016); scale and shift have the example's shape. */
+/* Normalises each example over all its axes but the first (Ba et al. 2016); scale and shift have the example's shape.
+ * With an axis: over that axis alone, at each place by itself, as transformers do over the channels of each step. */
 CY_API cy_value cy_layer_norm(cy_network *network, cy_value x, cy_norm_options options);
 /* Normalises each channel (axis 1) over batch and space (Ioffe and Szegedy 2015; coursework C.I). Training: mean and
  * biased variance of the batch; running_mean and running_var (unbiased) are updated. Inference: the running ones.
@@ -195,6 +202,7 @@ typedef enum cy_padding_kind {
   CY_PADDING_EXPLICIT = 0, /* low and high; left alone: no padding ("valid") */
   CY_PADDING_SAME,         /* out = ceil(in / stride): max((out - 1) stride + k - in, 0) in all, the odd element at the end */
   CY_PADDING_HALF,         /* floor(k / 2) on both sides; k is the dilated kernel's extent, dilation (kernel - 1) + 1 */
+  CY_PADDING_CAUSAL,       /* k - 1 in front, for sequences: no step sees a later one; out = ceil(in / stride) */
 } cy_padding_kind;
 typedef struct cy_padding {
   cy_padding_kind kind;
@@ -249,6 +257,83 @@ CY_API cy_value cy_max_pool_layer(cy_network *network, cy_value x, cy_pool_optio
 CY_API cy_value cy_avg_pool_layer(cy_network *network, cy_value x, cy_pool_options options);
 CY_API cy_value cy_global_avg_pool(cy_value x); /* [N, C, ...] -> [N, C] */
 CY_API cy_value cy_global_max_pool(cy_value x);
+
+/* ---- layers on sequences: x is [N, C, T], channels at each of T steps ----
+ * A sequence is an image with one spatial axis: convolutions and pooling apply, and convolutions of one step,
+ * conv(units, 1), are dense layers at each step. lengths: whole numbers [N] (i32 or i64), steps of each sequence; left alone: what
+ * cy_network_set_lengths said, else all are T. After a sequence's end states stand still and outputs are 0. */
+typedef enum cy_rnn_activation { CY_RNN_TANH = 0, CY_RNN_SIGMOID, CY_RNN_RELU } cy_rnn_activation;
+
+typedef struct cy_recurrent_options {
+  const char *name;
+  int64_t units;                /* H; required */
+  cy_rnn_activation activation; /* of cy_rnn */
+  int64_t layers;               /* one upon the other; 0: one */
+  bool bidirectional;           /* a second layer runs from the end; both outputs side by side: 2 H channels */
+  bool reverse;                 /* from the end, which is each sequence's own */
+  bool last;                    /* only the state after the last step read, [N, H]: each sequence's own, in reverse that
+                                 * after step 0 */
+  double dropout;               /* of the outputs between layers, in training */
+  int64_t recompute;            /* memory against time, cy_scan_options */
+  cy_value lengths;
+  cy_initializer weight, recurrent, bias; /* glorot_uniform; orthogonal, each gate by itself; zeros */
+  double forget_bias;           /* LSTM: added to the forget gates' bias at the start; 0 means 1, -0.0 none */
+} cy_recurrent_options;
+/* With x_t [N, C], state h [N, H], weight W [C, G H], recurrent U [H, G H], bias b [G H]; G gates side by side in the
+ * order given, which is PyTorch's (its weights are the transposes, its two biases are added). * is elementwise.
+ *   cy_rnn   h' = f(x W + b + h U)
+ *   cy_lstm  i f g o: c' = sigmoid(f) * c + sigmoid(i) * tanh(g), h' = sigmoid(o) * tanh(c'), each letter the columns
+ *            of x W + b + h U that are its own; ONNX has the order i o f g
+ *   cy_gru   r z n: n = tanh(x W_n + b_n + sigmoid(r) * (h U_n + recurrent_bias)), "linear before reset",
+ *            h' = (1 - sigmoid(z)) * n + sigmoid(z) * h; recurrent_bias [H]; ONNX has the order z r n
+ * Result [N, H, T]; [N, 2 H, T] if bidirectional; [N, H] or [N, 2 H] of last: the state read backwards comes second.
+ * Variables of further layers begin with "layer2.", ..., of the second direction with "reverse.". In a network that
+ * carries its state, variables "state" [N, H] (and "memory", c) go on from run to run; gradients stop there (truncated
+ * back-propagation through time). Cost per step: G N H (C + H) multiply-adds. Hochreiter and Schmidhuber 1997; Cho et
+ * al. 2014; coursework C.II. */
+CY_API cy_value cy_rnn(cy_network *network, cy_value x, cy_recurrent_options options);
+CY_API cy_value cy_lstm(cy_network *network, cy_value x, cy_recurrent_options options);
+CY_API cy_value cy_gru(cy_network *network, cy_value x, cy_recurrent_options options);
+
+typedef struct cy_embedding_options {
+  const char *name;
+  int64_t vocabulary, size; /* required */
+  cy_initializer weight;    /* normal(0, 1) */
+} cy_embedding_options;
+/* Whole numbers (i32 or i64) [N, T] to rows of weight [vocabulary, size]: [N, size, T]; [N] to [N, size]. A number that
+ * is not from 0 to vocabulary - 1 gives NaN, so that it is noticed. Numbers of the network's dtype count as their floor. */
+CY_API cy_value cy_embedding(cy_network *network, cy_value x, cy_embedding_options options);
+
+typedef struct cy_attention_options {
+  const char *name;
+  int64_t heads;   /* 0: one */
+  int64_t size;    /* of a head; 0: C / heads */
+  bool causal;     /* step t looks at steps 0 .. t */
+  double dropout;  /* of the weights, in training */
+  bool no_bias;
+  cy_value lengths; /* steps after a sequence's end are not looked at */
+  cy_initializer weight; /* glorot_uniform */
+} cy_attention_options;
+/* Self-attention, [N, C, T] to [N, C, T] (Vaswani et al. 2017): per head softmax(q k' / sqrt(size)) v, where q, k, v of
+ * all heads are x weight + bias at each step, in this order; then all heads by output [heads size, C] and output_bias.
+ * weight [C, 3 heads size]: the transpose of PyTorch's. Memory: heads T^2 numbers per sequence. */
+CY_API cy_value cy_attention(cy_network *network, cy_value x, cy_attention_options options);
+
+typedef struct cy_positions_options {
+  const char *name;
+  bool learned;        /* a trained table positions [C, length]; otherwise sin and cos of t / 10000^(2 i / C) */
+  int64_t length;      /* the most steps that the table knows; 0: those of x */
+  cy_initializer init; /* normal(0, 0.02) */
+} cy_positions_options;
+/* x plus what tells the steps apart, for attention, which sees no order. */
+CY_API cy_value cy_positions(cy_network *network, cy_value x, cy_positions_options options);
+
+typedef struct cy_last_options {
+  const char *name;
+  cy_value lengths;
+} cy_last_options;
+/* [N, C, T] to [N, C]: the last step of each sequence. */
+CY_API cy_value cy_last_step(cy_network *network, cy_value x, cy_last_options options);
 
 /* Layers without variables are functions of values; see also cy_relu, cy_logistic (sigmoid), cy_tanh, cy_softplus,
  * cy_softmax, cy_log_softmax in ops.h. */
@@ -336,6 +421,10 @@ CY_API cy_value cy_model_apply(const cy_model *model, cy_network *network, cy_va
 /* The description with blocks and repetitions written out and only arguments that differ from their defaults; parsing it
  * gives the same model. Free with cy_string_free. */
 CY_API CY_MUST_CHECK cy_status cy_model_text(const cy_model *model, char **text);
+
+/* How many different whole numbers the model takes at each step, 0 .. n - 1, if it begins with an embedding; 0: it takes
+ * real numbers. */
+CY_API int64_t cy_model_vocabulary(const cy_model *model);
 
 /* What the language knows: one paragraph per layer with its arguments, types, defaults; layer NULL: all of them. */
 CY_API CY_MUST_CHECK cy_status cy_layer_help(const char *layer, char **text);

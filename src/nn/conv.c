@@ -171,8 +171,9 @@ static cy_value conv_transpose(cy_network *net, cy_value x, const cy_conv_transp
       !cy_windows_spread(net, &given, axes, &windows) ||
       !cy_space_spread(net, "output_pad", o->output_padding, o->output_axes, axes, 0, 0, extra))
     return cy_none;
-  if (o->padding.mode != CY_PAD_ZERO) {
-    cy_graph_fail(cy_network_graph(net), CY_INVALID, "a transposed convolution pads with zeros only");
+  if (o->padding.mode != CY_PAD_ZERO || o->padding.kind == CY_PADDING_CAUSAL) {
+    cy_graph_fail(cy_network_graph(net), CY_INVALID, o->padding.mode != CY_PAD_ZERO
+                  ? "a transposed convolution pads with zeros only" : "a transposed convolution has no causal padding");
     return cy_none;
   }
   for (int i = 0; i < axes; i++)

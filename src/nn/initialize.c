@@ -92,22 +92,39 @@ static void orthonormalize(cy_rng *rng, double *vectors, int64_t count, int64_t 
   }
 }
 
-static cy_status fill_orthogonal(cy_rng rng, const char *name, cy_tensor *tensor, double gain) {
+/* One matrix of so many columns, which begin at column first of the tensor. */
+static cy_status fill_orthogonal_block(cy_rng *rng, cy_tensor *tensor, int64_t rows, int64_t columns, int64_t first,
+                                       double gain) {
+  int64_t row = cy_tensor_count(tensor) / rows;
+  bool tall = rows > columns;
+  int64_t count = tall ? columns : rows, length = tall ? rows : columns;
+  double *vectors = cy_calloc((size_t)(rows * columns), sizeof *vectors);
+  if (!vectors) return cy_no_memory();
+  orthonormalize(rng, vectors, count, length);
+  for (int64_t i = 0; i < rows; i++)
+    for (int64_t j = 0; j < columns; j++)
+      cy_tensor_set(tensor, i * row + first + j, gain * (tall ? vectors[j * length + i] : vectors[i * length + j]));
+  cy_free(vectors);
+  return CY_OK;
+}
+
+static cy_status fill_orthogonal(cy_rng rng, const char *name, cy_tensor *tensor, double gain, int64_t blocks) {
   cy_shape shape = cy_tensor_shape(tensor);
   int64_t n = cy_tensor_count(tensor);
   if (shape.rank < 2) return cy_fail(CY_INVALID, "\"%s\": orthogonal needs a matrix, not a vector", name);
   if (n == 0) return CY_OK;
-  int64_t rows = shape.dim[0], columns = n / rows;
-  bool tall = rows > columns;
-  int64_t count = tall ? columns : rows, length = tall ? rows : columns;
-  double *vectors = cy_calloc((size_t)n, sizeof *vectors);
-  if (!vectors) return cy_no_memory();
-  orthonormalize(&rng, vectors, count, length);
-  for (int64_t i = 0; i < rows; i++)
-    for (int64_t j = 0; j < columns; j++)
-      cy_tensor_set(tensor, i * columns + j, gain * (tall ? vectors[j * length + i] : vectors[i * length + j]));
-  cy_free(vectors);
+  int64_t rows = shape.dim[0], columns = n / rows / blocks;
+  for (int64_t block = 0; block < blocks; block++)
+    CY_TRY(fill_orthogonal_block(&rng, tensor, rows, columns, block * columns, gain));
   return CY_OK;
+}
+
+/* Adds to the second of the blocks of the last axis. */
+static void raise_second(cy_tensor *tensor, int64_t blocks, double by) {
+  cy_shape shape = cy_tensor_shape(tensor);
+  int64_t row = shape.rank ? shape.dim[shape.rank - 1] : 1, block = row / blocks, n = cy_tensor_count(tensor);
+  for (int64_t i = 0; i < n; i++)
+    if (i % row / block == 1) cy_tensor_set(tensor, i, cy_tensor_at(tensor, i) + by);
 }
 
 cy_status cy_initialize_tensor(cy_initializer initializer, uint64_t seed, const char *name, cy_tensor *tensor) {
@@ -118,6 +135,9 @@ cy_status cy_initialize_tensor(cy_initializer initializer, uint64_t seed, const 
     return cy_fail(CY_INVALID, "\"%s\": %s can't hold random real numbers", name,
                    cy_dtype_name(cy_tensor_dtype(tensor)));
   if (in.fan_in < 0 || in.fan_out < 0) return cy_fail(CY_INVALID, "\"%s\": a negative fan", name);
+  int64_t blocks = in.blocks > 0 ? in.blocks : 1, rank = cy_tensor_shape(tensor).rank;
+  if (blocks > 1 && (rank == 0 || cy_tensor_shape(tensor).dim[rank - 1] % blocks != 0))
+    return cy_fail(CY_INVALID, "\"%s\": the last axis does not fall into %lld blocks", name, (long long)blocks);
   double he = 2.0 / (double)(in.fan_in ? in.fan_in : 1);
   double glorot = 2.0 / (double)(in.fan_in + in.fan_out > 0 ? in.fan_in + in.fan_out : 1);
   switch (in.kind) {
@@ -126,11 +146,12 @@ cy_status cy_initialize_tensor(cy_initializer initializer, uint64_t seed, const 
     case CY_INIT_HE_UNIFORM: fill_uniform(rng, tensor, -sqrt(3 * he), sqrt(3 * he)); break;
     case CY_INIT_GLOROT_NORMAL: fill_normal(rng, tensor, 0, sqrt(glorot)); break;
     case CY_INIT_GLOROT_UNIFORM: fill_uniform(rng, tensor, -sqrt(3 * glorot), sqrt(3 * glorot)); break;
-    case CY_INIT_ORTHOGONAL: return fill_orthogonal(rng, name, tensor, in.a != 0 ? in.a : 1);
+    case CY_INIT_ORTHOGONAL: CY_TRY(fill_orthogonal(rng, name, tensor, in.a != 0 ? in.a : 1, blocks)); break;
     case CY_INIT_CONSTANT: fill_constant(tensor, in.a); break;
     case CY_INIT_UNIFORM: fill_uniform(rng, tensor, in.a, in.b); break;
     case CY_INIT_NORMAL: fill_normal(rng, tensor, in.a, in.b); break;
     default: return cy_fail(CY_INVALID, "\"%s\": %d is not an initialiser", name, (int)in.kind);
   }
+  if (blocks > 1 && in.second != 0 && cy_tensor_count(tensor) > 0) raise_second(tensor, blocks, in.second);
   return CY_OK;
 }

@@ -1,8 +1,9 @@
 /* The layers of the architecture language: one row each, with a build function that hands the arguments to the layer
- * (those of image layers are in layer_table_images.c). The parser, the printer and the help read these rows; nothing
- * else knows the list. */
+ * (those of image and sequence layers are in files of their own). The parser, the printer and the help read these
+ * rows; nothing else knows the list. */
 #include "nn/image_layers.h"
 #include "nn/model.h"
+#include "nn/sequence_layers.h"
 
 #include "graph/graph.h"
 #include "tensor/tensor.h"
@@ -135,16 +136,19 @@ static cy_value build_dropout(cy_network *network, cy_value x, const cy_stage *s
   return cy_dropout(network, x, (cy_dropout_options){.name = stage->name, .rate = stage->arguments[0].real});
 }
 
-enum { NORM_EPSILON, NORM_AFFINE, NORM_MOMENTUM };
+enum { NORM_EPSILON, NORM_AFFINE, NORM_MOMENTUM, NORM_AXIS = NORM_MOMENTUM };
 static const cy_argument_row layer_norm_arguments[] = {
     {.name = "epsilon", .type = CY_ARGUMENT_REAL, .fallback = "1e-05", .min = 0, .max = 1, .above_min = true,
      .about = "added to the variance"},
     {.name = "affine", .type = CY_ARGUMENT_BOOL, .fallback = "true", .about = "trained scale and shift"},
+    {.name = "axis", .type = CY_ARGUMENT_INTEGER, .fallback = "0", .min = 1 - CY_MAX_RANK, .max = CY_MAX_RANK - 1,
+     .about = "over it alone, at each place, as 1 over the channels of each step; 0: over the whole example"},
     {.name = NULL}};
 static cy_value build_layer_norm(cy_network *network, cy_value x, const cy_stage *stage) {
   const cy_argument *a = stage->arguments;
   return cy_layer_norm(network, x, (cy_norm_options){.name = stage->name, .epsilon = a[NORM_EPSILON].real,
-                                                     .no_affine = !a[NORM_AFFINE].truth});
+                                                     .no_affine = !a[NORM_AFFINE].truth,
+                                                     .axis = (int)a[NORM_AXIS].integer});
 }
 
 static const cy_argument_row batch_norm_arguments[] = {
@@ -286,6 +290,9 @@ const cy_layer_row cy_layer_rows[] = {
 #define CY_IMAGE_LAYER(name, scope, about) {#name, about, scope, cy_build_##name, cy_##name##_arguments},
 #include "nn/image_layers.def"
 #undef CY_IMAGE_LAYER
+#define CY_SEQUENCE_LAYER(name, about) {#name, about, CY_LAYER_SELF, cy_build_##name, cy_##name##_arguments},
+#include "nn/sequence_layers.def"
+#undef CY_SEQUENCE_LAYER
     {"identity", "x", CY_LAYER_PLAIN, build_identity, no_arguments},
     {"residual", "shortcut(x) + branch(x)", CY_LAYER_GROUP, build_residual, residual_arguments},
     {"parallel", "branches a | b | c side by side, joined", CY_LAYER_GROUP, build_parallel, parallel_arguments},
@@ -307,7 +314,8 @@ const cy_initializer_row cy_initializer_rows[] = {
 const int cy_initializer_row_count = sizeof cy_initializer_rows / sizeof *cy_initializer_rows;
 
 const cy_padding_row cy_padding_rows[] = {
-    {"valid", CY_PADDING_EXPLICIT}, {"same", CY_PADDING_SAME}, {"half", CY_PADDING_HALF}};
+    {"valid", CY_PADDING_EXPLICIT}, {"same", CY_PADDING_SAME}, {"half", CY_PADDING_HALF},
+    {"causal", CY_PADDING_CAUSAL}};
 const int cy_padding_row_count = sizeof cy_padding_rows / sizeof *cy_padding_rows;
 
 const cy_layer_row *cy_layer_find(const char *name, size_t length) {

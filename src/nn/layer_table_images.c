@@ -28,7 +28,8 @@ static cy_padding padding_of(const cy_argument *padding, const cy_argument *mode
   {.name = "stride", .type = CY_ARGUMENT_SPACE, .fallback = "1", .min = 1, .max = 1e9, .about = "step of the window"}
 #define PAD_ARGUMENT                                                                                    \
   {.name = "pad", .type = CY_ARGUMENT_PADDING, .fallback = "valid", .min = 0, .max = 1e9,               \
-   .about = "around the image; same: out = ceil(in / stride), half: floor(kernel / 2) on both sides"}
+   .about = "around the image; same: out = ceil(in / stride), half: floor(kernel / 2) on both sides, "   \
+            "causal: all of it in front of a sequence"}
 #define DILATION_ARGUMENT                                                                            \
   {.name = "dilation", .type = CY_ARGUMENT_SPACE, .fallback = "1", .min = 1, .max = 1e9,             \
    .about = "step between the kernel's elements"}

@@ -100,17 +100,19 @@ cy_value cy_dense(cy_network *network, cy_value x, cy_dense_options options) {
 
 /* ---- dropout ---- */
 
-static cy_value dropout(cy_network *net, cy_value x, double rate) {
-  if (!cy_network_takes(net, x, 0)) return cy_none;
-  if (!(rate >= 0 && rate < 1)) {
-    cy_graph_fail(cy_network_graph(net), CY_INVALID, "rate must be at least 0 and below 1, not %g", rate);
-    return cy_none;
-  }
+cy_value cy_dropped(cy_network *net, cy_value x, double rate) {
   if (!cy_network_training(net) || rate == 0) return x;
   cy_value u = cy_network_uniform(net, cy_value_shape(x));
   cy_value keep = cy_ge(u, cy_mul_scalar(cy_ones_like(u), rate));
   cy_value kept = cy_mul_scalar(x, 1 / (1 - rate));
   return cy_select(keep, kept, cy_zeros_like(x));
+}
+
+static cy_value dropout(cy_network *net, cy_value x, double rate) {
+  if (!cy_network_takes(net, x, 0)) return cy_none;
+  if (rate >= 0 && rate < 1) return cy_dropped(net, x, rate);
+  cy_graph_fail(cy_network_graph(net), CY_INVALID, "rate must be at least 0 and below 1, not %g", rate);
+  return cy_none;
 }
 
 cy_value cy_dropout(cy_network *network, cy_value x, cy_dropout_options options) {

@@ -171,7 +171,7 @@ static void type_text(const cy_argument_row *row, cy_text *text) {
       [CY_ARGUMENT_INTEGER] = "whole number", [CY_ARGUMENT_REAL] = "number", [CY_ARGUMENT_BOOL] = "true or false",
       [CY_ARGUMENT_INITIALIZER] = "initialiser", [CY_ARGUMENT_EXTENTS] = "whole numbers",
       [CY_ARGUMENT_SPACE] = "3, or per axis (3, 5)",
-      [CY_ARGUMENT_PADDING] = "valid, same, half, 1, low:high, or per axis (1, 0:2)",
+      [CY_ARGUMENT_PADDING] = "valid, same, half, causal, 1, low:high, or per axis (1, 0:2)",
       [CY_ARGUMENT_CHAIN] = "layers", [CY_ARGUMENT_CHAINS] = "layers | layers | ..."};
   if (row->type != CY_ARGUMENT_CHOICE) {
     cy_text_add(text, "%s", names[row->type]);
@@ -200,6 +200,7 @@ static void layer_help(const cy_layer_row *row, cy_text *text) {
 
 static void language_help(cy_text *text) {
   cy_text_add(text, "\nEvery layer also takes name=... (letters, digits, _ or -); without one it is numbered: dense1.\n"
+                    "An argument that is true or false is true by its name alone: lstm(64, last).\n"
                     "Initialisers:");
   for (int i = 0; i < cy_initializer_row_count; i++) {
     const cy_initializer_row *row = &cy_initializer_rows[i];
@@ -212,7 +213,8 @@ static void language_help(cy_text *text) {
                     "Windows: images are channels x height x width, sequences channels x length, volumes channels x depth\n"
                     "x height x width.\n"
                     "A kernel, stride, size is a number for all spatial axes, or one for each: conv(32, (3, 5)).\n"
-                    "Padding: valid (none), same, half, 1, before:after as 0:1, or one for each axis: pad=(1, 0:1).\n"
+                    "Padding: valid (none), same, half, causal, 1, before:after as 0:1, or one for each axis:\n"
+                    "pad=(1, 0:1).\n"
                     "# starts a comment; line ends are free.\n");
 }
 

@@ -46,6 +46,8 @@ struct cy_network {
   open_layer open[MAX_OPEN];
   int depth;
   bool too_small; /* a window did not fit into an input */
+  cy_value lengths; /* of sequences of so many steps; empty: all are whole */
+  int64_t lengths_steps;
   char path[PATH_TEXT]; /* names of the open layers: "generator.dense1"; "" outside */
 };
 
@@ -58,6 +60,7 @@ cy_status cy_network_create(cy_graph *graph, cy_network_options options, cy_netw
   if (!net) return cy_no_memory();
   net->graph = graph;
   net->options = options;
+  net->lengths = cy_none;
   net->arena = cy_arena_create();
   if (!net->arena) {
     cy_network_free(net);
@@ -342,6 +345,19 @@ cy_value cy_network_carried(cy_network *network, const char *name, cy_shape shap
 
 void cy_network_carry(cy_network *network, cy_value carried, cy_value last) {
   if (network->options.carry) cy_network_update(network, carried, last);
+}
+
+bool cy_network_carries(const cy_network *network) { return network->options.carry; }
+
+void cy_network_set_lengths(cy_network *network, cy_value x, cy_value lengths) {
+  cy_shape shape = cy_value_shape(x);
+  network->lengths = lengths;
+  network->lengths_steps = shape.rank ? shape.dim[shape.rank - 1] : 0;
+}
+
+cy_value cy_network_lengths(const cy_network *network, int64_t *steps) {
+  if (cy_is_value(network->lengths)) *steps = network->lengths_steps;
+  return network->lengths;
 }
 
 /* ---- updates, penalties, random numbers ---- */

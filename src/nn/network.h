@@ -26,6 +26,12 @@ void cy_network_penalize(cy_network *network, cy_value weight, double l1, double
 void cy_network_too_small(cy_network *network);
 bool cy_network_was_too_small(const cy_network *network);
 
+/* What cy_network_set_lengths was given, empty if nothing; steps: those of its sequences. */
+cy_value cy_network_lengths(const cy_network *network, int64_t *steps);
+bool cy_network_carries(const cy_network *network); /* options.carry */
+/* x with the share rate of its values set to zero and the others scaled up, in training. */
+cy_value cy_dropped(cy_network *network, cy_value x, double rate);
+
 /* A layer's or variable's name: letters, digits, '_', '-', at most CY_LAYER_NAME characters. */
 enum { CY_LAYER_NAME = 63 };
 bool cy_layer_name_is_valid(const char *name);

@@ -26,13 +26,20 @@ static cy_value affine(cy_network *net, cy_value x, cy_shape own, cy_shape along
 static cy_value layer_norm(cy_network *net, cy_value x, cy_norm_options options) {
   if (!cy_network_takes(net, x, 2)) return cy_none;
   cy_shape shape = cy_value_shape(x), example = {.rank = shape.rank - 1};
-  int axes[CY_MAX_RANK];
+  int axes[CY_MAX_RANK], only = options.axis < 0 ? shape.rank + options.axis : options.axis;
+  if (options.axis != 0 && (only < 1 || only >= shape.rank)) {
+    cy_graph_fail(cy_network_graph(net), CY_INVALID, "axis %d is not among axes 1 to %d of its input", options.axis,
+                  shape.rank - 1);
+    return cy_none;
+  }
   for (int i = 0; i < example.rank; i++) {
     axes[i] = i + 1;
-    example.dim[i] = shape.dim[i + 1];
+    example.dim[i] = options.axis == 0 || i + 1 == only ? shape.dim[i + 1] : 1;
   }
-  cy_value y = cy_normalize(x, axes, example.rank, epsilon_of(net, options));
-  return options.no_affine ? y : affine(net, y, example, example);
+  double epsilon = epsilon_of(net, options);
+  cy_value y = options.axis ? cy_normalize(x, &only, 1, epsilon) : cy_normalize(x, axes, example.rank, epsilon);
+  if (options.no_affine) return y;
+  return affine(net, y, options.axis ? CY_SHAPE(shape.dim[only]) : example, example);
 }
 
 cy_value cy_layer_norm(cy_network *network, cy_value x, cy_norm_options options) {

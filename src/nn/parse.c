@@ -4,7 +4,7 @@
  *   definition = name [ "(" [ name { "," name } ] ")" ] "=" chain
  *   chain  = stage { "->" stage }
  *   stage  = count "*" stage | "(" chain ")" | layer [ "(" arguments ")" ] | block [ "(" values ")" ]
- *   argument = [ name "=" ] value
+ *   argument = [ name "=" ] value | name      (alone: true)
  *   value = number | word | string | initialiser | chain { "|" chain } | extents
  *   extents = extent | "(" extent { "," extent } ")";   extent = number [ ":" number ]
  *
@@ -282,7 +282,7 @@ static cy_status parse_extents(parser *p, const cy_argument_row *row, cy_shape *
 
 static cy_status parse_padding_of_axis(parser *p, const cy_argument_row *row, int64_t *low, int64_t *high) {
   if (peek_kind(p) != CY_TOKEN_NUMBER && parameter_index(p, peek(p)) < 0)
-    return wrong_type(p, row, "valid, same, half, numbers, or low:high");
+    return wrong_type(p, row, "valid, same, half, causal, numbers, or low:high");
   CY_TRY(parse_element(p, row, low));
   *high = *low;
   return accept(p, ':') ? parse_element(p, row, high) : CY_OK;
@@ -397,11 +397,28 @@ static cy_status given_twice(const parser *p, const cy_token *token, const char 
   return cy_source_fail(&p->source, token->start, "%s: %s is given twice", layer, argument);
 }
 
+/* The argument of truth values that the token names alone, as in lstm(64, last); -1: none. */
+static int flag_named(const parser *p, const cy_layer_row *row) {
+  bool alone = is_sign_at(p, p->at + 1, ',') || is_sign_at(p, p->at + 1, ')');
+  if (peek_kind(p) != CY_TOKEN_NAME || !alone || parameter_index(p, peek(p)) >= 0) return -1;
+  for (int i = 0; row->arguments[i].name; i++)
+    if (row->arguments[i].type == CY_ARGUMENT_BOOL && cy_token_is(&p->source, peek(p), row->arguments[i].name))
+      return i;
+  return -1;
+}
+
 /* One argument; *position is the next one that may come without a name, or -1 after a named one. */
 static cy_status parse_argument(parser *p, cy_stage *stage, int *position) {
   const cy_argument_row *rows = stage->row->arguments;
   const cy_token *token = peek(p);
-  int n = cy_layer_argument_count(stage->row), i;
+  int n = cy_layer_argument_count(stage->row), i, flag = flag_named(p, stage->row);
+  if (flag >= 0) {
+    if (stage->arguments[flag].given) return given_twice(p, token, stage->row->name, rows[flag].name);
+    stage->arguments[flag].given = stage->arguments[flag].truth = true;
+    *position = -1;
+    p->at++;
+    return CY_OK;
+  }
   if (peek_kind(p) == CY_TOKEN_NAME && is_sign_at(p, p->at + 1, '=')) {
     *position = -1;
     if (cy_token_is(&p->source, token, "name")) {

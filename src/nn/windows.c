@@ -88,6 +88,14 @@ static void pad_same(int64_t in, int64_t stride, int64_t span, int64_t *low, int
   *high = total - *low;
 }
 
+/* What is earlier is a matter of sequences. */
+static bool padding_fits(cy_network *net, const cy_padding *padding, int axes) {
+  if (padding->kind != CY_PADDING_CAUSAL || axes == 1) return true;
+  cy_graph_fail(cy_network_graph(net), CY_INVALID,
+                "padding causal is for sequences, but the input has %d spatial axes", axes);
+  return false;
+}
+
 static bool resolve_axis(cy_network *net, int64_t in, const cy_padding *padding, int axes, int i, cy_windows *windows) {
   cy_graph *graph = cy_network_graph(net);
   char axis[CY_AXIS_TEXT], dilated[48] = "";
@@ -97,6 +105,8 @@ static bool resolve_axis(cy_network *net, int64_t in, const cy_padding *padding,
     pad_same(in, windows->stride[i], span, low, high);
   else if (padding->kind == CY_PADDING_HALF)
     *low = *high = span / 2;
+  else if (padding->kind == CY_PADDING_CAUSAL)
+    *low = span - 1;
   else if (!cy_padding_explicit(net, padding, axes, i, low, high))
     return false;
   if (!cy_add_i64(in, *low, &padded) || !cy_add_i64(padded, *high, &padded)) {
@@ -118,7 +128,9 @@ static bool resolve_axis(cy_network *net, int64_t in, const cy_padding *padding,
 
 bool cy_windows_resolve(cy_network *network, cy_value x, const cy_window_options *options, cy_windows *windows) {
   int axes = cy_space_axes(network, x);
-  if (axes == 0 || !cy_windows_spread(network, options, axes, windows)) return false;
+  if (axes == 0 || !padding_fits(network, options->padding, axes) ||
+      !cy_windows_spread(network, options, axes, windows))
+    return false;
   for (int i = 0; i < axes; i++)
     if (!resolve_axis(network, cy_value_shape(x).dim[i + 2], options->padding, axes, i, windows)) return false;
   return true;
