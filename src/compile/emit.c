@@ -2,6 +2,8 @@
  * reader of the old value comes first, by a copy at the end otherwise. */
 #include "compile/emit.h"
 
+#include "ops/ops.h"
+
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -89,7 +91,7 @@ cy_instruction *cy_emit_instruction(cy_emitter *e, const char *label) {
 }
 
 static void kernel_copy(const cy_call *call) { cy_view_copy(&call->in[0], call->out); }
-static const cy_op copy_op = {.name = "copy", .arity = 1, .scalar = -1, .kernel = kernel_copy};
+static const cy_op copy_op = {.name = "copy", .arity = 1, .scalar = -1, .kernel = kernel_copy, .reach = cy_reach_pointwise};
 
 static void emit_copy(cy_emitter *e, const char *label, cy_operand from, cy_operand to) {
   cy_operand *both = cy_emit_alloc(e, 2, sizeof *both);

@@ -10,11 +10,16 @@
 #include <stdio.h>
 #include <string.h>
 
-/* An address in the body's program that follows a binding. */
+/* An address in a part of the body that follows a binding. */
 typedef struct follower {
   int address, binding;
   int64_t offset; /* bytes */
 } follower;
+
+typedef struct followers {
+  follower *at;
+  int n;
+} followers;
 
 /* Where a carry lives. */
 typedef struct carry {
@@ -27,14 +32,13 @@ typedef struct plan {
   cy_instruction instruction;
   cy_loop_program body;
   carry *carries;
-  follower *followers;
-  int n_followers;
-  size_t scratch;
-  char name[32];
+  followers followers[CY_LOOP_THREADS]; /* per part */
+  size_t scratch, arenas[CY_LOOP_THREADS];
+  char name[64];
 } plan;
 
 typedef struct instance {
-  cy_session *session;
+  cy_session *session[CY_LOOP_THREADS];
   cy_bad_value bad; /* unfused: the first value that was not finite, */
   int64_t bad_step; /* and when */
 } instance;
@@ -56,7 +60,11 @@ static void find_parts(plan *p) {
 }
 
 static cy_status plan_scratch(plan *p) {
-  p->scratch = p->body.program ? aligned(p->body.program->arena_bytes) : 0;
+  p->scratch = 0;
+  for (int i = 0; i < p->body.n_parts; i++) {
+    p->arenas[i] = p->scratch;
+    p->scratch += aligned(p->body.part[i]->arena_bytes);
+  }
   for (int k = 0; k < p->instruction.loop->n_carry; k++) {
     carry *c = &p->carries[k];
     if (!p->body.carried[k] || c->kept >= 0) continue;
@@ -67,28 +75,30 @@ static cy_status plan_scratch(plan *p) {
   return CY_OK;
 }
 
-/* The addresses of the body that are bound, in the order in which a session keeps them. */
-static void find_followers(plan *p) {
-  const cy_program *body = p->body.program;
+/* The addresses of a part that are bound, in the order in which a session keeps them. */
+static void find_followers(const plan *p, const cy_program *body, followers *f) {
   int address = 0;
+  f->n = 0;
   for (int i = 0; i < body->n_instructions; i++) {
     const cy_instruction *instruction = &body->instructions[i];
     for (int k = 0; k < instruction->n_in + instruction->n_out; k++, address++) {
       const cy_operand *o = k < instruction->n_in ? &instruction->in[k] : &instruction->out[k - instruction->n_in];
       const cy_buffer *b = &body->buffers[o->buffer];
       if (b->place != CY_PLACE_BOUND || p->body.streams[b->binding].kind == CY_STREAM_CONSTANT) continue;
-      if (p->followers) p->followers[p->n_followers] = (follower){address, b->binding, o->offset};
-      p->n_followers++;
+      if (f->at) f->at[f->n] = (follower){address, b->binding, o->offset};
+      f->n++;
     }
   }
 }
 
-static cy_status plan_body(plan *p) {
-  find_followers(p);
-  p->followers = cy_calloc((size_t)p->n_followers, sizeof *p->followers);
-  if (!p->followers) return cy_no_memory();
-  p->n_followers = 0;
-  find_followers(p);
+static cy_status plan_parts(plan *p) {
+  for (int i = 0; i < p->body.n_parts; i++) {
+    followers *f = &p->followers[i];
+    find_followers(p, p->body.part[i], f);
+    f->at = cy_calloc((size_t)f->n, sizeof *f->at);
+    if (!f->at) return cy_no_memory();
+    find_followers(p, p->body.part[i], f);
+  }
   return CY_OK;
 }
 
@@ -97,7 +107,7 @@ static void destroy(void *made) {
   if (!p) return;
   cy_loop_program_free(&p->body);
   cy_free(p->carries);
-  cy_free(p->followers);
+  for (int i = 0; i < CY_LOOP_THREADS; i++) cy_free(p->followers[i].at);
   cy_free(p);
 }
 
@@ -112,13 +122,15 @@ static cy_status create(const cy_instruction *instruction, int threads, void **o
     find_parts(p);
     status = plan_scratch(p);
   }
-  if (status == CY_OK && p->body.program) status = plan_body(p);
+  if (status == CY_OK) status = plan_parts(p);
   if (status != CY_OK) {
     destroy(p);
     return status;
   }
   snprintf(p->name, sizeof p->name, "%lld steps%s", (long long)instruction->loop->length,
            instruction->loop->reverse ? ", reverse" : "");
+  if (p->body.n_parts > 1)
+    snprintf(p->name + strlen(p->name), sizeof p->name - strlen(p->name), ", rows on %d threads", p->body.n_parts);
   *out = p;
   return CY_OK;
 }
@@ -127,21 +139,23 @@ static size_t scratch(const void *made) { return ((const plan *)made)->scratch; 
 
 static size_t kept(const void *made) {
   const plan *p = made;
-  return p->body.program ? p->body.program->kept_bytes : 0;
+  size_t bytes = 0;
+  for (int i = 0; i < p->body.n_parts; i++) bytes += p->body.part[i]->kept_bytes;
+  return bytes;
 }
 
 static const char *describe(const void *made) { return ((const plan *)made)->name; }
 
-static const cy_program *body(const void *made, int64_t *times) {
+static const cy_program *body(const void *made, int which, int64_t *times) {
   const plan *p = made;
   *times = p->instruction.loop->length;
-  return p->body.program;
+  return which < p->body.n_parts ? p->body.part[which] : NULL;
 }
 
 static void free_instance(void *made) {
   instance *i = made;
   if (!i) return;
-  cy_session_free(i->session);
+  for (int k = 0; k < CY_LOOP_THREADS; k++) cy_session_free(i->session[k]);
   cy_free(i);
 }
 
@@ -149,7 +163,9 @@ static cy_status make_instance(const void *made, void **out) {
   const plan *p = made;
   instance *i = *out = cy_calloc(1, sizeof *i);
   if (!i) return cy_no_memory();
-  cy_status status = p->body.program ? cy_session_create_within(p->body.program, &i->session) : CY_OK;
+  cy_status status = CY_OK;
+  for (int k = 0; k < p->body.n_parts && status == CY_OK; k++)
+    status = cy_session_create_within(p->body.part[k], &i->session[k]);
   if (status != CY_OK) {
     free_instance(i);
     *out = NULL;
@@ -226,29 +242,28 @@ static void end_carries(const run *r) {
   }
 }
 
-static void move_to(const run *r, cy_session *s, int64_t done) {
-  const plan *p = r->plan;
-  for (int b = 0; b < s->program->n_bindings; b++) s->bound[b] = stream_at(r, p->body.streams[b], done);
-  for (const follower *f = p->followers, *end = f + p->n_followers; f < end; f++)
+static void move_to(const run *r, cy_session *s, const followers *followers, int64_t done) {
+  for (int b = 0; b < s->program->n_bindings; b++) s->bound[b] = stream_at(r, r->plan->body.streams[b], done);
+  for (const follower *f = followers->at, *end = f + followers->n; f < end; f++)
     s->addresses[f->address] = (char *)s->bound[f->binding] + f->offset;
 }
 
 /* An unfused program is there to look inside. */
 static void look_for_bad(instance *i, int64_t step) {
   if (i->bad.found) return;
-  i->bad = cy_session_find_bad(i->session);
+  i->bad = cy_session_find_bad(i->session[0]);
   i->bad_step = step;
 }
 
-static cy_status run_steps(const run *r, instance *i) {
+static cy_status run_steps(const run *r, instance *i, int part) {
   const cy_loop *loop = r->plan->instruction.loop;
-  cy_session *s = i->session;
-  s->arena = r->scratch;
+  cy_session *s = i->session[part];
+  s->arena = r->scratch + r->plan->arenas[part];
   for (int b = 0; b < s->program->n_bindings; b++) s->bound[b] = stream_at(r, r->plan->body.streams[b], 0);
   cy_session_find_addresses(s);
   CY_TRY(cy_session_run_prologue(s));
   for (int64_t done = 0; done < loop->length; done++) {
-    move_to(r, s, done);
+    move_to(r, s, &r->plan->followers[part], done);
     CY_TRY(cy_session_run_rest(s));
     if (loop->unfused) look_for_bad(i, loop->reverse ? loop->length - 1 - done : done);
   }
@@ -258,18 +273,31 @@ static cy_status run_steps(const run *r, instance *i) {
 static cy_status run_loop(const void *made, void *its_instance, void *const *in, void *const *out, void *scratch_memory) {
   const run r = {made, in, out, scratch_memory};
   instance *i = its_instance;
+  const int n_parts = r.plan->body.n_parts;
+  cy_status status = CY_OK;
   i->bad.found = false;
   begin_carries(&r);
-  if (i->session) CY_TRY(run_steps(&r, i));
-  end_carries(&r);
-  return CY_OK;
+  if (n_parts == 1) {
+    status = run_steps(&r, i, 0);
+  } else if (n_parts > 1) {
+#pragma omp parallel for num_threads(n_parts) schedule(static, 1)
+    for (int part = 0; part < n_parts; part++) {
+      cy_status mine = run_steps(&r, i, part);
+      if (mine != CY_OK) {
+#pragma omp critical(cy_loop_status)
+        status = mine;
+      }
+    }
+  }
+  if (status == CY_OK) end_carries(&r);
+  return status;
 }
 
 static void describe_bad(const void *made, const void *its_instance, cy_text *text) {
   const plan *p = made;
   const instance *i = its_instance;
   if (!i->bad.found) return;
-  cy_describe_bad(p->body.program, i->bad, text);
+  cy_describe_bad(p->body.part[0], i->bad, text);
   cy_text_add(text, " at step %lld of %lld", (long long)i->bad_step, (long long)p->instruction.loop->length);
 }
 

@@ -47,9 +47,13 @@ typedef struct cy_stream {
   int index;
 } cy_stream;
 
-/* The body as a program: bindings[i] of it is streams[i]. */
+/* The body as a program, or as several: where the rows of what moves (its first axis: the batch) don't depend on one another,
+ * each thread has a program for its own rows, and runs all steps without waiting for the others. Bindings[i] of each is
+ * streams[i]. */
+enum { CY_LOOP_THREADS = 16 };
 typedef struct cy_loop_program {
-  cy_program *program; /* NULL: there is nothing to compute */
+  int n_parts; /* 0: there is nothing to compute */
+  cy_program *part[CY_LOOP_THREADS];
   cy_stream *streams;
   bool *carried; /* per carry: somebody needs it */
 } cy_loop_program;

@@ -23,6 +23,7 @@ typedef struct copy {
   cy_update *updates;
   cy_leaf *leaves;
   int n_leaves;
+  int64_t rows;         /* that may be shared out */
 } copy;
 
 /* ---- what is needed ---- */
@@ -68,6 +69,21 @@ static cy_stream stream_named(const char *name) {
   return stream;
 }
 
+static void place(copy *c, cy_value v, const int64_t *stride) {
+  cy_leaf *leaf = &c->leaves[c->n_leaves++];
+  leaf->name = cy_value_name(v);
+  memcpy(leaf->stride, stride, (size_t)cy_value_shape(v).rank * sizeof *stride);
+}
+
+/* A leaf that lies row after row, each of which belongs to a part. */
+static void place_rows(copy *c, cy_value v) {
+  int64_t stride[CY_MAX_RANK];
+  if (!cy_is_value(v)) return;
+  cy_row_major(cy_value_shape(v), stride);
+  place(c, v, stride);
+  c->leaves[c->n_leaves - 1].rows = true;
+}
+
 /* The leaf that reads an operand: a known number, or memory that lies as the operand's, less its axis of time. */
 static cy_value read_operand(copy *c, const cy_node *leaf, cy_stream_kind kind, int operand) {
   char name[NAME];
@@ -78,16 +94,18 @@ static cy_value read_operand(copy *c, const cy_node *leaf, cy_stream_kind kind, 
   cy_value v = kind == CY_STREAM_CONSTANT ? cy_variable(c->graph, name, leaf->dtype, leaf->shape)
                                           : cy_input(c->graph, name, leaf->dtype, leaf->shape);
   if (!cy_is_value(v)) return v;
-  cy_leaf *placed = &c->leaves[c->n_leaves++];
-  placed->name = cy_value_name(v);
-  memcpy(placed->stride, layout->stride + (kind == CY_STREAM_INPUT), (size_t)leaf->shape.rank * sizeof *placed->stride);
+  place(c, v, layout->stride + (kind == CY_STREAM_INPUT));
+  /* An input with as many rows is taken to have a row for each. */
+  c->leaves[c->n_leaves - 1].rows = kind == CY_STREAM_INPUT && leaf->shape.rank > 0 && leaf->shape.dim[0] == c->rows;
   return v;
 }
 
 static cy_value read_carry(copy *c, const cy_node *leaf, int k) {
   char name[NAME];
   name_stream((cy_stream){CY_STREAM_CARRY, k}, name);
-  return cy_input(c->graph, name, leaf->dtype, leaf->shape);
+  cy_value v = cy_input(c->graph, name, leaf->dtype, leaf->shape);
+  place_rows(c, v);
+  return v;
 }
 
 static void copy_leaf(copy *c, int32_t id, cy_value value) { c->map[id] = value.id; }
@@ -129,23 +147,60 @@ static cy_status make_updates(copy *c) {
     cy_value value = cy_value_at(c->graph, c->map[c->wanted[i].id]);
     name_stream(c->targets[i], name);
     c->updates[i] = (cy_update){cy_variable(c->graph, name, cy_value_dtype(value), cy_value_shape(value)), value};
+    place_rows(c, c->updates[i].variable);
   }
   return cy_graph_status(c->graph);
 }
 
 /* ---- the program ---- */
 
+static cy_status compile_part(const copy *c, int threads, const cy_share *share, cy_loop_program *made) {
+  cy_compilation compilation = {
+      .backend = c->loop->backend, .updates = c->updates, .n_updates = c->n_wanted, .leaves = c->leaves, .n_leaves = c->n_leaves,
+      .share = share, .options = {.threads = threads, .unfused = c->loop->unfused, .frozen = true}};
+  CY_TRY(cy_compile_for(&compilation, &made->part[made->n_parts]));
+  made->n_parts++;
+  return CY_OK;
+}
+
+static void forget_parts(cy_loop_program *made) {
+  while (made->n_parts > 0) cy_program_free(made->part[--made->n_parts]);
+}
+
+/* Fewer rows than this are a waste of a product's vectors; less arithmetic in all is done before threads have started. */
+enum { LEAST_ROWS = 4, LEAST_WORK = 400000 };
+
+/* A program for the rows of each thread; none if rows depend on one another or it is not worth it. */
+static cy_status compile_shares(const copy *c, int threads, cy_loop_program *made) {
+  int parts = threads < CY_LOOP_THREADS ? threads : CY_LOOP_THREADS;
+  if (c->rows / LEAST_ROWS < parts) parts = (int)(c->rows / LEAST_ROWS);
+  for (int i = 0; i < parts && parts > 1; i++) {
+    const cy_share share = {c->rows, c->rows * i / parts, c->rows * (i + 1) / parts - c->rows * i / parts};
+    CY_TRY(compile_part(c, 1, &share, made));
+    if (made->part[i]->shared && made->part[i]->flops * (double)c->loop->length * parts >= LEAST_WORK) continue;
+    forget_parts(made);
+    break;
+  }
+  return CY_OK;
+}
+
 static cy_status compile(copy *c, int threads, cy_loop_program *made) {
   CY_TRY(copy_nodes(c));
   CY_TRY(make_updates(c));
-  cy_compilation compilation = {
-      .backend = c->loop->backend, .updates = c->updates, .n_updates = c->n_wanted, .leaves = c->leaves, .n_leaves = c->n_leaves,
-      .options = {.threads = threads, .unfused = c->loop->unfused, .frozen = true}};
-  CY_TRY(cy_compile_for(&compilation, &made->program));
-  made->streams = cy_calloc((size_t)made->program->n_bindings, sizeof *made->streams);
+  if (c->loop->backend->fused && !c->loop->unfused) CY_TRY(compile_shares(c, threads, made));
+  if (made->n_parts == 0) CY_TRY(compile_part(c, threads, NULL, made));
+  const cy_program *first = made->part[0];
+  made->streams = cy_calloc((size_t)first->n_bindings, sizeof *made->streams);
   if (!made->streams) return cy_no_memory();
-  for (int i = 0; i < made->program->n_bindings; i++) made->streams[i] = stream_named(made->program->bindings[i].name);
+  for (int i = 0; i < first->n_bindings; i++) made->streams[i] = stream_named(first->bindings[i].name);
   return CY_OK;
+}
+
+/* The rows that may be shared out: those of the first carry. */
+static int64_t find_rows(const copy *c) {
+  if (c->loop->n_carry == 0) return 0;
+  cy_shape shape = c->instruction->in[cy_loop_carry(c->loop, 0)].layout.shape;
+  return shape.rank ? shape.dim[0] : 0;
 }
 
 static cy_status copy_begin(copy *c) {
@@ -155,7 +210,7 @@ static cy_status copy_begin(copy *c) {
   c->wanted = cy_calloc(most, sizeof *c->wanted);
   c->targets = cy_calloc(most, sizeof *c->targets);
   c->updates = cy_calloc(most, sizeof *c->updates);
-  c->leaves = cy_calloc((size_t)c->instruction->n_in, sizeof *c->leaves);
+  c->leaves = cy_calloc((size_t)c->instruction->n_in + most, sizeof *c->leaves);
   if (!c->needed || !c->map || !c->wanted || !c->targets || !c->updates || !c->leaves) return cy_no_memory();
   return cy_graph_create(&c->graph);
 }
@@ -172,6 +227,7 @@ static void copy_end(copy *c) {
 
 cy_status cy_loop_program_make(const cy_instruction *instruction, int threads, cy_loop_program *made) {
   copy c = {.instruction = instruction, .loop = instruction->loop, .body = instruction->loop->body};
+  c.rows = find_rows(&c);
   *made = (cy_loop_program){.carried = cy_calloc((size_t)c.body->n_carry, sizeof *made->carried)};
   cy_status status = made->carried ? copy_begin(&c) : cy_no_memory();
   if (status == CY_OK) {
@@ -184,7 +240,7 @@ cy_status cy_loop_program_make(const cy_instruction *instruction, int threads, c
 }
 
 void cy_loop_program_free(cy_loop_program *made) {
-  cy_program_free(made->program);
+  forget_parts(made);
   cy_free(made->streams);
   cy_free(made->carried);
   *made = (cy_loop_program){0};

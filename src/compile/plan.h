@@ -61,8 +61,9 @@ struct cy_kernel {
   void (*prepare)(const void *plan, void *instance, void *const *in, void *scratch);
   cy_status (*run)(const void *plan, void *instance, void *const *in, void *const *out, void *scratch);
   const char *(*describe)(const void *plan);                            /* for listings; NULL: the operation's name */
-  /* Loops: the program that is run so many times; the first value in it that was not finite, in an unfused program. */
-  const cy_program *(*body)(const void *plan, int64_t *times);
+  /* Loops: the programs that are run so many times, one for each thread, NULL behind the last; the first value in them that was
+   * not finite, in an unfused program. */
+  const cy_program *(*body)(const void *plan, int which, int64_t *times);
   void (*describe_bad)(const void *plan, const void *instance, cy_text *text);
 };
 
@@ -89,6 +90,7 @@ struct cy_program {
   const cy_backend *backend;
   int threads;
   bool unfused, frozen;
+  bool shared; /* computes the share of rows that was asked for: rows don't depend on one another */
   cy_instruction *instructions;
   int n_instructions;
   int n_prologue; /* frozen: the first ones depend on variables only and run once */
@@ -107,7 +109,13 @@ struct cy_program {
 typedef struct cy_leaf {
   const char *name;
   int64_t stride[CY_MAX_RANK]; /* elements */
+  bool rows;                   /* a share of the program reads and writes some of its rows only (its first axis) */
 } cy_leaf;
+
+/* A range of the rows that a program computes independently: see share.h. */
+typedef struct cy_share {
+  int64_t rows, first, count;
+} cy_share;
 
 /* What is compiled: see cy_compile. Programs that are frozen may have updates here, of variables that nothing reads. */
 typedef struct cy_compilation {
@@ -118,6 +126,7 @@ typedef struct cy_compilation {
   int n_updates;
   const cy_leaf *leaves;
   int n_leaves;
+  const cy_share *share; /* NULL: all of it */
   cy_program_options options;
 } cy_compilation;
 

@@ -2,6 +2,7 @@
 #include "base/text.h"
 #include "compile/loop.h"
 #include "compile/lower.h"
+#include "compile/share.h"
 #include "ops/ops.h"
 
 #include <string.h>
@@ -52,9 +53,13 @@ static const cy_kernel *find_kernel(const cy_program *p, const cy_instruction *i
 
 /* A body's arithmetic is counted by its own program. */
 static double count_flops(const cy_instruction *instruction) {
+  const cy_program *body;
   int64_t times = 0;
-  const cy_program *body = instruction->kernel->body ? instruction->kernel->body(instruction->plan, &times) : NULL;
-  return body ? (double)times * body->flops : instruction->flops;
+  double flops = 0;
+  if (!instruction->kernel->body) return instruction->flops;
+  for (int i = 0; (body = instruction->kernel->body(instruction->plan, i, &times)) != NULL; i++)
+    flops += (double)times * body->flops;
+  return flops;
 }
 
 static cy_status create_kernels(cy_program *p) {
@@ -108,6 +113,7 @@ static cy_status lower(cy_graph *graph, const cy_value *values, const cy_compila
     if (status == CY_OK) status = cy_assign_units(&l);
     if (status == CY_OK) status = cy_emit(&l, values, n_outputs, updates, n_updates, p);
     if (status == CY_OK && p->frozen) status = cy_find_prologue(p);
+    if (status == CY_OK && c->share) status = cy_take_share(p, c->share, c->leaves, c->n_leaves, &p->shared);
     if (status == CY_OK && !p->frozen && !p->unfused) status = cy_move_predicates(p);
     if (status == CY_OK && !p->frozen && !p->unfused) status = cy_release_early(p);
     cy_lowering_end(&l);
@@ -214,10 +220,10 @@ static void add_steps(cy_text *text, const cy_fused *f) {
 
 static void add_program(cy_text *text, const cy_program *p, int depth);
 
-/* The kernels of a loop's body, indented. */
+/* The kernels of a loop's body, indented: those of the first thread. */
 static void add_body(cy_text *text, const cy_instruction *instruction, int depth) {
   int64_t times = 0;
-  const cy_program *body = instruction->kernel->body ? instruction->kernel->body(instruction->plan, &times) : NULL;
+  const cy_program *body = instruction->kernel->body ? instruction->kernel->body(instruction->plan, 0, &times) : NULL;
   if (!body) return;
   cy_text_add(text, "%*s%lld times, arena %zu bytes, %.4g operations:\n", 4 * depth, "", (long long)times, body->arena_bytes,
               body->flops);
