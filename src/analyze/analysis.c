@@ -4,6 +4,7 @@
 
 #include "base/error.h"
 #include "base/text.h"
+#include "ops/scan.h"
 #include "tensor/tensor.h"
 
 #include <stdio.h>
@@ -112,11 +113,28 @@ static cy_status add(int64_t *sum, int64_t more, const char *where, const char *
   return cy_fail(CY_INVALID, "%s: %lld + %lld %s do not fit in 63 bits", where, (long long)before, (long long)more, what);
 }
 
+static cy_status multiply_adds(const cy_graph *graph, const cy_node *node, int64_t *count);
+
+/* Those of the body at each step. */
+static cy_status loop_multiply_adds(const cy_node *loop, int64_t *count) {
+  const cy_scan_attrs *attrs = loop->attrs;
+  const cy_graph *body = cy_body_of(loop)->graph;
+  for (int32_t id = 0; id < cy_graph_size(body); id++) {
+    int64_t one;
+    CY_TRY(multiply_adds(body, cy_node_at(body, id), &one));
+    if (!cy_mul_i64(one, attrs->length, &one) || !cy_add_i64(*count, one, count))
+      return cy_fail(CY_INVALID, "%s: the multiply-adds of %lld steps do not fit in 63 bits", loop->scope,
+                     (long long)attrs->length);
+  }
+  return CY_OK;
+}
+
 /* Multiply-adds of a node: half the arithmetic of what is linear in each of several operands. */
 static cy_status multiply_adds(const cy_graph *graph, const cy_node *node, int64_t *count) {
   enum { MOST_FACTORS = 4 };
   cy_type in[MOST_FACTORS], out = {node->dtype, node->shape};
   *count = 0;
+  if (node->op->loop) return loop_multiply_adds(node, count);
   if (node->op->op_class != CY_CLASS_MULTILINEAR || !node->op->cost || node->n_inputs > MOST_FACTORS) return CY_OK;
   for (int i = 0; i < node->n_inputs; i++) {
     const cy_node *from = cy_node_at(graph, node->inputs[i]);

@@ -168,9 +168,22 @@ static cy_status make_state(cy_checked *checked, const cy_checked_mode modes[2])
 
 static const double NOISE = 1e-3; /* of the inputs' size: pixels of one value tie in maxima */
 
+/* Whole numbers, given or of n, each in the middle of what counts as it: small steps change nothing. */
+static void fill_tokens(cy_checked *checked, const cy_tensor *given, int64_t n) {
+  for (int64_t i = 0; i < cy_tensor_count(checked->x); i++) {
+    double token = given ? floor(cy_tensor_at(given, i)) : (double)cy_rng_below(&checked->rng, n);
+    cy_tensor_set(checked->x, i, token + 0.5);
+  }
+}
+
 static cy_status make_input(cy_checked *checked) {
   const cy_tensor *given = checked->options->inputs;
+  int64_t vocabulary = checked->model ? cy_model_vocabulary(checked->model) : 0;
   CY_TRY(cy_tensor_create(CY_F64, cy_checked_batch(checked), &checked->x));
+  if (vocabulary > 0) {
+    fill_tokens(checked, given, vocabulary);
+    return CY_OK;
+  }
   cy_fill_normal(&checked->rng, checked->x, 1);
   if (!given) return CY_OK;
   double size = NOISE * cy_root_mean_square(given);

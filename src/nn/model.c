@@ -183,6 +183,9 @@ static void type_text(const cy_argument_row *row, cy_text *text) {
 }
 
 static void layer_help(const cy_layer_row *row, cy_text *text) {
+  int width = 10; /* of the names of arguments */
+  for (int i = 0; row->arguments[i].name; i++)
+    if ((int)strlen(row->arguments[i].name) > width) width = (int)strlen(row->arguments[i].name);
   cy_text_add(text, "%s(", row->name);
   for (int i = 0; row->arguments[i].name; i++) {
     const cy_argument_row *a = &row->arguments[i];
@@ -192,7 +195,7 @@ static void layer_help(const cy_layer_row *row, cy_text *text) {
   cy_text_add(text, ")\n    %s\n", row->about);
   for (int i = 0; row->arguments[i].name; i++) {
     const cy_argument_row *a = &row->arguments[i];
-    cy_text_add(text, "    %-10s %s (", a->name, a->about);
+    cy_text_add(text, "    %-*s %s (", width, a->name, a->about);
     type_text(a, text);
     cy_text_add(text, "%s)\n", a->fallback ? "" : "; required");
   }
