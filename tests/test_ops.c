@@ -241,6 +241,78 @@ static void second_derivatives_are_symmetric(void **state) {
   }
 }
 
+/* ---- many instances at once ---- */
+
+enum { INSTANCES = 3 };
+
+/* Rows that are made by the compiler alone, and random numbers, whose stream is one. */
+static bool is_never_batched(const cy_op *op) {
+  static const char *const names[] = {"dot_add", "convolution_bias", "random_uniform"};
+  for (size_t i = 0; i < sizeof names / sizeof *names; i++)
+    if (strcmp(op->name, names[i]) == 0) return true;
+  return op->arity == 0;
+}
+
+static cy_shape in_front(int64_t extent, cy_shape shape) {
+  cy_shape out = {.rank = shape.rank + 1, .dim = {extent}};
+  memcpy(out.dim + 1, shape.dim, (size_t)shape.rank * sizeof *shape.dim);
+  return out;
+}
+
+/* The operation on instance t of the operands that are batched. */
+static cy_value instance_of(const instance *x, const cy_value *in, const bool *batched, int64_t t) {
+  cy_value one[MOST_OPERANDS];
+  for (int i = 0; i < x->sample.n_inputs; i++)
+    one[i] = batched[i] ? cy_reshape(cy_slice_axis(in[i], 0, t, t + 1), x->sample.type[i].shape) : in[i];
+  return cy_make(x->f.graph, x->op, one, x->sample.n_inputs, x->sample.attrs);
+}
+
+static void batching_is_many_instances_at_once(void **state) {
+  (void)state;
+  for (const cy_op *const *op = cy_op_table; *op; op++) {
+    if (!(*op)->sample || is_never_batched(*op)) continue;
+    if (!(*op)->batch) fail_msg("%s has no batching rule", (*op)->name);
+    for (int s = 0; s < SAMPLES; s++) {
+      cy_rng rng = cy_rng_make((uint64_t)s, 8);
+      instance x = {.op = *op, .f = feeds_begin()};
+      bool batched[MOST_OPERANDS], any = false;
+      (*op)->sample(*op, &rng, &x.sample);
+      for (int i = 0; i < x.sample.n_inputs; i++) {
+        batched[i] = cy_rng_below(&rng, 2) || (i + 1 == x.sample.n_inputs && !any);
+        any = any || batched[i];
+        cy_type type = x.sample.type[i];
+        feeds_add(&x.f, type.dtype, batched[i] ? in_front(INSTANCES, type.shape) : type.shape);
+        fill_operand(&x, i, x.f.tensor[i], &rng);
+      }
+      cy_value parts[INSTANCES], values[2], one = instance_of(&x, x.f.value, batched, 0);
+      assert_ok(cy_graph_status(x.f.graph));
+      if (cy_value_shape(one).rank == CY_MAX_RANK) { /* no room for the axis */
+        feeds_end(&x.f);
+        continue;
+      }
+      cy_rule rule = {.graph = x.f.graph, .node = cy_node_of(one), .in = x.f.value, .out = one};
+      values[0] = (*op)->batch(&rule, batched, INSTANCES);
+      for (int t = 0; t < INSTANCES; t++) {
+        cy_value y = instance_of(&x, x.f.value, batched, t);
+        parts[t] = cy_reshape(y, in_front(1, cy_value_shape(y)));
+      }
+      values[1] = cy_concat(parts, INSTANCES, 0);
+      if (cy_graph_status(x.f.graph) != CY_OK) fail_msg("%s, sample %d: %s", (*op)->name, s, cy_error_message());
+      if (cy_is_value(values[0])) {
+        cy_tensor *out[2];
+        run_values(&x.f, values, 2, reference, out);
+        double error = distance(out[0], out[1]);
+        if (!(error <= 1e-12)) fail_msg("%s, sample %d: batched, it differs by %g", (*op)->name, s, error);
+        cy_tensor_free(out[0]);
+        cy_tensor_free(out[1]);
+      } else if ((*op)->op_class == CY_CLASS_ELEMENTWISE || x.sample.n_inputs == 1) {
+        fail_msg("%s, sample %d: cannot be batched", (*op)->name, s);
+      }
+      feeds_end(&x.f);
+    }
+  }
+}
+
 /* ---- backends ---- */
 
 static bool takes_f32(const cy_op *op) {
@@ -384,6 +456,7 @@ int main(void) {
       cmocka_unit_test(jvp_agrees_with_differences),
       cmocka_unit_test(transpose_is_the_adjoint),
       cmocka_unit_test(second_derivatives_are_symmetric),
+      cmocka_unit_test(batching_is_many_instances_at_once),
       cmocka_unit_test(every_backend_agrees_with_the_reference),
       cmocka_unit_test(special_values_agree_with_the_reference),
       cmocka_unit_test(rules_emit_only_operations_with_rules),
