@@ -243,18 +243,32 @@ static void write_image(const cy_loader *l, int64_t index, const view_of *v, con
   }
 }
 
-/* Scaling and jitter of a sample as it is written. A normal number takes four positions of the stream. */
+/* Four normal numbers out of one block of the generator (Box-Muller, of 32 bits each). */
+static void draw_normals(uint64_t key, uint64_t stream, uint64_t block, float normals[4]) {
+  uint32_t bits[4], counter[4] = {(uint32_t)block, (uint32_t)(block >> 32), (uint32_t)stream, (uint32_t)(stream >> 32)};
+  cy_philox(key, counter, bits);
+  for (int k = 0; k < 4; k += 2) {
+    float radius = sqrtf(-2 * logf(((float)bits[k] + 1) * 0x1p-32F)), angle = (float)bits[k + 1] * (6.2831853F * 0x1p-32F);
+    normals[k] = radius * cosf(angle);
+    normals[k + 1] = radius * sinf(angle);
+  }
+}
+
+/* Scaling and jitter of a sample as it is written: its factors are the first numbers of its own blocks. */
 static void add_noise(const cy_loader *l, int64_t epoch, int64_t index, float *x, int64_t size) {
   const cy_augmentation *a = &l->options.augment;
   int64_t channels = l->data->inputs->view.shape.dim[1], inner = size / channels;
-  cy_rng rng = cy_rng_make(l->options.seed, noise_stream + (uint64_t)epoch);
-  rng.position = (uint64_t)index * (uint64_t)(size + channels) * 4;
+  uint64_t stream = noise_stream + (uint64_t)epoch, first = (uint64_t)index * (uint64_t)((size + channels) / 4 + 2);
+  float normals[4];
   for (int64_t c = 0; c < channels; c++) {
-    double factor = 1 + a->scaling * cy_rng_normal(&rng);
-    for (int64_t i = 0; i < inner; i++, x++) *x = (float)(*x * factor);
+    if (c % 4 == 0) draw_normals(l->options.seed, stream, first++, normals);
+    float factor = 1 + (float)a->scaling * normals[c % 4];
+    for (int64_t i = 0; a->scaling > 0 && i < inner; i++) x[c * inner + i] *= factor;
   }
-  x -= size;
-  for (int64_t i = 0; a->jitter > 0 && i < size; i++) x[i] += (float)(a->jitter * cy_rng_normal(&rng));
+  for (int64_t i = 0; a->jitter > 0 && i < size; i++) {
+    if (i % 4 == 0) draw_normals(l->options.seed, stream, first++, normals);
+    x[i] += (float)a->jitter * normals[i % 4];
+  }
 }
 
 /* ---- batches ---- */
