@@ -9,12 +9,11 @@ static void tanh_cell(const cy_scan_step *s, void *context, cy_value *next, cy_v
 
 static void lstm_cell(const cy_scan_step *s, void *context, cy_value *next, cy_value *outputs) {
   (void)context, (void)outputs;
-  cy_value x = cy_matmul(s->inputs[0], s->constants[0]), h = cy_matmul(s->carry[0], s->constants[1]), gate[4];
+  cy_value h = cy_matmul(s->carry[0], s->constants[1]), gate[4];
   cy_shape shape = cy_value_shape(h);
-  int64_t units = shape.dim[1] / 4;
-  x = cy_add(x, cy_broadcast(s->constants[2], shape));
-  for (int i = 0; i < 4; i++)
-    gate[i] = cy_add(cy_slice_axis(x, 1, i * units, (i + 1) * units), cy_slice_axis(h, 1, i * units, (i + 1) * units));
+  cy_value a = cy_add(cy_matmul(s->inputs[0], s->constants[0]), cy_broadcast(s->constants[2], shape));
+  a = cy_add(a, h);
+  for (int i = 0; i < 4; i++) gate[i] = cy_slice_axis(a, 1, i * shape.dim[1] / 4, (i + 1) * shape.dim[1] / 4);
   next[1] = cy_add(cy_mul(cy_logistic(gate[1]), s->carry[1]), cy_mul(cy_logistic(gate[0]), cy_tanh(gate[2])));
   next[0] = cy_mul(cy_logistic(gate[3]), cy_tanh(next[1]));
 }

@@ -30,6 +30,13 @@ static bool holds(const cy_program *p, int buffer, int maker, int at) {
   return true;
 }
 
+static bool is_written_once(const cy_program *p, int buffer) {
+  int writers = 0;
+  for (int i = 0; i < p->n_instructions; i++)
+    for (int k = 0; k < p->instructions[i].n_out; k++) writers += p->instructions[i].out[k].buffer == buffer;
+  return writers == 1;
+}
+
 /* The output that stores this step, if it can be read in its place; -1 otherwise. */
 static int stored_as(const cy_program *p, const cy_again *a, int step, bool far) {
   const cy_instruction *maker = &p->instructions[a->maker];
@@ -74,7 +81,7 @@ bool cy_again_find(const cy_program *p, int maker, int output, int at, bool far,
   a->output = output;
   a->at = at;
   a->n_scalars = a->n_reads = 0;
-  if (f->outputs[output].accumulate || !reads_whole(f, f->outputs[output].stride)) return false;
+  if (f->outputs[output].accumulate || !is_written_once(p, m->out[output].buffer) || !reads_whole(f, f->outputs[output].stride)) return false;
   int target = f->outputs[output].step;
   memset(a->step, 0, (size_t)f->n_steps * sizeof *a->step);
   a->step[target] = true;

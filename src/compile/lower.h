@@ -65,6 +65,8 @@ bool cy_row_strides(const cy_unit *unit, const cy_view *layout, int64_t stride[C
 /* Pass: instructions in order, with operands over buffers; arena offsets are still open. */
 cy_status cy_emit(cy_lowering *lowering, const cy_value *outputs, int n_outputs, const cy_update *updates, int n_updates,
                   cy_program *program);
+/* Pass: parts of a concatenation are computed where they are joined. */
+cy_status cy_join_in_place(cy_program *program);
 /* Pass, frozen programs: what depends on variables and constants only comes first and is marked still. */
 cy_status cy_find_prologue(cy_program *program);
 /* Pass: what only writes into bound tensors moves up. */

@@ -112,6 +112,7 @@ static cy_status lower(cy_graph *graph, const cy_value *values, const cy_compila
     status = cy_assign_layouts(&l);
     if (status == CY_OK) status = cy_assign_units(&l);
     if (status == CY_OK) status = cy_emit(&l, values, n_outputs, updates, n_updates, p);
+    if (status == CY_OK && l.fuses) status = cy_join_in_place(p);
     if (status == CY_OK && p->frozen) status = cy_find_prologue(p);
     if (status == CY_OK && c->share) status = cy_take_share(p, c->share, c->leaves, c->n_leaves, &p->shared);
     if (status == CY_OK && !p->frozen && !p->unfused) status = cy_move_predicates(p);

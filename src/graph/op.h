@@ -148,6 +148,8 @@ struct cy_op {
   bool (*view)(const void *attrs, const cy_view *in, cy_view *out);
   /* Axes that a reduction sums over, as a bit mask. */
   uint32_t (*reduced)(const void *attrs);
+  /* Operations whose result is their operands one behind the other: along which axis. */
+  int (*joined_axis)(const void *attrs);
   /* Generators that fused groups can hold: the axis whose coordinate is the value; the stream of random numbers. */
   int (*iota_axis)(const void *attrs);
   int64_t (*random_stream)(const void *attrs);

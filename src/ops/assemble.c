@@ -101,6 +101,22 @@ const cy_op cy_op_pad = {
     .simplify = simplify_pad, .kernel = kernel_pad, .cost = cy_cost_zero, .reach = reach_pad, .batch = batch_pad,
     .sample = sample_pad};
 
+bool cy_pad_place(cy_value v, int *axis, int64_t *low) {
+  const cy_node *node = cy_node_of(v);
+  const pad_attrs *a = node->attrs;
+  cy_shape shape = node->shape;
+  *axis = -1;
+  if (node->op != &cy_op_pad) return false;
+  for (int i = 0; i < shape.rank; i++) {
+    if (a->interior.at[i]) return false;
+    if (!a->low.at[i] && !a->high.at[i]) continue;
+    if (*axis >= 0) return false;
+    *axis = i;
+    *low = a->low.at[i];
+  }
+  return *axis >= 0;
+}
+
 cy_value cy_pad(cy_value a, const int64_t *low, const int64_t *high, const int64_t *interior) {
   if (!cy_is_value(a) || cy_graph_failed(a.graph)) return cy_failed(a.graph);
   pad_attrs attrs = {0};
@@ -159,6 +175,8 @@ static cy_value transpose_concat(const cy_rule *r, int i, cy_value ct) {
   return cy_slice_axis(ct, (int)axis, start, start + cy_value_shape(r->in[i]).dim[axis]);
 }
 
+static int joined_axis(const void *attrs) { return (int)((const cy_axis_attrs *)attrs)->axis; }
+
 static cy_value simplify_concat(const cy_rule *r) { return r->node->n_inputs == 1 ? r->in[0] : cy_none; }
 
 static void kernel_concat(const cy_call *call) {
@@ -195,7 +213,7 @@ static void sample_concat(const cy_op *op, cy_rng *rng, cy_sample *s) {
 const cy_op cy_op_concat = {
     .name = "concat", .op_class = CY_CLASS_LINEAR, .arity = -1, .attr_size = sizeof(cy_axis_attrs), .fields = cy_axis_fields,
     .linear = ~0u, .scalar = -1, .infer = infer_concat, .jvp = jvp_concat, .transpose = transpose_concat,
-    .simplify = simplify_concat, .kernel = kernel_concat, .cost = cy_cost_zero, .reach = reach_concat,
+    .simplify = simplify_concat, .joined_axis = joined_axis, .kernel = kernel_concat, .cost = cy_cost_zero, .reach = reach_concat,
     .batch = cy_batch_along, .sample = sample_concat};
 
 cy_value cy_concat(const cy_value *parts, int n, int axis) {

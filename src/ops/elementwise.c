@@ -226,7 +226,7 @@ static cy_value simplify_add(const cy_rule *r) { /* a + 0 = a; a + (-b) = a - b;
     if (is_number(r->in[i], 0)) return r->in[1 - i];
     if (is_op(r->in[i], CY_SCALAR_neg)) return cy_sub(r->in[1 - i], operand(r->in[i], 0));
   }
-  return cy_none;
+  return cy_find_side_by_side(r);
 }
 
 static cy_value simplify_sub(const cy_rule *r) { /* a - 0 = a; 0 - a = -a; a - (-b) = a + b */

@@ -46,6 +46,11 @@ cy_value cy_move_axis(cy_value v, int from, int to);
 /* A sum over the axes of mask whose terms are those of another sum times something common; empty if there is none. */
 cy_value cy_find_shared_sum(const cy_rule *rule, uint32_t mask);
 
+/* Where a value padded with zeros along one axis alone lies on it. */
+bool cy_pad_place(cy_value pad, int *axis, int64_t *low);
+/* A sum of values that are padded to different places of one axis is those values side by side; empty if it is none. */
+cy_value cy_find_side_by_side(const cy_rule *rule);
+
 /* Element k (row-major) is one, the others zero. */
 cy_value cy_basis(cy_graph *graph, cy_type type, int64_t k);
 

@@ -495,9 +495,24 @@ static cy_value transpose_slice(const cy_rule *r, int i, cy_value ct) {
   return cy_pad(ct, low, high, interior);
 }
 
+/* A slice of what is added to a product: the sum can then be computed where the slice is used, from slices of both. */
+static cy_value slice_of_sum(const cy_rule *r) {
+  const cy_node *sum = cy_node_of(r->in[0]);
+  cy_value in[2];
+  if (sum->op != &cy_op_elementwise[CY_SCALAR_add] || (!cy_node_at(r->graph, sum->inputs[0])->op->big &&
+                                                       !cy_node_at(r->graph, sum->inputs[1])->op->big))
+    return cy_none;
+  for (int k = 0; k < 2; k++) {
+    cy_value whole = cy_value_at(r->graph, sum->inputs[k]);
+    in[k] = cy_make(r->graph, r->node->op, &whole, 1, r->node->attrs);
+  }
+  return cy_add(in[0], in[1]);
+}
+
 static cy_value simplify_slice(const cy_rule *r) {
   if (cy_shape_equal(cy_value_shape(r->in[0]), r->node->shape)) return r->in[0]; /* everything, or nothing of nothing */
-  return simplify_full(r);
+  cy_value sum = r->late ? slice_of_sum(r) : cy_none;
+  return cy_is_value(sum) ? sum : simplify_full(r);
 }
 
 static bool view_slice(const void *attrs, const cy_view *in, cy_view *out) {
