@@ -111,9 +111,11 @@ static cy_status make_problem(const cy_model *model, cy_shape sample, int64_t cl
   CY_TRY(example_output(model, sample, &output));
   const cy_loss_row *of_numbers = options->loss ? cy_loss_find(options->loss, 0) : NULL;
   if (classes == 0 && !of_numbers && output.rank == 1 && output.dim[0] > 1) classes = output.dim[0];
+  cy_shape labels = {.rank = output.rank > 1 ? output.rank - 1 : 0}; /* of [classes, steps] one for each step */
+  for (int i = 0; i < labels.rank; i++) labels.dim[i] = output.dim[i + 1];
   CY_TRY(cy_trainer_options_resolve(*options, classes, options));
   *o = (cy_problem){.model = model, .loss = cy_loss_find(options->loss, classes), .dtype = options->dtype,
-                    .sample = sample, .target = classes > 0 ? CY_SCALAR : output, .classes = classes,
+                    .sample = sample, .target = classes > 0 ? labels : output, .classes = classes,
                       .l1 = options->l1, .l2 = options->l2, .optimizer = options->optimizer,
                       .program = {.backend = options->backend, .threads = options->threads}};
   return o->loss ? CY_OK : CY_INVALID; /* the sentence is there */

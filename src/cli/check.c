@@ -20,11 +20,13 @@ static cy_status read_samples(cli_check *c, cy_dataset *dataset) {
   int64_t *indices = cy_calloc((size_t)n + 1, sizeof *indices);
   if (!indices) return cy_no_memory();
   for (int i = 0; i < c->network.sample.rank; i++) shape.dim[i + 1] = c->network.sample.dim[i];
+  cy_shape target = cy_dataset_target_shape(dataset), labels = {.rank = target.rank + 1, .dim = {n}};
+  for (int i = 0; i < target.rank; i++) labels.dim[i + 1] = target.dim[i];
   for (int64_t i = 0; i < n; i++) indices[i] = i * (count / n);
   cy_status status = cy_dataset_set_scaling(dataset, cy_trained_scaling(c->network.trained));
   if (status == CY_OK) status = cy_tensor_create(CY_F32, shape, &c->inputs);
   if (status == CY_OK && cy_dataset_classes(dataset) > 0)
-    status = cy_tensor_create(CY_I64, CY_SHAPE(n), &c->labels);
+    status = cy_tensor_create(CY_I64, labels, &c->labels);
   if (status == CY_OK) status = cy_dataset_batch(dataset, indices, n, c->inputs, c->labels);
   cy_free(indices);
   return status;

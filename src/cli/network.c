@@ -65,12 +65,7 @@ static cy_status read_data(cli_network *n) {
     n->sample.dim[2] = r->options.sizes[0].width;
   }
   if (!r->model && !r->model_file) {
-    int64_t outputs = n->classes;
-    cy_text usual = {0};
-    if (outputs == 0) status = cy_shape_count(cy_dataset_target_shape(dataset), &outputs);
-    cy_text_add(&usual, "dense(64) -> relu -> dense(%lld)", (long long)outputs);
-    r->model = cy_text_take(&usual);
-    if (!r->model) status = cy_no_memory();
+    status = cli_usual_model(dataset, &r->model);
   }
   cy_dataset_free(dataset);
   return status;

@@ -148,6 +148,17 @@ cy_status cli_recipe_data_options(const cli_recipe *r, cy_dataset_options *optio
   return CY_OK;
 }
 
+cy_status cli_usual_model(const cy_dataset *dataset, char **model) {
+  cy_text text = {0};
+  int64_t outputs = cy_dataset_classes(dataset);
+  if (outputs == 0) CY_TRY(cy_shape_count(cy_dataset_target_shape(dataset), &outputs));
+  long long n = (long long)outputs;
+  if (cy_dataset_vocabulary(dataset)) cy_text_add(&text, "embedding(%lld, 32) -> gru(128) -> conv(%lld, 1)", n, n);
+  else cy_text_add(&text, "dense(64) -> relu -> dense(%lld)", n);
+  *model = cy_text_take(&text);
+  return *model ? CY_OK : cy_no_memory();
+}
+
 /* A name that the registry knows stays a name; other relative paths are put under folder. */
 static char *path_in(const char *folder, const char *value) {
   cy_text text = {0};

@@ -72,6 +72,8 @@ CY_MUST_CHECK cy_status cli_read_sizes(const char *name, const char *text, cy_im
 CY_MUST_CHECK cy_status cli_read_size(const char *name, const char *text, cy_image_size *size);
 /* How its data are read. Strings belong to the recipe. */
 CY_MUST_CHECK cy_status cli_recipe_data_options(const cli_recipe *recipe, cy_dataset_options *options);
+/* The network of a recipe that names none. Free with cy_string_free. */
+CY_MUST_CHECK cy_status cli_usual_model(const cy_dataset *dataset, char **model);
 /* Whether the optimizer has a setting of this name, as in optimizer.NAME. */
 bool cli_optimizer_has(const char *optimizer, const char *setting);
 /* "key=value". What belongs to the model or optimizer that it replaces is forgotten. */

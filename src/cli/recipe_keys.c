@@ -95,7 +95,7 @@ static const cli_key keys[] = {
      "normal noise of this deviation is added to every number that the network sees in training"},
     {"augment.scaling", CLI_KEY_NUMBER, OPTION(augment.scaling), IF_SET, 0, 1e6, NULL, "0",
      "each channel is multiplied by a normal number of mean 1 and this deviation"},
-    {"model", CLI_KEY_TEXT, AT(model), IF_SET, 0, 0, NULL, "dense(64) -> relu -> dense(classes)",
+    {"model", CLI_KEY_TEXT, AT(model), IF_SET, 0, 0, NULL, "dense(64) -> relu -> dense(classes); of texts embedding(classes, 32) -> gru(128) -> conv(classes, 1)",
      "the network in the architecture language (cauchy layers)"},
     {"model.file", CLI_KEY_PATH, AT(model_file), IF_SET, 0, 0, NULL, "", "or a file that holds it"},
     {"baseline", CLI_KEY_TEXT, AT(baseline), IF_SET, 0, 0, NULL, "none",

@@ -98,11 +98,7 @@ static cy_status read_model(training *t) {
     r->model = cy_strdup(text);
     cy_string_free(text);
   } else if (!r->model) {
-    int64_t outputs = cy_dataset_classes(t->dataset);
-    cy_text usual = {0};
-    if (outputs == 0) CY_TRY(cy_shape_count(cy_dataset_target_shape(t->dataset), &outputs));
-    cy_text_add(&usual, "dense(64) -> relu -> dense(%lld)", (long long)outputs);
-    r->model = cy_text_take(&usual);
+    CY_TRY(cli_usual_model(t->dataset, &r->model));
   }
   if (!r->model) return cy_no_memory();
   CY_TRY(cy_model_parse(r->model, source, &t->model));
