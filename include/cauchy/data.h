@@ -87,6 +87,10 @@ typedef struct cy_dataset_options {
                           * class, species or y, else the last one. CIFAR-100: "fine" (NULL) or "coarse". "input" (if
                           * no column has this name): each sample is its own target, as for an autoencoder */
   cy_task task;          /* CSV and NPZ */
+  const char *columns;   /* CSV, each row a sample: the columns that it is made of, in this order, by name or number from
+                          * 0: "age, height" [all but the target]. In quotes a name may hold a comma, and "" for a quote.
+                          * Of a file without a header, names that it does not have stand for all columns in order */
+  const char *ignore;    /* or the columns that are left out, which may hold anything: "id, name" */
   cy_image_options images; /* of data sets of u8 images */
   int64_t length;          /* of sequences: characters of a text's windows (0: 128), steps of "adding" (0: 100) */
   const char *vocabulary;  /* texts: the characters that are numbered, ascending; others are errors. NULL: those that
@@ -122,6 +126,7 @@ typedef struct cy_dataset_options {
  * characters; its labels, [length] too, are the characters that follow each. What is left at the end, less than a
  * window, is not used. Classes are the characters. It is split by position: training, validation, test part. */
 CY_API CY_MUST_CHECK cy_status cy_dataset_open(const char *spec, cy_dataset_options options, cy_dataset **dataset);
+CY_API bool cy_dataset_is_csv(const char *spec); /* whether it would be read as a CSV file: by its name alone */
 /* From the caller's tensors, which are copied: inputs [N, ...] f32, f64 or u8; targets i32, i64 or u8 [N] with
  * classes > 0, or f32/f64 [N, ...] with classes 0. test_count: the last so many samples are the fixed test part (0:
  * none). u8 inputs are scaled by 1/255 by default. */

@@ -50,9 +50,13 @@ typedef struct cy_csv_options {
   char separator;    /* 0: whichever of , ; tab the first line holds most of */
   const char *label; /* the column of class labels: its name, or its number from 0, or "-1" for the last; NULL: none */
   cy_header header;
-  const char *const *only; /* the columns to read besides the label, by name; the others may hold anything. NULL: all. A
-                            * file without a header is read whole */
+  const char *const *only; /* the columns to read besides the label, in this order, by name; others may hold anything.
+                            * NULL: all. A file without a header is read whole, unless it has columns of these names
+                            * ("column 0", ...). Of several columns of one name, a name stands for the next each time */
   int n_only;
+  const char *const *without; /* or the columns to leave out: they must be there, and may hold anything */
+  int n_without;
+  bool numbered;           /* only and without hold numbers from 0 too, for columns that no name stands for */
   bool missing;            /* cells that are empty, NA, NaN, null, ? or - become NaN, of the label column class -1; and
                             * without a list of columns, those with text, or with no number, are left out */
 } cy_csv_options;

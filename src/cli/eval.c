@@ -33,12 +33,12 @@ static cy_status open_data(evaluation *e, const char *model, const char *data) {
   if (!data) return cli_open_training_data(model, &e->dataset);
   cli_saved_data saved;
   cy_status status = cli_trained_data_options(e->trained, model, &saved);
-  if (status == CY_OK) status = cy_dataset_open(data, saved.options, &e->dataset);
+  if (status == CY_OK) status = cli_open_alike(data, &saved, &e->dataset);
   if (status != CY_OK && saved.options.target && saved.options.windows.length == 0) {
     saved.options.target = NULL; /* its target column has another name */
-    if (cy_dataset_open(data, saved.options, &e->dataset) == CY_OK) status = CY_OK;
+    if (cli_open_alike(data, &saved, &e->dataset) == CY_OK) status = CY_OK;
   }
-  cy_string_free(saved.memory);
+  cli_saved_data_clear(&saved);
   return status;
 }
 

@@ -95,8 +95,10 @@ static cy_status open_other_data(cli_hessian *h, const char *data) {
   cy_status status = CY_OK;
   if (h->network.trained) status = cli_trained_data_options(h->network.trained, h->arguments->words[0], &saved);
   else if (h->network.recipe.data) status = cli_recipe_data_options(&h->network.recipe, &saved.options);
-  if (status == CY_OK) status = cy_dataset_open(data, saved.options, &h->dataset);
-  cy_string_free(saved.memory);
+  if (status == CY_OK)
+    status = h->network.trained ? cli_open_alike(data, &saved, &h->dataset)
+                                : cy_dataset_open(data, saved.options, &h->dataset);
+  cli_saved_data_clear(&saved);
   return status;
 }
 

@@ -133,6 +133,16 @@ static cy_status load_csv(const cy_trained *trained, const char *path, int64_t f
     }
     cy_csv_clear(&other);
   }
+  if (first && unnamed(first) && features < INT_MAX) { /* of a table without names, as it was trained on */
+    cy_csv other;
+    cy_status named = load_named(trained, path, features, &other);
+    if (named == CY_OK && other.n_columns == features) {
+      if (status == CY_OK) cy_csv_clear(csv);
+      *csv = other;
+      return CY_OK;
+    }
+    if (named == CY_OK) cy_csv_clear(&other);
+  }
   if (status == CY_OK) return CY_OK;
   return first && !unnamed(first) && features < INT_MAX
              ? load_named(trained, path, features, csv) /* the first complaint is the clearest */
@@ -190,13 +200,13 @@ bool cli_takes_windows(const cy_trained *trained) { return cy_trained_metadata(t
 static cy_status read_windows(const cy_trained *trained, const char *path, const char *word, cy_tensor **inputs,
                               cy_dataset **windows) {
   cli_saved_data saved;
-  CY_TRY(cli_trained_data_options(trained, word, &saved));
+  cy_status status = cli_trained_data_options(trained, word, &saved);
   cy_window_options *w = &saved.options.windows;
   *w = (cy_window_options){.length = w->length, .step = w->step, .columns = w->columns, .time = w->time,
                            .missing = w->missing, .fill = w->fill, .test = -1};
   saved.options.target = "input";
-  cy_status status = cy_dataset_open(path, saved.options, windows);
-  cy_string_free(saved.memory);
+  if (status == CY_OK) status = cy_dataset_open(path, saved.options, windows);
+  cli_saved_data_clear(&saved);
   CY_TRY(status);
   const cy_tensor *all = cy_dataset_inputs(*windows);
   CY_TRY(cy_tensor_create(cy_tensor_dtype(all), cy_tensor_shape(all), inputs));

@@ -42,16 +42,68 @@ cy_status cli_model_path(const char *word, const char *first, const char *second
 }
 
 /* By name if that is where the data came from, so that classes keep their names; else from the path. */
-static cy_status open_named(const char *name, const char *origin, cy_dataset_options options, cy_dataset **dataset) {
+static cy_status open_named(const char *name, const char *origin, cli_saved_data *saved, cy_dataset **dataset) {
   const cy_data_set *set = cy_data_find(name);
   char *folder = NULL;
   bool by_name = set && strcmp(origin, "embedded") == 0;
   if (set && !by_name && cy_data_locate(set, NULL, &folder) == CY_OK && folder) by_name = strcmp(folder, origin) == 0;
   cy_string_free(folder);
-  if (by_name) return cy_dataset_open(name, options, dataset);
+  if (by_name) return cli_open_alike(name, saved, dataset);
   if (strcmp(origin, "memory") == 0)
     return cy_fail(CY_INVALID, "the model was trained on data in memory; name a data set");
-  return cy_dataset_open(origin, options, dataset);
+  return cli_open_alike(origin, saved, dataset);
+}
+
+/* ---- the columns of tables ---- */
+
+static bool unnamed(const char *name) { return strncmp(name, "column ", 7) == 0; }
+
+void cli_add_word(cy_text *text, const char *word) {
+  size_t n = strlen(word);
+  if (!strpbrk(word, ",\"") && n > 0 && word[0] != ' ' && word[n - 1] != ' ') {
+    cy_text_add(text, "%s", word);
+    return;
+  }
+  cy_text_add(text, "\"");
+  for (; *word; word++) cy_text_add(text, *word == '"' ? "\"%c" : "%c", *word);
+  cy_text_add(text, "\"");
+}
+
+cy_status cli_columns_text(const char *(*name)(const void *, int64_t), const void *owner, char **text) {
+  cy_text list = {0};
+  const char *next;
+  for (int64_t i = 0; (next = name(owner, i)) != NULL; i++) {
+    if (i > 0) cy_text_add(&list, ", ");
+    cli_add_word(&list, next);
+  }
+  *text = cy_text_take(&list);
+  return *text ? CY_OK : cy_no_memory();
+}
+
+typedef struct metadata {
+  const char *(*get)(const void *, const char *);
+  const void *owner;
+} metadata;
+
+static const char *feature(const void *owner, int64_t i) {
+  const metadata *m = owner;
+  char key[48];
+  snprintf(key, sizeof key, "feature.%" PRId64, i);
+  return m->get(m->owner, key);
+}
+
+void cli_saved_data_clear(cli_saved_data *saved) {
+  cy_string_free(saved->memory);
+  cy_string_free(saved->columns);
+  *saved = (cli_saved_data){0};
+}
+
+cy_status cli_open_alike(const char *data, cli_saved_data *saved, cy_dataset **dataset) {
+  saved->options.columns = cy_dataset_is_csv(data) ? saved->columns : NULL;
+  cy_status status = cy_dataset_open(data, saved->options, dataset);
+  if (status == CY_OK || !saved->options.columns || !unnamed(saved->columns)) return status;
+  saved->options.columns = NULL; /* the model's columns have no names, but these may have */
+  return cy_dataset_open(data, saved->options, dataset) == CY_OK ? CY_OK : status;
 }
 
 cy_status cli_saved_data_options(const char *what, const char *(*get)(const void *, const char *), const void *owner,
@@ -64,6 +116,8 @@ cy_status cli_saved_data_options(const char *what, const char *(*get)(const void
   const char *length = get(owner, "dataset.length");
   saved->options.length = length ? strtoll(length, NULL, 10) : 0;
   saved->options.vocabulary = get(owner, "dataset.vocabulary");
+  if (!windows && get(owner, "feature.0"))
+    CY_TRY(cli_columns_text(feature, &(metadata){get, owner}, &saved->columns));
   CY_TRY(cy_image_options_parse(what, images ? images : "", &saved->options.images));
   return windows ? cy_window_options_parse(what, windows, &saved->options.windows, &saved->memory) : CY_OK;
 }
@@ -87,9 +141,9 @@ cy_status cli_open_training_data(const char *path, cy_dataset **dataset) {
     status = cy_fail(CY_INVALID, "%s: not a model trained with cauchy (its metadata name no data)", path);
   else {
     status = cli_saved_data_options(path, of_file, file, &saved);
-    if (status == CY_OK) status = open_named(name, origin, saved.options, dataset);
+    if (status == CY_OK) status = open_named(name, origin, &saved, dataset);
   }
-  cy_string_free(saved.memory);
+  cli_saved_data_clear(&saved);
   cy_safetensors_close(file);
   return status;
 }

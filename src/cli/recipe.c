@@ -11,7 +11,8 @@
 void cli_recipe_clear(cli_recipe *recipe) {
   const cy_window_options *w = &recipe->windows;
   const char *texts[] = {recipe->name, recipe->data, recipe->target, recipe->model, recipe->model_file,
-                         recipe->baseline, w->columns, w->time, w->missing, w->above, w->validation_from, w->test_from};
+                         recipe->baseline, recipe->columns, recipe->ignore, w->columns, w->time, w->missing,
+                         w->above, w->validation_from, w->test_from};
   for (size_t i = 0; i < sizeof texts / sizeof *texts; i++) cy_free((char *)(uintptr_t)texts[i]); /* all are ours */
   *recipe = (cli_recipe){0};
 }
@@ -143,6 +144,7 @@ cy_status cli_recipe_data_options(const cli_recipe *r, cy_dataset_options *optio
   w.validation = r->options.validation == 0 && !signbit(r->options.validation) ? usual_validation : r->options.validation;
   w.test = r->options.test;
   *options = (cy_dataset_options){.target = r->target, .task = (cy_task)r->task, .windows = w, .length = r->length,
+                                  .columns = r->columns, .ignore = r->ignore,
                                   .images = {.size = r->resize, .fit = (cy_fit)r->fit,
                                              .mode = (cy_image_mode)r->channels}};
   return CY_OK;

@@ -11,6 +11,7 @@ typedef struct cli_recipe {
   char *data;       /* what cy_dataset_open takes */
   char *target;     /* its column in a CSV file */
   int task;         /* cy_task */
+  char *columns, *ignore; /* of a CSV file: what a sample is made of, or what is left out */
   cy_image_size resize; /* of the images of data, as they are read; {0, 0}: as they are */
   int fit, channels;    /* cy_fit, cy_image_mode */
   cy_window_options windows; /* that data's tables are cut into; its strings belong to the recipe, shares are options' */

@@ -44,6 +44,10 @@ static const cli_key keys[] = {
     {"target", CLI_KEY_TEXT, AT(target), IF_SET, 0, 0, NULL, "label, target, class, species, y, or the last",
      "CSV: the column to predict, by name or number; cifar100: fine or coarse; input: the sample itself (autoencoder)"},
     {"task", CLI_KEY_CHOICE, AT(task), IF_SET, 0, 0, task_choice, "detect", "CSV, NPZ: predict classes or numbers"},
+    {"columns", CLI_KEY_LIST, AT(columns), IF_SET, 0, 0, NULL, "all but the target",
+     "CSV: the columns that a sample is made of, by name or number from 0: [age, height]"},
+    {"ignore", CLI_KEY_LIST, AT(ignore), IF_SET, 0, 0, NULL, "none",
+     "CSV: or the columns that are left out, which may hold anything: [id, name]"},
     {"windows.length", CLI_KEY_COUNT, AT(windows.length), IF_SET, 1, 0x1p30, NULL, "each row is a sample",
      "CSV: rows are times, one after the other, and a sample is a window of so many: columns x length. data is then a file, "
      "a folder of them or a pattern; each file is a series. Split by time; gaps and what is left out are reported"},

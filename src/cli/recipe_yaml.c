@@ -1,6 +1,7 @@
 /* Recipe files: YAML whose keys are those of the table. Everything is read by the same rules as `key=value` words; this
  * file adds what a file has: nesting and lines. libyaml is used directly: it knows the line of every node, and hands
  * over scalars as text, where libcyaml 1.3 takes "3.5" for a whole number and "0.1x" for a number. */
+#include "cli/model_file.h"
 #include "cli/recipe.h"
 
 #include "cauchy_config.h"
@@ -62,8 +63,10 @@ static cy_status read_list(reader *r, const char *path, const yaml_node_t *list,
   CY_TRY(note_key(r, key, line));
   for (const yaml_node_item_t *item = list->data.sequence.items.start; item < list->data.sequence.items.top; item++) {
     const yaml_node_t *node = yaml_document_get_node(&r->document, *item);
-    bool plain = node->type == YAML_SCALAR_NODE;
-    cy_text_add(&text, "%s%s", item == list->data.sequence.items.start ? "" : ", ", plain ? scalar(node) : "[...]");
+    const char *word = node->type == YAML_SCALAR_NODE ? scalar(node) : "[...]";
+    if (item != list->data.sequence.items.start) cy_text_add(&text, ", ");
+    if (key->kind == CLI_KEY_LIST) cli_add_word(&text, word);
+    else cy_text_add(&text, "%s", word);
   }
   char *joined = cy_text_take(&text);
   if (!joined) return cy_no_memory();

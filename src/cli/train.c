@@ -389,6 +389,8 @@ static cy_status resume_windows(const cy_dataset *d, cli_recipe *r) {
   return failed ? cy_no_memory() : CY_OK;
 }
 
+static const char *feature_name(const void *dataset, int64_t i) { return cy_dataset_feature_name(dataset, i); }
+
 /* A new folder gets its recipe too: what the checkpoint says. Its schedule counts steps, a recipe epochs. */
 static cy_status save_resumed_recipe(training *t) {
   cli_recipe *r = &t->recipe;
@@ -419,6 +421,7 @@ static cy_status save_resumed_recipe(training *t) {
   if (!r->target && cy_dataset_feature_name(t->dataset, 0) && strcmp(data, name) != 0) {
     r->target = cy_strdup(cy_dataset_target_name(t->dataset));
     if (!r->target) return cy_no_memory();
+    if (cy_dataset_is_csv(data)) CY_TRY(cli_columns_text(feature_name, t->dataset, &r->columns));
     r->task = cy_dataset_classes(t->dataset) > 0 ? CY_TASK_CLASSIFY : CY_TASK_REGRESS;
   }
   return save_recipe(t);

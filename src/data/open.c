@@ -60,6 +60,8 @@ static bool is_csv(const char *path) {
   return false;
 }
 
+bool cy_dataset_is_csv(const char *spec) { return is_csv(spec); }
+
 static bool is_cifar(const char *path) {
   static const char *const endings[] = {".bin", ".bin.gz", ".tar", ".tar.gz", ".tgz"};
   for (size_t i = 0; i < sizeof endings / sizeof *endings; i++)
@@ -154,6 +156,9 @@ cy_status cy_dataset_open(const char *spec, cy_dataset_options options, cy_datas
     return cy_fail(CY_INVALID, "%s: images cannot be resized to %lldx%lld", spec, (long long)size.height,
                    (long long)size.width);
   bool reconstruct = options.target && strcmp(options.target, "input") == 0, cut = options.windows.length != 0;
+  if ((options.columns || options.ignore) && (cut || !is_csv(spec)))
+    return cy_fail(CY_INVALID, "%s: columns and ignore are of CSV files whose rows are samples%s", spec,
+                   cut ? ", windows.columns of windows" : "");
   cy_status status = cut ? open_to_cut(spec, options, dataset)
                      : reconstruct ? open_to_reconstruct(spec, options, dataset)
                                    : open_any(spec, options, dataset);

@@ -1,9 +1,12 @@
 /* Tables in CSV and arrays in NPZ. */
 #include "base/memory.h"
 #include "data/dataset.h"
+#include "data/series.h"
 #include "io/csv.h"
 
+#include <limits.h>
 #include <math.h>
+#include <stdio.h>
 #include <string.h>
 
 /* ---- CSV ---- */
@@ -60,13 +63,47 @@ static cy_status from_csv(const char *name, const char *path, cy_task task, cy_c
   return cy_dataset_build(parts, dataset);
 }
 
-cy_status cy_open_csv(const char *name, const char *path, cy_dataset_options options, cy_dataset **dataset) {
+/* Text among the numbers can be left out: that is said too. */
+static cy_status hint(cy_status status) {
+  static const char end[] = "is not a number";
+  char sentence[CY_MESSAGE_SIZE];
+  size_t n = strlen(cy_error_message());
+  if (status != CY_INVALID || n < sizeof end || strcmp(cy_error_message() + n - strlen(end), end) != 0) return status;
+  snprintf(sentence, sizeof sentence, "%s", cy_error_message());
+  return cy_fail(status, "%s (ignore: COLUMN leaves a column out)", sentence);
+}
+
+static cy_status load(const char *path, const cy_dataset_options *options, const cy_words *words, cy_csv *csv) {
   static const char *const usual[] = {"label", "target", "class", "species", "y", "-1"};
+  const char *const *names = (const char *const *)words->items;
+  cy_csv_options o = {.numbered = true};
+  if (words->count > INT_MAX) return cy_no_memory();
+  if (options->columns) o.only = names, o.n_only = (int)words->count;
+  else if (options->ignore) o.without = names, o.n_without = (int)words->count;
+  cy_status status = cy_csv_load_labelled(path, o, options->target ? &options->target : usual,
+                                          options->target ? 1 : (int)(sizeof usual / sizeof *usual), csv);
+  CY_TRY(hint(status));
+  if (!options->columns || csv->n_columns == (int64_t)words->count) return CY_OK;
+  status = cy_fail(CY_INVALID, "%s: no header names a column \"%s\"; its %lld columns have numbers, from 0", path,
+                   words->items[0], (long long)csv->n_columns + 1);
+  cy_csv_clear(csv);
+  return status;
+}
+
+cy_status cy_open_csv(const char *name, const char *path, cy_dataset_options options, cy_dataset **dataset) {
   cy_csv csv;
+  cy_words words = {0};
   *dataset = NULL;
-  CY_TRY(cy_csv_load_labelled(path, (cy_csv_options){0}, options.target ? &options.target : usual,
-                              options.target ? 1 : (int)(sizeof usual / sizeof *usual), &csv));
-  cy_status status = from_csv(name, path, options.task, &csv, dataset);
+  if (options.columns && options.ignore)
+    return cy_fail(CY_INVALID, "%s: columns and ignore exclude each other: one says what is read, the other what not",
+                   path);
+  cy_status status = cy_words_split(options.columns ? options.columns : options.ignore, &words);
+  if (status == CY_OK && options.columns && words.count == 0)
+    status = cy_fail(CY_INVALID, "%s: columns names no column", path);
+  if (status == CY_OK) status = load(path, &options, &words, &csv);
+  cy_words_clear(&words);
+  CY_TRY(status);
+  status = from_csv(name, path, options.task, &csv, dataset);
   cy_csv_clear(&csv);
   return status;
 }

@@ -20,9 +20,27 @@ cy_status cy_words_add(cy_words *w, const char *text, size_t length) {
   return w->items[w->count++] ? CY_OK : cy_no_memory();
 }
 
+/* From behind the quote to the one that closes; "" is a quote. */
+static cy_status add_quoted(cy_words *w, const char **at) {
+  size_t length = 0;
+  char *copy = cy_strdup(*at);
+  if (!copy) return cy_no_memory();
+  for (; **at && (**at != '"' || (*at)[1] == '"'); *at += **at == '"' ? 2 : 1) copy[length++] = **at;
+  *at += **at == '"';
+  cy_status status = cy_words_add(w, copy, length);
+  cy_free(copy);
+  return status;
+}
+
 cy_status cy_words_split(const char *list, cy_words *w) {
   for (const char *at = list; at && *at;) {
     at += strspn(at, " ,");
+    if (*at == '"') {
+      at++;
+      CY_TRY(add_quoted(w, &at));
+      at += strcspn(at, ",");
+      continue;
+    }
     size_t length = strcspn(at, ","), used = length;
     while (used > 0 && at[used - 1] == ' ') used--;
     if (used) CY_TRY(cy_words_add(w, at, used));

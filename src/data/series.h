@@ -13,6 +13,7 @@ typedef struct cy_words {
   size_t count, capacity;
 } cy_words;
 CY_MUST_CHECK cy_status cy_words_add(cy_words *words, const char *text, size_t length);
+/* "a, b c": words between commas; in quotes they may hold commas, and "" for a quote. */
 CY_MUST_CHECK cy_status cy_words_split(const char *list, cy_words *words);
 int64_t cy_words_find(const cy_words *words, const char *word); /* -1: not there */
 void cy_words_clear(cy_words *words);

@@ -139,8 +139,8 @@ typedef struct table {
   size_t width;
   int64_t rows;
   int64_t label;     /* its column; -1: none */
-  bool *skipped;     /* [width]; NULL: no column is */
-  size_t n_skipped;
+  size_t *chosen;    /* the columns of values, in order */
+  size_t n_chosen;
   bool missing;      /* absent values are no errors */
   bool header;       /* the first record names the columns */
   bool summary;      /* the first record is "rows,columns,class,class,..." */
@@ -265,41 +265,86 @@ static cy_status choose_label(const char *path, table *t, const char *const *can
                  t->names[0], t->names[t->width - 1]);
 }
 
-/* With a header, every column but the label that the options do not name is skipped. */
-static cy_status choose_columns(const char *path, table *t, cy_csv_options options) {
-  if (!options.only || !t->header) return CY_OK;
-  t->skipped = cy_calloc(t->width, sizeof *t->skipped);
-  if (!t->skipped) return cy_no_memory();
-  for (size_t i = 0; i < t->width; i++) t->skipped[i] = (int64_t)i != t->label;
+/* The first column of this name that is not taken yet; width: none. */
+static size_t free_column(const table *t, const char *name, bool numbered, const bool *taken) {
+  size_t i = 0;
+  int64_t number;
+  while (i < t->width && (taken[i] || strcmp(t->names[i], name) != 0)) i++;
+  if (i == t->width && numbered && find_column(t, name, &number) && !taken[number]) i = (size_t)number;
+  return i;
+}
+
+static cy_status no_such_column(const char *path, const table *t, const char *name) {
+  int64_t there;
+  if (t->label >= 0 && strcmp(t->names[t->label], name) == 0)
+    return cy_fail(CY_INVALID, "%s: column \"%s\" is the target", path, name);
+  if (find_column(t, name, &there) && strcmp(t->names[there], name) == 0)
+    return cy_fail(CY_INVALID, "%s: column \"%s\" is named twice", path, name);
+  return cy_fail(CY_INVALID, "%s: has no column \"%s\"", path, name);
+}
+
+static void choose_rest(table *t, const bool *taken) {
+  for (size_t i = 0; i < t->width; i++)
+    if (!taken[i]) t->chosen[t->n_chosen++] = i;
+}
+
+/* In the order of the options. */
+static cy_status choose_named(const char *path, table *t, cy_csv_options options, bool *taken) {
   for (int k = 0; k < options.n_only; k++) {
-    size_t i = 0;
-    while (i < t->width && strcmp(t->names[i], options.only[k]) != 0) i++;
-    if (i == t->width) return cy_fail(CY_INVALID, "%s: has no column \"%s\"", path, options.only[k]);
-    t->skipped[i] = false;
+    size_t i = free_column(t, options.only[k], options.numbered, taken);
+    if (i == t->width && (t->header || k > 0)) return no_such_column(path, t, options.only[k]);
+    if (i == t->width) { /* its columns have no names: they are taken in order */
+      choose_rest(t, taken);
+      return CY_OK;
+    }
+    taken[i] = true;
+    t->chosen[t->n_chosen++] = i;
   }
-  for (size_t i = 0; i < t->width; i++) t->n_skipped += t->skipped[i];
   return CY_OK;
+}
+
+static cy_status choose_others(const char *path, table *t, cy_csv_options options, bool *taken) {
+  for (int k = 0; k < options.n_without; k++) {
+    size_t i = free_column(t, options.without[k], options.numbered, taken);
+    if (i == t->width) return no_such_column(path, t, options.without[k]);
+    taken[i] = true;
+  }
+  choose_rest(t, taken);
+  return CY_OK;
+}
+
+static cy_status choose_columns(const char *path, table *t, cy_csv_options options) {
+  bool *taken = cy_calloc(t->width, sizeof *taken);
+  t->chosen = cy_calloc(t->width, sizeof *t->chosen);
+  if (!taken || !t->chosen) {
+    cy_free(taken);
+    return cy_no_memory();
+  }
+  if (t->label >= 0) taken[t->label] = true;
+  cy_status status = options.only ? choose_named(path, t, options, taken) : choose_others(path, t, options, taken);
+  cy_free(taken);
+  return status;
 }
 
 /* Without a list of columns and where values may be missing: a column that holds text, or nothing, is left out. */
 static cy_status leave_text_out(reader *r, table *t) {
-  bool more, *numbers = cy_calloc(t->width, sizeof *numbers);
-  t->skipped = cy_calloc(t->width, sizeof *t->skipped);
-  cy_status status = numbers && t->skipped ? CY_OK : cy_no_memory();
+  bool more, *numbers = cy_calloc(t->width, sizeof *numbers), *texts = cy_calloc(t->width, sizeof *texts);
+  cy_status status = numbers && texts ? CY_OK : cy_no_memory();
   if (status == CY_OK && (t->header || t->summary)) status = next_record(r, &more);
   for (int64_t row = 0; row < t->rows && status == CY_OK; row++) {
     status = next_record(r, &more);
     for (size_t i = 0; status == CY_OK && i < t->width; i++) {
       bool number = is_number(r->cells[i]);
       numbers[i] |= number;
-      if (!number && !is_absent(r->cells[i])) t->skipped[i] = true;
+      texts[i] |= !number && !is_absent(r->cells[i]);
     }
   }
-  for (size_t i = 0; status == CY_OK && i < t->width; i++) {
-    t->skipped[i] = (int64_t)i != t->label && (t->skipped[i] || !numbers[i]);
-    t->n_skipped += t->skipped[i];
-  }
+  size_t kept = 0;
+  for (size_t k = 0; status == CY_OK && k < t->n_chosen; k++)
+    if (numbers[t->chosen[k]] && !texts[t->chosen[k]]) t->chosen[kept++] = t->chosen[k];
+  t->n_chosen = kept;
   cy_free(numbers);
+  cy_free(texts);
   return status;
 }
 
@@ -364,26 +409,23 @@ static void name_classes(table *t, cy_csv *csv) {
 /* ---- cells to tensors ---- */
 
 static cy_status convert_row(const reader *r, const table *t, int64_t row, double *values, label *labels, int64_t *n) {
-  size_t k = 0;
-  for (size_t i = 0; i < t->width; i++) {
+  for (size_t k = 0; k < t->n_chosen; k++) {
+    size_t i = t->chosen[k];
     cell c = r->cells[i];
-    bool absent = t->missing && is_absent(c);
-    if (t->skipped && t->skipped[i]) continue;
-    if ((int64_t)i == t->label) {
-      if (!c.length && !absent) return bad_cell(r, i, t->names[i], c);
-      if (!absent) labels[(*n)++] = (label){.text = c, .row = row};
-    } else if (absent) {
-      values[k++] = (double)NAN;
-    } else if (!cy_parse_number(c.text, c.length, &values[k++])) {
-      return bad_cell(r, i, t->names[i], c);
-    }
+    if (t->missing && is_absent(c)) values[k] = (double)NAN;
+    else if (!cy_parse_number(c.text, c.length, &values[k])) return bad_cell(r, i, t->names[i], c);
   }
+  if (t->label < 0) return CY_OK;
+  cell c = r->cells[t->label];
+  bool absent = t->missing && is_absent(c);
+  if (!c.length && !absent) return bad_cell(r, (size_t)t->label, t->names[t->label], c);
+  if (!absent) labels[(*n)++] = (label){.text = c, .row = row};
   return CY_OK;
 }
 
 static cy_status convert(reader *r, table *t, cy_csv *csv) {
   bool more;
-  int64_t columns = (int64_t)(t->width - t->n_skipped) - (t->label >= 0), n_labels = 0;
+  int64_t columns = (int64_t)t->n_chosen, n_labels = 0;
   label *labels = NULL;
   CY_TRY(cy_tensor_create(CY_F64, CY_SHAPE(t->rows, columns), &csv->values));
   if (t->label >= 0 && !(labels = cy_calloc((size_t)t->rows, sizeof *labels))) return cy_no_memory();
@@ -403,12 +445,13 @@ static cy_status convert(reader *r, table *t, cy_csv *csv) {
 static cy_status hand_over_names(table *t, cy_csv *csv) {
   csv->columns = cy_calloc(t->width, sizeof *csv->columns);
   if (!csv->columns) return cy_no_memory();
-  for (size_t i = 0; i < t->width; i++) {
-    if (t->skipped && t->skipped[i]) continue;
-    if ((int64_t)i == t->label) csv->label_name = t->names[i];
-    else csv->columns[csv->n_columns++] = t->names[i];
-    t->names[i] = NULL;
+  for (size_t k = 0; k < t->n_chosen; k++) {
+    csv->columns[csv->n_columns++] = t->names[t->chosen[k]];
+    t->names[t->chosen[k]] = NULL;
   }
+  if (t->label < 0) return CY_OK;
+  csv->label_name = t->names[t->label];
+  t->names[t->label] = NULL;
   return CY_OK;
 }
 
@@ -429,7 +472,7 @@ static cy_status parse(reader *r, cy_csv_options options, const char *const *can
   CY_TRY_GOTO(status, convert(r, &t, csv), done);
   status = hand_over_names(&t, csv);
 done:
-  cy_free(t.skipped);
+  cy_free(t.chosen);
   free_strings(t.names, t.width);
   free_strings(t.class_names, t.n_class_names);
   return status;
