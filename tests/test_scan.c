@@ -3,6 +3,40 @@
  * what mistakes say. */
 #include "loops.h"
 
+/* ---- allocations, counted and made to fail: the linker sends ours through here (--wrap) ---- */
+
+static long calls, failing, live;
+
+void *__real_malloc(size_t size);
+void *__real_calloc(size_t count, size_t size);
+void *__real_realloc(void *block, size_t size);
+void *__real_aligned_alloc(size_t alignment, size_t size);
+void __real_free(void *block);
+void *__wrap_malloc(size_t size);
+void *__wrap_calloc(size_t count, size_t size);
+void *__wrap_realloc(void *block, size_t size);
+void *__wrap_aligned_alloc(size_t alignment, size_t size);
+void __wrap_free(void *block);
+
+static bool fails(void) { return __atomic_add_fetch(&calls, 1, __ATOMIC_RELAXED) == failing; }
+static void *counted(void *block) {
+  if (block) __atomic_add_fetch(&live, 1, __ATOMIC_RELAXED);
+  return block;
+}
+void *__wrap_malloc(size_t size) { return fails() ? NULL : counted(__real_malloc(size)); }
+void *__wrap_calloc(size_t count, size_t size) { return fails() ? NULL : counted(__real_calloc(count, size)); }
+void *__wrap_realloc(void *block, size_t size) {
+  if (fails()) return NULL;
+  return block ? __real_realloc(block, size) : counted(__real_realloc(block, size));
+}
+void *__wrap_aligned_alloc(size_t alignment, size_t size) {
+  return fails() ? NULL : counted(__real_aligned_alloc(alignment, size));
+}
+void __wrap_free(void *block) {
+  if (block) __atomic_add_fetch(&live, -1, __ATOMIC_RELAXED);
+  __real_free(block);
+}
+
 /* ---- kinds ---- */
 
 static cy_value tanh_step(const cy_scan_step *s) {
@@ -101,7 +135,7 @@ static void convolved(const cy_scan_step *s, void *context, cy_value *next, cy_v
   outputs[0] = cy_max_pool(next[0], (cy_windows){.kernel = {2}, .stride = {2}});
 }
 
-static void counted(const cy_scan_step *s, void *context, cy_value *next, cy_value *outputs) {
+static void descended(const cy_scan_step *s, void *context, cy_value *next, cy_value *outputs) {
   (void)context, (void)outputs;
   next[0] = cy_sub(s->carry[0], cy_mul(s->constants[0], cy_sin(s->carry[0]))); /* gradient descent on 1 - cos */
 }
@@ -117,7 +151,7 @@ static const kind kinds[] = {
     {.name = "bent", 0, 1, 1, 1, {{0}}, {F64(2, 3)}, {F64(2, 3)}, bent, NULL},
     {.name = "nested", 1, 1, 1, 1, {F64(3, 3)}, {F64(2, 3)}, {F64(4, 2, 3)}, nested, NULL},
     {.name = "convolved", 2, 1, 1, 1, {F64(2, 2, 3), F64(2, 2, 3)}, {F64(2, 2, 4)}, {F64(2, 2, 4)}, convolved, NULL},
-    {.name = "counted", 1, 1, 0, 0, {F64(1)}, {F64(3)}, {{0}}, counted, NULL},
+    {.name = "descended", 1, 1, 0, 0, {F64(1)}, {F64(3)}, {{0}}, descended, NULL},
 };
 enum { KINDS = sizeof kinds / sizeof *kinds };
 
@@ -144,11 +178,216 @@ static void recomputing_changes_nothing(void **state) {
         compare(&kinds[k], chunk == 4 ? 8 : 7, reverse, chunk, chunk == 3 ? 3 : 2, (uint64_t)chunk, "cpu");
 }
 
+/* ---- what the graph looks like ---- */
+
+/* Loss of a loop of this kind, the sum of its last carry, in a graph of its own. */
+static cy_value loss_of(world *w, int64_t recompute) {
+  const kind *k = w->k;
+  cy_value last[MOST], outputs[MOST];
+  cy_scan(w->f.graph, k->step, k->context,
+          (cy_scan_values){k->n_constants, k->n_carry, k->n_inputs, k->n_outputs, w->f.value + w->constants,
+                           w->f.value + w->carry, w->f.value + w->inputs, last, outputs},
+          (cy_scan_options){.recompute = recompute});
+  return cy_sum(cy_mul(last[0], last[0]), NULL, 0, false);
+}
+
+static int count(const char *text, const char *word) {
+  int n = 0;
+  for (const char *at = text; (at = strstr(at, word)); at += strlen(word)) n++;
+  return n;
+}
+
+static int nodes_for(int64_t length) {
+  world w = world_begin(&kinds[1], length, 0);
+  cy_value loss = loss_of(&w, 0), wrt[3], g[3], h[3];
+  for (int i = 0; i < 3; i++) wrt[i] = w.f.value[i];
+  assert_ok(cy_grad(loss, wrt, 3, g));
+  assert_ok(cy_hvp(loss, wrt, wrt, 3, h));
+  int n = cy_graph_size(w.f.graph);
+  feeds_end(&w.f);
+  return n;
+}
+
+static void graphs_do_not_grow_with_time(void **state) {
+  (void)state;
+  assert_int_equal(nodes_for(2), nodes_for(10000));
+}
+
+/* Products with weights that accumulate over time, and input projections, are outside: in the recurrent step remain one
+ * product forward, and one backward. */
+static void plain(const cy_scan_step *s, void *context, cy_value *next, cy_value *outputs) {
+  (void)context;
+  outputs[0] = next[0] = tanh_step(s);
+}
+
+static void weight_gradients_are_single_contractions(void **state) {
+  static const kind one = {"plain", 3, 1, 1, 1, {F64(5, 4), F64(4, 4), F64(4)}, {F64(3, 4)}, {F64(3, 5)}, plain, NULL};
+  (void)state;
+  world w = world_begin(&one, 9, 0);
+  cy_value loss = loss_of(&w, 0), wrt[3], g[3];
+  char *text;
+  for (int i = 0; i < 3; i++) wrt[i] = w.f.value[i];
+  assert_ok(cy_grad(loss, wrt, 3, g));
+  assert_ok(cy_graph_text(g, 3, &text));
+  assert_int_equal(count(text, "= scan "), 2); /* the loop, and its transpose: no second loop forward */
+  int inside = 0, products = count(text, "= dot ");
+  for (const char *at = text; (at = strstr(at, "= dot ")); at++) {
+    const char *line = at;
+    while (line > text && line[-1] != '\n') line--;
+    inside += line[0] == ' ';
+  }
+  assert_int_equal(inside, 2);
+  assert_int_equal(products, 2 + 3); /* the projection of all inputs; two gradients */
+  cy_string_free(text);
+  feeds_end(&w.f);
+}
+
+/* The same loop twice is one node, and its body is kept once. */
+static void equal_loops_are_one(void **state) {
+  (void)state;
+  world w = world_begin(&kinds[1], 4, 0);
+  cy_value a = loss_of(&w, 0);
+  int size = cy_graph_size(w.f.graph);
+  assert_int_equal(loss_of(&w, 0).id, a.id);
+  assert_int_equal(cy_graph_size(w.f.graph), size);
+  feeds_end(&w.f);
+}
+
+static void no_steps_leave_the_carry(void **state) {
+  (void)state;
+  world w = world_begin(&kinds[1], 0, 0);
+  cy_value values[4], wrt[2] = {w.f.value[w.carry], w.f.value[0]}, outputs[1], last[2];
+  cy_tensor *out[4];
+  cy_scan(w.f.graph, lstm, NULL, (cy_scan_values){3, 2, 1, 1, w.f.value, w.f.value + w.carry, w.f.value + w.inputs, last, outputs},
+          (cy_scan_options){0});
+  assert_ok(cy_graph_status(w.f.graph));
+  assert_int_equal(cy_value_shape(outputs[0]).dim[0], 0);
+  values[0] = last[0];
+  values[1] = outputs[0];
+  assert_ok(cy_grad(cy_sum(cy_add(last[0], cy_sum(outputs[0], NULL, 0, false)), NULL, 0, false), wrt, 2, values + 2));
+  run_values(&w.f, values, 4, (run_options){.backend = "cpu"}, out);
+  assert_true(distance(out[0], w.f.tensor[w.carry]) == 0);
+  for (int64_t i = 0; i < cy_tensor_count(out[2]); i++) assert_true(cy_tensor_at(out[2], i) == 1);
+  for (int64_t i = 0; i < cy_tensor_count(out[3]); i++) assert_true(cy_tensor_at(out[3], i) == 0);
+  for (int i = 0; i < 4; i++) cy_tensor_free(out[i]);
+  feeds_end(&w.f);
+}
+
+/* ---- mistakes ---- */
+
+static void grows(const cy_scan_step *s, void *context, cy_value *next, cy_value *outputs) {
+  cy_value parts[2] = {s->carry[0], s->carry[0]};
+  (void)outputs;
+  next[0] = context ? cy_mul(s->carry[0], *(cy_value *)context) : cy_concat(parts, 2, 0);
+}
+
+static void forgets(const cy_scan_step *s, void *context, cy_value *next, cy_value *outputs) {
+  (void)context, (void)outputs;
+  next[0] = s->carry[0];
+}
+
+static void misfits(const cy_scan_step *s, void *context, cy_value *next, cy_value *outputs) {
+  (void)context, (void)outputs;
+  next[0] = cy_matmul(s->carry[0], s->carry[0]);
+}
+
+static void invents(const cy_scan_step *s, void *context, cy_value *next, cy_value *outputs) {
+  (void)context, (void)outputs;
+  next[0] = cy_add(s->carry[0], cy_variable(s->graph, "bias", CY_F64, CY_SHAPE(3)));
+}
+
+static void expect(cy_scan_body step, cy_scan_options o, int n_outputs, int what, const char *text) {
+  feeds f = feeds_begin();
+  cy_scope_push(f.graph, "rnn1");
+  cy_value carry = cy_input(f.graph, "h", what == 1 ? CY_I32 : CY_F64, CY_SHAPE(2, 3)), last, outputs[1];
+  cy_value inputs[2] = {cy_input(f.graph, "x", CY_F64, CY_SHAPE(4, 2)), cy_input(f.graph, "y", CY_F64, CY_SHAPE(5, 2))};
+  cy_scan(f.graph, step, what == 2 ? &carry : NULL,
+          (cy_scan_values){0, 1, what == 3 ? 2 : 0, n_outputs, NULL, &carry, inputs, &last, outputs}, o);
+  assert_false(cy_is_value(last));
+  assert_int_equal(cy_graph_status(f.graph), CY_INVALID);
+  if (!strstr(cy_error_message(), text)) fail_msg("expected \"%s\" in \"%s\"", text, cy_error_message());
+  assert_non_null(strstr(cy_error_message(), "rnn1"));
+  assert_null(strstr(strstr(cy_error_message(), "rnn1") + 1, "rnn1"));
+  feeds_end(&f);
+}
+
+static void mistakes_are_named(void **state) {
+  const cy_scan_options three = {.length = 3};
+  (void)state;
+  expect(grows, three, 0, 0, "rnn1: scan: carry 0 is f64 2x3 and becomes f64 4x3");
+  expect(forgets, three, 1, 0, "output 0 is missing");
+  expect(misfits, three, 0, 0, "rnn1: matmul: shapes 2x3 and 2x3 do not fit");
+  expect(forgets, three, 0, 1, "carry 0 is i32; it must be f32 or f64");
+  expect(grows, three, 0, 2, "different graphs");
+  expect(invents, three, 0, 0, "the step makes variable \"bias\" of its own");
+  expect(forgets, (cy_scan_options){0}, 0, 3, "input 1 has 5 steps, input 0 4");
+  expect(forgets, three, 0, 3, "input 0 has 4 steps, the scan 3");
+  expect(forgets, (cy_scan_options){.length = -1}, 0, 0, "-1 steps");
+  expect(forgets, (cy_scan_options){.length = 3, .recompute = -1}, 0, 0, "recompute is -1");
+}
+
+/* ---- every allocation fails once ---- */
+
+static cy_status build_and_derive(const kind *k, int64_t recompute) {
+  cy_graph *graph;
+  cy_value values[3 * MOST], last[MOST] = {{0}}, outputs[MOST] = {{0}}, g[3 * MOST];
+  int n = 0, m = 0;
+  char name[16];
+  cy_status status = cy_graph_create(&graph);
+  if (status != CY_OK) return status;
+  for (int i = 0; i < k->n_constants + k->n_carry + k->n_inputs; i++) {
+    const cy_type *type = i < k->n_constants               ? &k->constants[i]
+                          : i < k->n_constants + k->n_carry ? &k->carry[i - k->n_constants]
+                                                            : &k->inputs[i - k->n_constants - k->n_carry];
+    cy_shape shape = type->shape, in_time = {.rank = shape.rank + 1, .dim = {5}};
+    memcpy(in_time.dim + 1, shape.dim, (size_t)shape.rank * sizeof *shape.dim);
+    snprintf(name, sizeof name, "x%d", i);
+    values[n++] = cy_input(graph, name, type->dtype, i < k->n_constants + k->n_carry ? shape : in_time);
+  }
+  for (int i = 0; i < n; i++) m += i < k->n_constants + k->n_carry;
+  cy_scan(graph, k->step, k->context,
+          (cy_scan_values){k->n_constants, k->n_carry, k->n_inputs, k->n_outputs, values, values + k->n_constants, values + m,
+                           last, outputs}, (cy_scan_options){.recompute = recompute});
+  cy_value loss = cy_sum(cy_sin(last[0]), NULL, 0, false);
+  status = cy_graph_status(graph);
+  if (status == CY_OK) status = cy_hvp(loss, values, values, m, g);
+  char *text = NULL;
+  if (status == CY_OK) status = cy_graph_text(g, m, &text);
+  cy_string_free(text);
+  cy_graph_free(graph);
+  return status;
+}
+
+static void every_allocation_fails_once(void **state) {
+  static const int which[] = {0, 7};
+  (void)state;
+  for (int i = 0; i < 2; i++) {
+    calls = failing = 0;
+    assert_ok(build_and_derive(&kinds[which[i]], i ? 0 : 2));
+    long n = calls, step = 1 + n / 400;
+    for (long at = 1; at <= n; at += step) {
+      long before = live;
+      calls = 0;
+      failing = at;
+      cy_status status = build_and_derive(&kinds[which[i]], i ? 0 : 2);
+      failing = 0;
+      if (status != CY_NO_MEMORY) fail_msg("%s: allocation %ld of %ld fails, the status is %d", kinds[which[i]].name, at, n, (int)status);
+      assert_int_equal(live, before);
+    }
+  }
+}
+
 int main(void) {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(loops_agree_with_their_steps_written_out),
       cmocka_unit_test(long_loops_agree_too),
       cmocka_unit_test(recomputing_changes_nothing),
+      cmocka_unit_test(graphs_do_not_grow_with_time),
+      cmocka_unit_test(weight_gradients_are_single_contractions),
+      cmocka_unit_test(equal_loops_are_one),
+      cmocka_unit_test(no_steps_leave_the_carry),
+      cmocka_unit_test(mistakes_are_named),
+      cmocka_unit_test(every_allocation_fails_once),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }
