@@ -160,6 +160,14 @@ static void store_run(const run *r, const cy_tile_access *access, const char *in
       }                                                                                                                \
       int64_t row_stride = stride, in_run = n;                                                                         \
       for (int64_t k = 0; k < in_run; k++, base += row_stride) {                                                       \
+        if (column_axes == 1) {                                                                                        \
+          stride = (access)->stride[t_->n_axes - 1];                                                                   \
+          offset = base + (r)->column * stride;                                                                        \
+          n = (r)->n_columns;                                                                                          \
+          move;                                                                                                        \
+          at += n;                                                                                                     \
+          continue;                                                                                                    \
+        }                                                                                                              \
         runs columns_ = runs_start(t_->dim + t_->row_axes, (access)->stride + t_->row_axes, column_axes, (r)->column,  \
                                    (r)->n_columns);                                                                    \
         stride = (access)->stride[t_->n_axes - 1];                                                                     \
