@@ -19,6 +19,11 @@ static void a_text_goes_through_the_verbs(void **state) {
   out = succeed("eval a --json");
   assert_holds(out, "\"bits_per_character\":");
   assert_holds(succeed("info a"), "57");
+  write_file("prompt.txt", "Shall I compare thee t");
+  out = succeed("predict a prompt.txt");
+  assert_holds(out, "class    probability\n       1  h "); /* after a t, most probably */
+  assert_holds(succeed("predict a prompt.txt --json"), "\"class\":\"h\"");
+  refuse("predict a -", "standard input is empty");
   succeed("train --resume a epochs=4 --quiet --out b");
   read_back("b/recipe.yaml", text);
   assert_holds(text, "length: 24\n");
@@ -88,6 +93,7 @@ static void mistakes_are_one_line(void **state) {
   refuse("sample a --prompt 'Sch\xC3\xB6n'", "--prompt holds \"\xC3\xB6\", which is not among the 57 characters");
   refuse("sample a --temperature -1", "--temperature is a number from 0");
   refuse("sample a --top-k 0", "--top-k");
+  refuse("predict a other.txt", "other.txt holds \"\xC3\xB6\", which is not among the 57 characters");
   refuse("eval a other.txt", "line 1 has the character \"\xC3\xB6\", which is not among the 57 that the model knows");
   succeed("train iris epochs=1 --quiet --out i");
   refuse("sample i", "was not trained on a text");

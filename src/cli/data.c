@@ -51,6 +51,13 @@ static cy_status describe_set(const cy_data_set *set) {
   return CY_OK;
 }
 
+static void describe_characters(const cy_dataset *d) {
+  int64_t n = cy_dataset_classes(d);
+  printf("classes  %lld characters:", (long long)n);
+  for (int64_t c = 0; c < n; c++) printf(" %s", cy_dataset_class_name(d, c));
+  printf("\n");
+}
+
 static void describe_classes(const cy_dataset *d) {
   char count[CLI_NUMBER_SIZE];
   int64_t n = cy_dataset_classes(d);
@@ -81,7 +88,9 @@ static void describe_content(const cy_dataset *d) {
     printf(", of which the last %s are the test part", cli_count_text(cy_dataset_test_count(d), b));
   printf("\n");
   cy_shape target = cy_dataset_target_shape(d);
-  if (cy_dataset_classes(d) > 0)
+  if (cy_dataset_vocabulary(d))
+    describe_characters(d);
+  else if (cy_dataset_classes(d) > 0)
     describe_classes(d);
   else if (target.rank == 0 || (target.rank == 1 && target.dim[0] == 1))
     printf("target   %s: a number\n", cy_dataset_target_name(d));

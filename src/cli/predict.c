@@ -1,4 +1,5 @@
 /* `cauchy predict`: the most probable class of each sample with its probability, or the values of a regression. */
+#include "cli/characters.h"
 #include "cli/input.h"
 #include "cli/input_images.h"
 #include "cli/model_file.h"
@@ -187,6 +188,65 @@ static cy_status predict_rows(const cli_arguments *a, prediction *p) {
   return cy_trained_predict(p->trained, p->inputs, &p->outputs, classes ? &p->labels : NULL);
 }
 
+/* ---- the character after a text ---- */
+
+enum { LARGEST_TEXT = 1 << 28 };
+
+static cy_status read_standard_input(char **text, size_t *length) {
+  size_t capacity = 0, n = 1;
+  for (; n > 0; *length += n) {
+    if (*length == capacity) {
+      char *grown = cy_realloc(*text, capacity = 2 * capacity + 4096, 1);
+      if (!grown) return cy_no_memory();
+      *text = grown;
+    }
+    n = fread(*text + *length, 1, capacity - *length, stdin);
+  }
+  return ferror(stdin) ? cy_fail(CY_IO, "standard input could not be read") : CY_OK;
+}
+
+/* log p to p, as the one row of outputs. */
+static cy_status take_probabilities(prediction *p, const double *scores) {
+  int64_t classes = cy_trained_classes(p->trained), best = 0;
+  double sum = 0;
+  CY_TRY(cy_tensor_create(CY_F64, CY_SHAPE(1, classes), &p->outputs));
+  CY_TRY(cy_tensor_create(CY_I64, CY_SHAPE(1), &p->labels));
+  for (int64_t k = 1; k < classes; k++) best = scores[k] > scores[best] ? k : best;
+  for (int64_t k = 0; k < classes; k++) sum += exp(scores[k] - scores[best]);
+  for (int64_t k = 0; k < classes; k++) cy_tensor_f64(p->outputs)[k] = exp(scores[k] - scores[best]) / sum;
+  cy_tensor_i64(p->labels)[0] = best;
+  return CY_OK;
+}
+
+static cy_status predict_next(prediction *p, const char *path, const char *what, const char *text, size_t length) {
+  cli_characters known = {0};
+  cy_generator *generator = NULL;
+  int64_t *numbers = NULL;
+  size_t n = 0;
+  cy_status status = cli_characters_of(p->trained, path, &known);
+  if (status == CY_OK) status = cli_characters_read(&known, what, text, length, &numbers, &n);
+  if (status == CY_OK && n == 0) status = cy_fail(CY_INVALID, "%s is empty: there is nothing to go on from", what);
+  if (status == CY_OK) status = cy_generator_create(p->trained, &generator);
+  for (size_t i = 0; status == CY_OK && i < n; i++) status = cy_generator_feed(generator, numbers[i]);
+  if (status == CY_OK) status = take_probabilities(p, cy_generator_scores(generator));
+  cy_generator_free(generator);
+  cli_characters_clear(&known);
+  cy_free(numbers);
+  return status;
+}
+
+static cy_status predict_text(const cli_arguments *a, prediction *p, const char *path) {
+  const char *word = a->words[1];
+  bool standard = strcmp(word, "-") == 0;
+  char *text = NULL;
+  size_t length = 0;
+  if (a->n_words > 2) return cy_fail(CY_INVALID, "the model takes one text at a time");
+  cy_status status = standard ? read_standard_input(&text, &length) : cy_file_read(word, LARGEST_TEXT, &text, &length);
+  if (status == CY_OK) status = predict_next(p, path, standard ? "standard input" : word, text, length);
+  cy_free(text);
+  return status;
+}
+
 static cy_status run(const cli_arguments *a, prediction *p, const char *path) {
   int threads = 0;
   char count[CLI_NUMBER_SIZE];
@@ -196,7 +256,8 @@ static cy_status run(const cli_arguments *a, prediction *p, const char *path) {
   CY_TRY(cli_option_number(a, "--threads", 1, 4096, &threads));
   CY_TRY(cy_trained_load(path, threads, NULL, &p->trained));
   bool pictures = !cli_takes_windows(p->trained) && (a->n_words > 2 || cli_are_pictures(a->words[1]));
-  CY_TRY(pictures ? predict_pictures(a, p) : predict_rows(a, p));
+  bool text = cy_trained_metadata(p->trained, "dataset.vocabulary") != NULL;
+  CY_TRY(text ? predict_text(a, p, path) : pictures ? predict_pictures(a, p) : predict_rows(a, p));
   p->rows = cy_tensor_shape(p->outputs).dim[0];
   p->width = p->rows > 0 ? cy_tensor_count(p->outputs) / p->rows : 0;
   CY_TRY(write_out(p, out, json));

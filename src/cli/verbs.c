@@ -184,7 +184,7 @@ static const cli_verb verbs[] = {
      .help = "INPUT is a CSV, NPY or IDX file, gzipped or not, or - for standard input. One row is one sample,\n"
              "raw as in training: the model scales it. A CSV file with a header may have other columns too, in\n"
              "any order. Or INPUT is pictures: PNG and JPEG files and folders of them, resized and converted as\n"
-             "the training said.",
+             "the training said. Of a model of a text: a text, and what is predicted is the character after it.",
      .examples = "cauchy predict runs/iris-1 flowers.csv\n"
                  "cauchy predict runs/mnist-1 t10k-images-idx3-ubyte.gz --out answers.csv\n"
                  "cauchy predict runs/cifar10-1 photo.jpg holidays/ --fit crop\n"
