@@ -155,12 +155,29 @@ static void copy_element(int size, const char *from, char *to) {
   else memcpy(to, from, 8);
 }
 
+/* A short row, by copies of fixed sizes, the last of which may overlap the one before: a call of memcpy would take longer
+ * than the copy. */
+static inline void copy_row(char *to, const char *from, size_t bytes) {
+  if (bytes >= 64) {
+    for (size_t i = 0; i + 64 < bytes; i += 64) memcpy(to + i, from + i, 64);
+    memcpy(to + bytes - 64, from + bytes - 64, 64);
+  } else if (bytes >= 32) {
+    memcpy(to, from, 32);
+    memcpy(to + bytes - 32, from + bytes - 32, 32);
+  } else if (bytes >= 16) {
+    memcpy(to, from, 16);
+    memcpy(to + bytes - 16, from + bytes - 16, 16);
+  } else {
+    memcpy(to, from, bytes);
+  }
+}
+
 /* to[i * to_row + j] = from[i * step + j * stride]: k rows of `count`. */
 static void pack(const cy_gemm_kernels *kernels, const char *from, int64_t step, int64_t stride, int64_t k,
                  int64_t count, char *to, int64_t to_row) {
   const int size = kernels->size;
   if (stride == 1) {
-    for (int64_t i = 0; i < k; ++i) memcpy(to + i * to_row * size, at(from, size, i * step), (size_t)(count * size));
+    for (int64_t i = 0; i < k; ++i) copy_row(to + i * to_row * size, at(from, size, i * step), (size_t)(count * size));
   } else if (step == 1) {
     kernels->transpose(count, k, from, stride, to, to_row, false);
   } else {
