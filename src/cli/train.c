@@ -69,6 +69,16 @@ static cy_status make_absolute(char **path) {
   return CY_OK;
 }
 
+/* A threshold that no label reaches, or every one. */
+static cy_status check_threshold(const cy_dataset *d) {
+  int64_t high = 0, count = cy_dataset_count(d);
+  const char *above = cy_dataset_windows(d).above;
+  for (int64_t i = 0; i < count; i++) high += cy_dataset_label(d, i) == 1;
+  if (!above || cy_dataset_classes(d) != 2 || (high > 0 && high < count)) return CY_OK;
+  return cy_fail(CY_INVALID, "%s: the label of %s window is above %s: there is nothing to tell apart",
+                 cy_dataset_name(d), high ? "every" : "no", above);
+}
+
 static cy_status open_data(training *t) {
   CY_TRY(make_absolute(&t->recipe.data));
   cy_dataset_options options;
@@ -82,7 +92,7 @@ static cy_status open_data(training *t) {
   if (cy_dataset_classes(t->dataset) == 1)
     return cy_fail(CY_INVALID, "%s: every %s is %s: there is nothing to tell apart", t->recipe.data,
                    cy_dataset_target_name(t->dataset), cy_dataset_class_name(t->dataset, 0));
-  return CY_OK;
+  return check_threshold(t->dataset);
 }
 
 enum { MAX_MODEL_BYTES = 1 << 20 };

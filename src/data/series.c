@@ -139,7 +139,7 @@ static cy_status copy_numbers(const reading *r, const cy_csv *csv, cy_series *s)
 /* Sensors, and a target of numbers. */
 static cy_status read_numbers(const reading *r, cy_series *s) {
   const cy_series_set *set = r->set;
-  bool target = set->kind == CY_TARGET_NUMBERS;
+  bool numbers = set->kind == CY_TARGET_NUMBERS, target = numbers && cy_words_find(&set->sensors, r->target) < 0;
   const char **names = cy_calloc(set->sensors.count + 1, sizeof *names);
   cy_csv csv;
   if (!names) return cy_no_memory();
@@ -149,7 +149,7 @@ static cy_status read_numbers(const reading *r, cy_series *s) {
   cy_free(names);
   CY_TRY(status);
   status = copy_values(r, &csv, s);
-  if (status == CY_OK && target) status = copy_numbers(r, &csv, s);
+  if (status == CY_OK && numbers) status = copy_numbers(r, &csv, s);
   cy_csv_clear(&csv);
   return status;
 }
