@@ -19,7 +19,8 @@ typedef struct kind {
   void *context;
 } kind;
 
-#define F64(...) {CY_F64, CY_SHAPE(__VA_ARGS__)}
+#define TYPE(dtype, ...) {dtype, {(int)(sizeof((int[]){__VA_ARGS__}) / sizeof(int)), {__VA_ARGS__}}}
+#define F64(...) TYPE(CY_F64, __VA_ARGS__)
 
 /* ---- the same loop, written out ---- */
 

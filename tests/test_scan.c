@@ -145,7 +145,7 @@ static const kind kinds[] = {
     {.name = "lstm", 3, 2, 1, 1, {F64(2, 12), F64(3, 12), F64(12)}, {F64(2, 3), F64(2, 3)}, {F64(2, 2)}, lstm, NULL},
     {.name = "odd", 2, 3, 1, 4, {F64(3, 3), F64(1)}, {F64(2, 3), F64(2, 3), F64(2)}, {F64(2, 3)}, odd, NULL},
     {.name = "embedded", 3, 1, 2, 1, {F64(5, 3), F64(3, 3), F64(3, 3)}, {F64(2, 3)},
-     {{CY_I64, CY_SHAPE(2)}, {CY_BOOL, CY_SHAPE(2)}}, embedded, NULL},
+     {TYPE(CY_I64, 2), TYPE(CY_BOOL, 2)}, embedded, NULL},
     {.name = "shifted", 0, 2, 1, 2, {{0}}, {F64(3), F64(3)}, {F64(3)}, shifted, NULL},
     {.name = "mapped", 2, 0, 1, 2, {F64(3, 2), F64(2)}, {{0}}, {F64(2, 3)}, mapped, NULL},
     {.name = "bent", 0, 1, 1, 1, {{0}}, {F64(2, 3)}, {F64(2, 3)}, bent, NULL},
