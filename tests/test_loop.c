@@ -2,11 +2,43 @@
  * backend; a run allocates nothing; memory grows with what is kept. */
 #include "harness.h"
 
-#include "base/memory.h"
+/* ---- allocations: the linker sends the library's through here (--wrap) ---- */
+
+static long calls, failing, live; /* asked for; which one of them fails (0: none); blocks not yet freed */
+
+void *__real_malloc(size_t size);
+void *__real_calloc(size_t count, size_t size);
+void *__real_realloc(void *block, size_t size);
+void *__real_aligned_alloc(size_t alignment, size_t size);
+void __real_free(void *block);
+void *__wrap_malloc(size_t size);
+void *__wrap_calloc(size_t count, size_t size);
+void *__wrap_realloc(void *block, size_t size);
+void *__wrap_aligned_alloc(size_t alignment, size_t size);
+void __wrap_free(void *block);
+
+static bool fails(void) { return __atomic_add_fetch(&calls, 1, __ATOMIC_RELAXED) == failing; }
+static void *counted(void *block) {
+  if (block) __atomic_add_fetch(&live, 1, __ATOMIC_RELAXED);
+  return block;
+}
+void *__wrap_malloc(size_t size) { return fails() ? NULL : counted(__real_malloc(size)); }
+void *__wrap_calloc(size_t count, size_t size) { return fails() ? NULL : counted(__real_calloc(count, size)); }
+void *__wrap_realloc(void *block, size_t size) {
+  if (fails()) return NULL;
+  return block ? __real_realloc(block, size) : counted(__real_realloc(block, size));
+}
+void *__wrap_aligned_alloc(size_t alignment, size_t size) {
+  return fails() ? NULL : counted(__real_aligned_alloc(alignment, size));
+}
+void __wrap_free(void *block) {
+  if (block) __atomic_add_fetch(&live, -1, __ATOMIC_RELAXED);
+  __real_free(block);
+}
 
 /* ---- cells: a step as a function of values, so that it can be a body or be unrolled ---- */
 
-enum { N = 6, C = 3, H = 5, MOST = 4 };
+enum { N = 9, C = 3, H = 5, MOST = 4 };
 
 typedef struct cell {
   const char *name;
@@ -156,7 +188,7 @@ static void compare(const built *b, uint32_t mask, double tolerance) {
 }
 
 static void each_cell_computes_what_its_steps_compute_in_turn(void **state) {
-  static const int64_t lengths[] = {1, 2, 7, 30};
+  static const int64_t lengths[] = {1, 2, 7, 200};
   (void)state;
   for (int c = 0; c < CELLS; c++)
     for (size_t l = 0; l < sizeof lengths / sizeof *lengths; l++)
@@ -179,26 +211,267 @@ static void each_part_can_be_read_alone(void **state) {
       }
 }
 
+/* ---- programs ---- */
+
+typedef struct running {
+  cy_program *program;
+  cy_session *session;
+} running;
+
+static running start(const built *b, const cy_value *values, int n, const cy_update *updates, int n_updates,
+                     cy_program_options options) {
+  running r;
+  assert_ok(cy_graph_status(b->f.graph));
+  assert_ok(cy_compile(values, n, updates, n_updates, options, &r.program));
+  assert_ok(cy_session_create(r.program, &r.session));
+  for (int i = 0; i < b->f.n; i++) {
+    char name[16];
+    snprintf(name, sizeof name, "x%d", i);
+    cy_status bound = cy_session_bind(r.session, name, b->f.tensor[i]); /* what nobody needs is not in the program */
+    assert_true(bound == CY_OK || bound == CY_INVALID);
+  }
+  return r;
+}
+
+static void stop(running *r) {
+  cy_session_free(r->session);
+  cy_program_free(r->program);
+}
+
 static void a_program_outlives_its_graph(void **state) {
   (void)state;
   built b = build(&cells[1], CY_F32, 7, false);
   cy_value values[2 * MOST];
-  cy_program *program;
-  cy_session *session;
   int n = scanned(&b, values);
-  assert_ok(cy_compile(values, n, NULL, 0, (cy_program_options){.threads = 2}, &program));
+  running r = start(&b, values, n, NULL, 0, (cy_program_options){.threads = 2});
   cy_graph_free(b.f.graph);
   b.f.graph = NULL;
-  assert_ok(cy_session_create(program, &session));
-  for (int i = 0; i < b.f.n; i++) {
-    char name[16];
-    snprintf(name, sizeof name, "x%d", i);
-    assert_ok(cy_session_bind(session, name, b.f.tensor[i]));
+  assert_ok(cy_session_run(r.session));
+  stop(&r);
+  feeds_end(&b.f);
+}
+
+static bool mentions(const cy_program *program, const char *words) {
+  char *text;
+  assert_ok(cy_program_text(program, &text));
+  bool found = strstr(text, words) != NULL;
+  cy_string_free(text);
+  return found;
+}
+
+/* 1000 steps: rows that are independent are shared out, others are not; results agree. */
+static void threads_run_rows_of_their_own(void **state) {
+  (void)state;
+  for (int c = 0; c < CELLS; c++) {
+    built b = build(&cells[c], CY_F64, 1000, c & 1);
+    cy_value values[2 * MOST];
+    int n = scanned(&b, values);
+    running one = start(&b, values, n, NULL, 0, (cy_program_options){.threads = 1});
+    running two = start(&b, values, n, NULL, 0, (cy_program_options){.threads = 2});
+    assert_ok(cy_session_run(one.session));
+    assert_ok(cy_session_run(two.session));
+    for (int i = 0; i < n; i++)
+      assert_true(distance(cy_session_output(two.session, i), cy_session_output(one.session, i)) < 1e-10);
+    bool independent = cells[c].step == rnn || cells[c].step == lstm;
+    assert_false(mentions(one.program, "rows on"));
+    if (independent) assert_true(mentions(two.program, "rows on 2 threads"));
+    if (cells[c].step == mixed) assert_false(mentions(two.program, "rows on"));
+    stop(&one);
+    stop(&two);
+    feeds_end(&b.f);
   }
-  assert_ok(cy_session_run(session));
-  cy_session_free(session);
+}
+
+/* An LSTM's gates are slices of one product: a step is that product and one group, whatever is kept of it, and so is a step
+ * back. */
+static void a_cell_is_one_product_and_one_group(void **state) {
+  (void)state;
+  built b = build(&cells[1], CY_F32, 50, false);
+  cy_value values[2 * MOST], gradients[2];
+  scanned(&b, values);
+  cy_value loss = cy_sum(cy_square(values[2]), NULL, 0, false);
+  assert_ok(cy_grad(loss, b.constants, 2, gradients));
+  running r = start(&b, gradients, 2, NULL, 0, (cy_program_options){.threads = 1});
+  assert_false(mentions(r.program, "concat"));
+  assert_false(mentions(r.program, "pad"));
+  char *text;
+  assert_ok(cy_program_text(r.program, &text));
+  int inside = 0;
+  for (const char *line = strstr(text, "\n      "); line; line = strstr(line + 1, "\n      ")) inside++;
+  assert_int_equal(inside, 2 + 2);
+  cy_string_free(text);
+  stop(&r);
+  feeds_end(&b.f);
+}
+
+/* A variable that each run takes up where the last one left it. */
+static void state_is_carried_from_run_to_run(void **state) {
+  (void)state;
+  for (int threads = 1; threads <= 2; threads++) {
+    built b = build(&cells[1], CY_F64, 6, false), twice = build(&cells[1], CY_F64, 12, false);
+    cy_value values[2 * MOST], longer[2 * MOST];
+    cy_tensor *memory[2], *whole[3];
+    cy_update updates[2];
+    for (int k = 0; k < 2; k++) {
+      char name[8];
+      snprintf(name, sizeof name, "h%d", k);
+      assert_ok(cy_tensor_create(CY_F64, CY_SHAPE(N, H), &memory[k]));
+      assert_ok(cy_tensor_copy(b.f.tensor[b.n_constants + k], memory[k]));
+      b.carry[k] = cy_variable(b.f.graph, name, CY_F64, CY_SHAPE(N, H));
+    }
+    scanned(&b, values);
+    for (int k = 0; k < 2; k++) updates[k] = (cy_update){b.carry[k], values[k]};
+    running r = start(&b, values + 2, 1, updates, 2, (cy_program_options){.threads = threads});
+    assert_ok(cy_session_bind(r.session, "h0", memory[0]));
+    assert_ok(cy_session_bind(r.session, "h1", memory[1]));
+    /* The longer sequence is the shorter one twice. */
+    const double *half = cy_tensor_data(b.f.tensor[b.f.n - 1]);
+    double *both = cy_tensor_data(twice.f.tensor[twice.f.n - 1]);
+    for (int64_t i = 0; i < 12 * N * C; i++) both[i] = half[i % (6 * N * C)];
+    scanned(&twice, longer);
+    run_values(&twice.f, longer, 3, (run_options){.threads = 1}, whole);
+    assert_ok(cy_session_run(r.session));
+    assert_ok(cy_session_run(r.session));
+    for (int k = 0; k < 2; k++) assert_true(distance(memory[k], whole[k]) < 1e-12);
+    for (int k = 0; k < 3; k++) cy_tensor_free(whole[k]);
+    for (int k = 0; k < 2; k++) cy_tensor_free(memory[k]);
+    stop(&r);
+    feeds_end(&b.f);
+    feeds_end(&twice.f);
+  }
+}
+
+/* Weights as variables of a frozen program: new ones count after they were bound. */
+static void frozen_programs_take_new_weights(void **state) {
+  (void)state;
+  for (int c = 0; c < 2; c++) {
+    built b = build(&cells[c], CY_F64, 7, false);
+    cy_value values[2 * MOST];
+    b.constants[1] = cy_variable(b.f.graph, "u", CY_F64, cells[c].constants[1]);
+    cy_tensor *u = b.f.tensor[1];
+    int n = scanned(&b, values);
+    running frozen = start(&b, values, n, NULL, 0, (cy_program_options){.threads = 2, .frozen = true});
+    running plain = start(&b, values, n, NULL, 0, (cy_program_options){.threads = 1});
+    for (int round = 0; round < 2; round++) {
+      for (int64_t i = 0; i < cy_tensor_count(u); i++) cy_tensor_set(u, i, 0.1 * (double)((i + round) % 7) - 0.3);
+      assert_ok(cy_session_bind(frozen.session, "u", u));
+      assert_ok(cy_session_bind(plain.session, "u", u));
+      for (int again = 0; again < 2; again++) assert_ok(cy_session_run(frozen.session));
+      assert_ok(cy_session_run(plain.session));
+      for (int i = 0; i < n; i++)
+        assert_true(distance(cy_session_output(frozen.session, i), cy_session_output(plain.session, i)) < 1e-12);
+    }
+    stop(&frozen);
+    stop(&plain);
+    feeds_end(&b.f);
+  }
+}
+
+/* The loss of an LSTM and its gradient. */
+static int training(built *b, cy_value *values) {
+  cy_value all[2 * MOST];
+  scanned(b, all);
+  values[0] = cy_sum(cy_square(all[0]), NULL, 0, false);
+  assert_ok(cy_grad(values[0], b->constants, 2, values + 1));
+  return 3;
+}
+
+static void a_run_allocates_nothing(void **state) {
+  (void)state;
+  for (int threads = 1; threads <= 2; threads++) {
+    built b = build(&cells[1], CY_F32, 300, false);
+    cy_value values[3];
+    int n = training(&b, values);
+    running r = start(&b, values, n, NULL, 0, (cy_program_options){.threads = threads});
+    assert_ok(cy_session_run(r.session));
+    long before = calls;
+    for (int i = 0; i < 3; i++) assert_ok(cy_session_run(r.session));
+    assert_int_equal(calls, before);
+    stop(&r);
+    feeds_end(&b.f);
+  }
+}
+
+static void each_allocation_of_compiling_may_fail(void **state) {
+  (void)state;
+  built b = build(&cells[1], CY_F32, 300, false);
+  cy_value values[3];
+  int n = training(&b, values);
+  for (long k = 1;; k++) {
+    cy_program *program = NULL;
+    cy_session *session = NULL;
+    long before = live;
+    calls = 0;
+    failing = k;
+    cy_status status = cy_compile(values, n, NULL, 0, (cy_program_options){.threads = 2}, &program);
+    if (status == CY_OK) status = cy_session_create(program, &session);
+    bool done = calls < k;
+    failing = 0;
+    cy_session_free(session);
+    cy_program_free(program);
+    assert_int_equal(live, before);
+    if (done) {
+      assert_int_equal(status, CY_OK);
+      break;
+    }
+    if (status != CY_OK) assert_int_equal(status, CY_NO_MEMORY);
+  }
+  feeds_end(&b.f);
+}
+
+/* ---- memory ---- */
+
+static double arena(int64_t length, bool trains) {
+  built b = build(&cells[1], CY_F32, length, false);
+  cy_value values[2 * MOST];
+  int n = trains ? training(&b, values) : (scanned(&b, values), 1);
+  cy_program *program;
+  assert_ok(cy_compile(values, n, NULL, 0, (cy_program_options){.threads = 2}, &program));
+  double bytes = (double)cy_program_arena_bytes(program);
   cy_program_free(program);
   feeds_end(&b.f);
+  return bytes;
+}
+
+/* Training keeps a few numbers per step and unit; so many steps more take so much memory more. What inference of the last
+ * state takes of the whole sequence is the projected input. */
+static void memory_is_linear_in_time(void **state) {
+  (void)state;
+  const double per_step = (arena(2000, true) - arena(1000, true)) / 1000;
+  assert_true(fabs(arena(10000, true) - arena(2000, true) - 8000 * per_step) < 0.01 * arena(10000, true));
+  assert_true(per_step < 12.5 * N * H * sizeof(float));
+  const double inference = (arena(2000, false) - arena(1000, false)) / 1000;
+  assert_true(inference <= 4 * N * H * sizeof(float) + 1);
+}
+
+/* ---- looking inside ---- */
+
+static void growing(const cy_scan_step *s, void *context, cy_value *next, cy_value *outputs) {
+  (void)context;
+  cy_scope_push(s->graph, "cell");
+  next[0] = cy_exp(s->carry[0]);
+  cy_scope_pop(s->graph);
+  outputs[0] = cy_neg(next[0]);
+}
+
+static void the_first_bad_value_has_a_step(void **state) {
+  (void)state;
+  static const cell grower = {"growing", growing, 1, 1, {{0}}, false};
+  for (int reverse = 0; reverse < 2; reverse++) {
+    built b = build(&grower, CY_F64, 9, reverse);
+    cy_value values[2];
+    char *text;
+    scanned(&b, values);
+    fill_uniform(b.f.tensor[0], &(cy_rng){0}, 1, 1);
+    running r = start(&b, values, 2, NULL, 0, (cy_program_options){.unfused = true});
+    assert_ok(cy_session_run(r.session)); /* e, e^e, e^e^e = 3.8e6, and then infinity */
+    assert_ok(cy_session_first_bad(r.session, &text));
+    assert_string_equal(text, reverse ? "exp in cell: 45 of 45 values not finite at step 5 of 9"
+                                      : "exp in cell: 45 of 45 values not finite at step 3 of 9");
+    cy_string_free(text);
+    stop(&r);
+    feeds_end(&b.f);
+  }
 }
 
 int main(void) {
@@ -206,6 +479,14 @@ int main(void) {
       cmocka_unit_test(each_cell_computes_what_its_steps_compute_in_turn),
       cmocka_unit_test(each_part_can_be_read_alone),
       cmocka_unit_test(a_program_outlives_its_graph),
+      cmocka_unit_test(threads_run_rows_of_their_own),
+      cmocka_unit_test(a_cell_is_one_product_and_one_group),
+      cmocka_unit_test(state_is_carried_from_run_to_run),
+      cmocka_unit_test(frozen_programs_take_new_weights),
+      cmocka_unit_test(a_run_allocates_nothing),
+      cmocka_unit_test(each_allocation_of_compiling_may_fail),
+      cmocka_unit_test(memory_is_linear_in_time),
+      cmocka_unit_test(the_first_bad_value_has_a_step),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }
