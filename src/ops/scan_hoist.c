@@ -11,11 +11,11 @@
 
 enum { FEW = 16 };
 
-/* Per node: whether its rule had no answer; whether it could be computed outside, should be, is needed there; whether it is
- * an output. */
+/* Per node: whether its rule had no answer; whether it could be computed outside, should be, is one that should be or a view
+ * of it; whether it is needed there; whether it is an output. */
 typedef struct hoisting {
   cy_scan_plan *plan;
-  bool *refused, *can, *should, *far, *output;
+  bool *refused, *can, *should, *near, *far, *output;
 } hoisting;
 
 static bool has_time(const cy_scan_plan *p, int32_t id) { return p->depends[id] & CY_DEPENDS_INPUT; }
@@ -30,12 +30,13 @@ static bool can_compute(const hoisting *h, int32_t id) {
   return !has_time(p, id) || (node->op->batch && node->shape.rank < CY_MAX_RANK);
 }
 
-/* No larger than an operand that is computed outside anyway. */
+/* No larger than an operand that is computed outside anyway. (Views of such are taken inside, where they cost nothing: their
+ * cotangents are put together there too.) */
 static bool follows(const hoisting *h, const cy_node *node) {
   const cy_scan_plan *p = h->plan;
   for (int k = 0; k < node->n_inputs; k++) {
     const cy_node *from = cy_node_at(p->draft->body, node->inputs[k]);
-    if (h->should[node->inputs[k]] && has_time(p, node->inputs[k]) && cy_count(node->shape) <= cy_count(from->shape)) return true;
+    if (h->near[node->inputs[k]] && cy_count(node->shape) <= cy_count(from->shape)) return !node->op->view;
   }
   return false;
 }
@@ -63,6 +64,9 @@ static void decide(hoisting *h) {
   for (int32_t id = 0; id < p->size; id++) {
     h->can[id] = !(p->depends[id] & CY_DEPENDS_CARRY) && (p->leaf[id] >= 0 || can_compute(h, id));
     h->should[id] = should_compute(h, id);
+    const cy_node *node = cy_node_at(p->draft->body, id);
+    bool view = node->op->view && p->leaf[id] < 0 && h->can[id];
+    h->near[id] = has_time(p, id) && (h->should[id] || (view && h->near[node->inputs[0]]));
   }
 }
 
@@ -150,8 +154,8 @@ static bool make_room(cy_scan_draft *d, int32_t size) {
 
 static hoisting make_hoisting(cy_scan_plan *p) {
   size_t n = (size_t)p->size;
-  bool *arrays = cy_scan_draft_array(p->draft, 5 * n, sizeof *arrays);
-  return arrays ? (hoisting){p, arrays, arrays + n, arrays + 2 * n, arrays + 3 * n, arrays + 4 * n} : (hoisting){0};
+  bool *arrays = cy_scan_draft_array(p->draft, 6 * n, sizeof *arrays);
+  return arrays ? (hoisting){p, arrays, arrays + n, arrays + 2 * n, arrays + 3 * n, arrays + 4 * n, arrays + 5 * n} : (hoisting){0};
 }
 
 void cy_scan_plan_hoist(cy_scan_plan *p, bool *should) {
