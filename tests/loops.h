@@ -19,7 +19,12 @@ typedef struct kind {
   void *context;
 } kind;
 
-#define TYPE(dtype, ...) {dtype, {(int)(sizeof((int[]){__VA_ARGS__}) / sizeof(int)), {__VA_ARGS__}}}
+#define TYPE(dtype, ...)                                                                                               \
+  {                                                                                                                    \
+    dtype, {                                                                                                           \
+      (int)(sizeof((int[]){__VA_ARGS__}) / sizeof(int)), { __VA_ARGS__ }                                               \
+    }                                                                                                                  \
+  }
 #define F64(...) TYPE(CY_F64, __VA_ARGS__)
 
 /* ---- the same loop, written out ---- */
@@ -38,7 +43,8 @@ static inline cy_value with_time(cy_value v) {
 
 static inline void unroll(cy_graph *graph, cy_scan_body body, void *context, cy_scan_values v, cy_scan_options o) {
   int64_t length = v.n_inputs ? cy_value_shape(v.inputs[0]).dim[0] : o.length;
-  cy_value carry[MOST], inputs[MOST], next[MOST], *stacked = calloc((size_t)(length * v.n_outputs + 1), sizeof *stacked);
+  cy_value carry[MOST], inputs[MOST], next[MOST],
+      *stacked = calloc((size_t)(length * v.n_outputs + 1), sizeof *stacked);
   memcpy(carry, v.carry, (size_t)v.n_carry * sizeof *carry);
   for (int64_t s = 0; s < length; s++) {
     int64_t t = o.reverse ? length - 1 - s : s;
@@ -61,7 +67,7 @@ typedef struct world {
   feeds f;
   const kind *k;
   int64_t length;
-  int constants, carry, inputs; /* first feed of each */
+  int constants, carry, inputs;     /* first feed of each */
   int n_moving, moving[MOST_FEEDS]; /* feeds that are differentiated; the same again as directions */
 } world;
 
@@ -90,17 +96,19 @@ static inline world world_begin(const kind *k, int64_t length, uint64_t seed) {
   return w;
 }
 
-/* Fills values: outputs and last; then, up to the order, derivatives of a loss that bends all of them, with respect to all
- * floating-point operands, along fixed directions. Returns how many. */
+/* Fills values: outputs and last; then, up to the order, derivatives of a loss that bends all of them, with respect to
+ * all floating-point operands, along fixed directions. Returns how many. */
 static inline int describe(world *w, build *how, cy_scan_options o, int order, cy_value *values) {
   const kind *k = w->k;
   cy_graph *g = w->f.graph;
-  cy_value last[MOST] = {{0}}, outputs[MOST] = {{0}}, loss = cy_scalar(g, CY_F64, 0), wrt[MOST_FEEDS], along[MOST_FEEDS];
+  cy_value last[MOST] = {{0}}, outputs[MOST] = {{0}}, loss = cy_scalar(g, CY_F64, 0), wrt[MOST_FEEDS],
+           along[MOST_FEEDS];
   int n = 0, m = w->n_moving;
   if (!k->n_inputs) o.length = w->length;
   how(g, k->step, k->context,
       (cy_scan_values){k->n_constants, k->n_carry, k->n_inputs, k->n_outputs, w->f.value + w->constants,
-                       w->f.value + w->carry, w->f.value + w->inputs, last, outputs}, o);
+                       w->f.value + w->carry, w->f.value + w->inputs, last, outputs},
+      o);
   assert_ok(cy_graph_status(g));
   for (int i = 0; i < k->n_outputs; i++) values[n++] = outputs[i];
   for (int i = 0; i < k->n_carry; i++) values[n++] = last[i];
@@ -146,7 +154,8 @@ static inline void print_value(cy_value v) {
 }
 
 /* The loop, with and without recomputation, against the steps written out. */
-static inline void compare(const kind *k, int64_t length, bool reverse, int64_t recompute, int order, uint64_t seed, const char *backend) {
+static inline void compare(const kind *k, int64_t length, bool reverse, int64_t recompute, int order, uint64_t seed,
+                           const char *backend) {
   cy_value values[2][MOST_VALUES];
   cy_tensor *results[2][MOST_VALUES];
   world w = world_begin(k, length, seed);
@@ -158,8 +167,9 @@ static inline void compare(const kind *k, int64_t length, bool reverse, int64_t 
     double error = distance(results[0][i], results[1][i]);
     if (!(error <= 1e-12)) {
       if (getenv("CAUCHY_SHOW")) print_value(values[0][i]);
-      fail_msg("%s, %lld steps%s, recompute %lld, seed %llu, %s: value %d of %d differs by %g", k->name, (long long)length,
-               reverse ? " in reverse" : "", (long long)recompute, (unsigned long long)seed, backend, i, n, error);
+      fail_msg("%s, %lld steps%s, recompute %lld, seed %llu, %s: value %d of %d differs by %g", k->name,
+               (long long)length, reverse ? " in reverse" : "", (long long)recompute, (unsigned long long)seed, backend,
+               i, n, error);
     }
     cy_tensor_free(results[0][i]);
     cy_tensor_free(results[1][i]);

@@ -1,7 +1,7 @@
-/* Random steps: small graphs of every kind of operation that read carries, inputs and constants in any mixture. As loops,
- * they agree with their steps written out, forward and in reverse, recomputing or not: values, tangents, gradients,
- * Hessian-vector products by both orders; and <u, J v> = <J' u, v>. CAUCHY_SEEDS=first:count runs others than the usual
- * ones. */
+/* Random steps: small graphs of every kind of operation that read carries, inputs and constants in any mixture. As
+ * loops, they agree with their steps written out, forward and in reverse, recomputing or not: values, tangents,
+ * gradients, Hessian-vector products by both orders; and <u, J v> = <J' u, v>. CAUCHY_SEEDS=first:count runs others
+ * than the usual ones. */
 #include "loops.h"
 
 enum { STEPS = 12, POOL = 3 * MOST + STEPS };
@@ -99,7 +99,8 @@ static cy_value reduced(making *m, cy_value a) {
 static cy_value elementwise(making *m, cy_value a) {
   cy_value b = partner(m, a);
   switch (below(m, 14)) {
-    case 0: case 1: return cy_add(a, b);
+    case 0:
+    case 1: return cy_add(a, b);
     case 2: return cy_sub(a, b);
     case 3: return cy_mul(cy_tanh(a), b);
     case 4: return cy_div(a, cy_add_scalar(cy_square(b), 1));
@@ -145,8 +146,12 @@ static void random_step(const cy_scan_step *s, void *context, cy_value *next, cy
   for (int i = 0; i < STEPS; i++) {
     cy_value a = pick(&m), v = a;
     switch (below(&m, 10)) {
-      case 0: case 1: case 2: v = elementwise(&m, a); break;
-      case 3: case 4: case 5: v = contraction(&m, a); break;
+      case 0:
+      case 1:
+      case 2: v = elementwise(&m, a); break;
+      case 3:
+      case 4:
+      case 5: v = contraction(&m, a); break;
       case 6: v = rearranged(&m, a); break;
       case 7: v = reduced(&m, a); break;
       case 8: v = taken(&m, a); break;
@@ -202,7 +207,8 @@ static void adjoint(const kind *k, uint64_t seed) {
   cy_tensor *out[MOST_VALUES];
   cy_scan(w.f.graph, k->step, k->context,
           (cy_scan_values){k->n_constants, k->n_carry, k->n_inputs, k->n_outputs, w.f.value + w.constants,
-                           w.f.value + w.carry, w.f.value + w.inputs, last, outputs}, (cy_scan_options){0});
+                           w.f.value + w.carry, w.f.value + w.inputs, last, outputs},
+          (cy_scan_options){0});
   int n = 0, m = w.n_moving, fu[2 * MOST], fv[MOST_FEEDS];
   if (k->n_carry + k->n_outputs + 2 * m + k->n_inputs < MOST_FEEDS) {
     for (int i = 0; i < k->n_outputs; i++) of[n++] = outputs[i];
@@ -237,7 +243,8 @@ static void random_loops_agree_with_their_steps_written_out(void **state) {
   for (unsigned long long seed = first; seed < first + count; seed++) {
     recipe r = random_recipe(seed);
     r.k.context = &r;
-    compare(&r.k, 1 + (int64_t)(seed % 4), seed / 4 % 2, seed % 5 == 3 ? 2 : 0, 2, seed, seed % 3 ? "cpu" : "reference");
+    compare(&r.k, 1 + (int64_t)(seed % 4), seed / 4 % 2, seed % 5 == 3 ? 2 : 0, 2, seed,
+            seed % 3 ? "cpu" : "reference");
     adjoint(&r.k, seed);
   }
 }

@@ -1,6 +1,6 @@
-/* Loops over time against the same steps written out one after the other: values, gradients, Hessian-vector products and
- * third derivatives agree to 1e-12, for all kinds of steps, lengths and directions. What the graph of a loop looks like;
- * what mistakes say. */
+/* Loops over time against the same steps written out one after the other: values, gradients, Hessian-vector products
+ * and third derivatives agree to 1e-12, for all kinds of steps, lengths and directions. What the graph of a loop looks
+ * like; what mistakes say. */
 #include "loops.h"
 
 /* ---- allocations, counted and made to fail: the linker sends ours through here (--wrap) ---- */
@@ -63,7 +63,8 @@ static void lstm(const cy_scan_step *s, void *context, cy_value *next, cy_value 
   outputs[0] = next[0];
 }
 
-/* Outputs that are the carry before, the input, nothing at all; a carry without tangent; constants in several places. */
+/* Outputs that are the carry before, the input, nothing at all; a carry without tangent; constants in several places.
+ * */
 static void odd(const cy_scan_step *s, void *context, cy_value *next, cy_value *outputs) {
   (void)context;
   cy_value w = s->constants[0], count = s->carry[1];
@@ -108,7 +109,8 @@ static void bent(const cy_scan_step *s, void *context, cy_value *next, cy_value 
   int axis = 1;
   cy_value top = cy_reduce_max(b, &axis, 1, true), centred = cy_normalize(cy_add(a, b), &axis, 1, 1e-2);
   next[0] = cy_mul_scalar(cy_add(cy_softplus(centred), cy_sub(cy_cumsum(a, 1, false), top)), 0.3);
-  outputs[0] = cy_div(cy_prod(cy_tanh(next[0]), &axis, 1, false), cy_add_scalar(cy_square(cy_sum(a, &axis, 1, false)), 1));
+  outputs[0] =
+      cy_div(cy_prod(cy_tanh(next[0]), &axis, 1, false), cy_add_scalar(cy_square(cy_sum(a, &axis, 1, false)), 1));
 }
 
 static void inner_step(const cy_scan_step *s, void *context, cy_value *next, cy_value *outputs) {
@@ -120,8 +122,8 @@ static void inner_step(const cy_scan_step *s, void *context, cy_value *next, cy_
 /* A loop in the loop: over the rows of its input, from its carry on. */
 static void nested(const cy_scan_step *s, void *context, cy_value *next, cy_value *outputs) {
   cy_value constants[2] = {s->constants[0], s->carry[0]}, last, all;
-  cy_scan(s->graph, inner_step, context,
-          (cy_scan_values){2, 1, 1, 1, constants, s->carry, s->inputs, &last, &all}, (cy_scan_options){.reverse = true});
+  cy_scan(s->graph, inner_step, context, (cy_scan_values){2, 1, 1, 1, constants, s->carry, s->inputs, &last, &all},
+          (cy_scan_options){.reverse = true});
   int axis = 0;
   next[0] = cy_mul_scalar(cy_add(last, cy_sum(all, &axis, 1, false)), 0.5);
   outputs[0] = all;
@@ -130,7 +132,8 @@ static void nested(const cy_scan_step *s, void *context, cy_value *next, cy_valu
 static void convolved(const cy_scan_step *s, void *context, cy_value *next, cy_value *outputs) {
   (void)context;
   cy_windows same = {.low = {1}, .high = {1}};
-  cy_value z = cy_add(cy_convolution(s->inputs[0], s->constants[0], same), cy_convolution(s->carry[0], s->constants[1], same));
+  cy_value z =
+      cy_add(cy_convolution(s->inputs[0], s->constants[0], same), cy_convolution(s->carry[0], s->constants[1], same));
   next[0] = cy_tanh(z);
   outputs[0] = cy_max_pool(next[0], (cy_windows){.kernel = {2}, .stride = {2}});
 }
@@ -141,11 +144,28 @@ static void descended(const cy_scan_step *s, void *context, cy_value *next, cy_v
 }
 
 static const kind kinds[] = {
-    {.name = "recurrent", 4, 1, 1, 2, {F64(5, 4), F64(4, 4), F64(4), F64(4, 2)}, {F64(3, 4)}, {F64(3, 5)}, recurrent, NULL},
+    {.name = "recurrent",
+     4,
+     1,
+     1,
+     2,
+     {F64(5, 4), F64(4, 4), F64(4), F64(4, 2)},
+     {F64(3, 4)},
+     {F64(3, 5)},
+     recurrent,
+     NULL},
     {.name = "lstm", 3, 2, 1, 1, {F64(2, 12), F64(3, 12), F64(12)}, {F64(2, 3), F64(2, 3)}, {F64(2, 2)}, lstm, NULL},
     {.name = "odd", 2, 3, 1, 4, {F64(3, 3), F64(1)}, {F64(2, 3), F64(2, 3), F64(2)}, {F64(2, 3)}, odd, NULL},
-    {.name = "embedded", 3, 1, 2, 1, {F64(5, 3), F64(3, 3), F64(3, 3)}, {F64(2, 3)},
-     {TYPE(CY_I64, 2), TYPE(CY_BOOL, 2)}, embedded, NULL},
+    {.name = "embedded",
+     3,
+     1,
+     2,
+     1,
+     {F64(5, 3), F64(3, 3), F64(3, 3)},
+     {F64(2, 3)},
+     {TYPE(CY_I64, 2), TYPE(CY_BOOL, 2)},
+     embedded,
+     NULL},
     {.name = "shifted", 0, 2, 1, 2, {{0}}, {F64(3), F64(3)}, {F64(3)}, shifted, NULL},
     {.name = "mapped", 2, 0, 1, 2, {F64(3, 2), F64(2)}, {{0}}, {F64(2, 3)}, mapped, NULL},
     {.name = "bent", 0, 1, 1, 1, {{0}}, {F64(2, 3)}, {F64(2, 3)}, bent, NULL},
@@ -258,7 +278,8 @@ static void no_steps_leave_the_carry(void **state) {
   world w = world_begin(&kinds[1], 0, 0);
   cy_value values[4], wrt[2] = {w.f.value[w.carry], w.f.value[0]}, outputs[1], last[2];
   cy_tensor *out[4];
-  cy_scan(w.f.graph, lstm, NULL, (cy_scan_values){3, 2, 1, 1, w.f.value, w.f.value + w.carry, w.f.value + w.inputs, last, outputs},
+  cy_scan(w.f.graph, lstm, NULL,
+          (cy_scan_values){3, 2, 1, 1, w.f.value, w.f.value + w.carry, w.f.value + w.inputs, last, outputs},
           (cy_scan_options){0});
   assert_ok(cy_graph_status(w.f.graph));
   assert_int_equal(cy_value_shape(outputs[0]).dim[0], 0);
@@ -336,7 +357,7 @@ static cy_status build_and_derive(const kind *k, int64_t recompute) {
   cy_status status = cy_graph_create(&graph);
   if (status != CY_OK) return status;
   for (int i = 0; i < k->n_constants + k->n_carry + k->n_inputs; i++) {
-    const cy_type *type = i < k->n_constants               ? &k->constants[i]
+    const cy_type *type = i < k->n_constants                ? &k->constants[i]
                           : i < k->n_constants + k->n_carry ? &k->carry[i - k->n_constants]
                                                             : &k->inputs[i - k->n_constants - k->n_carry];
     cy_shape shape = type->shape, in_time = {.rank = shape.rank + 1, .dim = {5}};
@@ -346,8 +367,9 @@ static cy_status build_and_derive(const kind *k, int64_t recompute) {
   }
   for (int i = 0; i < n; i++) m += i < k->n_constants + k->n_carry;
   cy_scan(graph, k->step, k->context,
-          (cy_scan_values){k->n_constants, k->n_carry, k->n_inputs, k->n_outputs, values, values + k->n_constants, values + m,
-                           last, outputs}, (cy_scan_options){.recompute = recompute});
+          (cy_scan_values){k->n_constants, k->n_carry, k->n_inputs, k->n_outputs, values, values + k->n_constants,
+                           values + m, last, outputs},
+          (cy_scan_options){.recompute = recompute});
   cy_value loss = cy_sum(cy_sin(last[0]), NULL, 0, false);
   status = cy_graph_status(graph);
   if (status == CY_OK) status = cy_hvp(loss, values, values, m, g);
@@ -371,7 +393,8 @@ static void every_allocation_fails_once(void **state) {
       failing = at;
       cy_status status = build_and_derive(&kinds[which[i]], i ? 0 : 2);
       failing = 0;
-      if (status != CY_NO_MEMORY) fail_msg("%s: allocation %ld of %ld fails, the status is %d", kinds[which[i]].name, at, n, (int)status);
+      if (status != CY_NO_MEMORY)
+        fail_msg("%s: allocation %ld of %ld fails, the status is %d", kinds[which[i]].name, at, n, (int)status);
       assert_int_equal(live, before);
     }
   }

@@ -46,8 +46,8 @@ static void push_node(push *p, int32_t id) {
   /* The derivative belongs to the layer of the value: errors and listings name it. */
   const char *outer = cy_scope_set(p->graph, node->scope);
   cy_value t = push_through(&(cy_rule){
-      .graph = p->graph, .node = node, .in = in, .out = cy_value_at(p->graph, id), .tangent = tangent, .needed = p->needed,
-      .needed_first = p->first, .needed_end = p->size, .calculus = &cy_both_halves});
+      .graph = p->graph, .node = node, .in = in, .out = cy_value_at(p->graph, id), .tangent = tangent,
+      .needed = p->needed, .needed_first = p->first, .needed_end = p->size, .calculus = &cy_both_halves});
   cy_scope_set(p->graph, outer);
   p->tangent[id - p->first] = cy_is_value(t) ? t.id : -1;
   if (in != few) cy_free(in);

@@ -66,7 +66,8 @@ static void pull_node(pull *p, int32_t id) {
     in[k] = cy_value_at(p->graph, node->inputs[k]);
     moving += p->linear[node->inputs[k]];
   }
-  cy_rule rule = {.graph = p->graph, .node = node, .in = in, .out = cy_value_at(p->graph, id), .calculus = &cy_both_halves};
+  cy_rule rule = {.graph = p->graph, .node = node, .in = in, .out = cy_value_at(p->graph, id),
+                  .calculus = &cy_both_halves};
   const char *outer = cy_scope_set(p->graph, node->scope);
   if (node->op->pull && moving) {
     pull_together(p, &rule, ct);

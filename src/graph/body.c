@@ -1,5 +1,5 @@
-/* Bodies of loops: made, counted, compared, and kept by the graphs that name them. What a body holds is compared node by
- * node, because the same loop is often described twice (once per derivative, say). */
+/* Bodies of loops: made, counted, compared, and kept by the graphs that name them. What a body holds is compared node
+ * by node, because the same loop is often described twice (once per derivative, say). */
 #include "graph/body.h"
 
 #include "graph/store.h"
@@ -73,13 +73,14 @@ static bool same_node(const cy_node *a, const cy_node *b) {
          (!a->n_inputs || memcmp(a->inputs, b->inputs, (size_t)a->n_inputs * sizeof *a->inputs) == 0) &&
          (a->op->attr_size == skip ||
           memcmp((const char *)a->attrs + skip, (const char *)b->attrs + skip, a->op->attr_size - skip) == 0) &&
-         (!a->data || memcmp(a->data, b->data, data_bytes(a)) == 0) && (!skip || same_body(cy_body_of(a), cy_body_of(b)));
+         (!a->data || memcmp(a->data, b->data, data_bytes(a)) == 0) &&
+         (!skip || same_body(cy_body_of(a), cy_body_of(b)));
 }
 
 static bool same_body(const cy_body *a, const cy_body *b) {
   if (a == b) return true;
-  if (a->hash != b->hash || a->n_constants != b->n_constants || a->n_carry != b->n_carry || a->n_inputs != b->n_inputs ||
-      cy_graph_size(a->graph) != cy_graph_size(b->graph) ||
+  if (a->hash != b->hash || a->n_constants != b->n_constants || a->n_carry != b->n_carry ||
+      a->n_inputs != b->n_inputs || cy_graph_size(a->graph) != cy_graph_size(b->graph) ||
       memcmp(a->constants, b->constants, (size_t)ids(a) * sizeof *a->constants) != 0)
     return false;
   for (int32_t id = 0; id < cy_graph_size(a->graph); id++)
@@ -116,7 +117,8 @@ double cy_body_cost(const cy_body *body) {
 static cy_status verify_ids(const cy_body *body, const char *what, const int32_t *at, int n, bool leaf) {
   for (int k = 0; k < n; k++) {
     if (leaf && at[k] == -1) continue;
-    if (at[k] < 0 || at[k] >= cy_graph_size(body->graph) || (leaf && cy_node_at(body->graph, at[k])->op != &cy_op_input))
+    if (at[k] < 0 || at[k] >= cy_graph_size(body->graph) ||
+        (leaf && cy_node_at(body->graph, at[k])->op != &cy_op_input))
       return cy_fail(CY_INVALID, "body: %s %d is node %d, which is none", what, k, at[k]);
   }
   return CY_OK;

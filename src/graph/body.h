@@ -1,6 +1,6 @@
-/* The step of a loop as a graph of its own. Bodies are immutable once sealed, counted, and shared: a graph keeps the bodies
- * that its nodes name, each once, so that equal loops are one node. Loops' rows (op->loop) begin their attributes with the
- * pointer to a body, as an int64_t. */
+/* The step of a loop as a graph of its own. Bodies are immutable once sealed, counted, and shared: a graph keeps the
+ * bodies that its nodes name, each once, so that equal loops are one node. Loops' rows (op->loop) begin their
+ * attributes with the pointer to a body, as an int64_t. */
 #ifndef CY_GRAPH_BODY_H
 #define CY_GRAPH_BODY_H
 
@@ -28,11 +28,12 @@ double cy_body_cost(const cy_body *body);
 /* Every invariant of the graph and of the leaves. */
 cy_status cy_body_verify(const cy_body *body);
 
-/* The body that stands in the graph for all that equal it, kept until the graph is freed; NULL: the graph's error says why. */
+/* The body that stands in the graph for all that equal it, kept until the graph is freed; NULL: the graph's error says
+ * why. */
 const cy_body *cy_graph_keep_body(cy_graph *graph, const cy_body *body);
 
 static inline const cy_body *cy_body_of(const cy_node *loop) {
-  return (const cy_body *)(uintptr_t)*(const int64_t *)loop->attrs;
+  return (const cy_body *)(uintptr_t) * (const int64_t *)loop->attrs;
 }
 
 #endif

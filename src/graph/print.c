@@ -38,7 +38,8 @@ static void add_line(cy_text *text, const cy_graph *graph, const bool *shown, in
 static void add_body(cy_text *text, const cy_graph *graph, const bool *shown, int32_t id, int depth) {
   const cy_body *body = cy_body_of(cy_node_at(graph, id));
   for (int32_t other = 0; other < id; other++)
-    if ((!shown || shown[other]) && cy_node_at(graph, other)->op->loop && cy_body_of(cy_node_at(graph, other)) == body) {
+    if ((!shown || shown[other]) && cy_node_at(graph, other)->op->loop &&
+        cy_body_of(cy_node_at(graph, other)) == body) {
       cy_text_add(text, "%*sthe body of %%%d\n", 2 * depth, "", other);
       return;
     }

@@ -46,9 +46,9 @@ static double cost_scan(const void *attrs, const cy_type *in, int n, const cy_ty
   return (double)a->length * cy_body_cost(body_of(a));
 }
 
-const cy_op cy_op_scan = {.name = "scan", .op_class = CY_CLASS_GENERAL, .arity = -1, .attr_size = sizeof(cy_scan_attrs),
-                          .fields = scan_fields, .scalar = -1, .loop = true, .infer = infer_scan, .jvp = cy_scan_jvp,
-                          .pull = cy_scan_pull, .cost = cost_scan};
+const cy_op cy_op_scan = {
+    .name = "scan", .op_class = CY_CLASS_GENERAL, .arity = -1, .attr_size = sizeof(cy_scan_attrs), .fields = scan_fields,
+    .scalar = -1, .loop = true, .infer = infer_scan, .jvp = cy_scan_jvp, .pull = cy_scan_pull, .cost = cost_scan};
 
 /* ---- its parts ---- */
 
@@ -84,10 +84,12 @@ static cy_value transpose_part(const cy_rule *r, int i, cy_value ct) {
   return cy_make(r->graph, &cy_op_scan_bundle, &ct, 1, &a);
 }
 
-#define PART(op_name, kind)                                                                                         \
-  {.name = op_name, .op_class = CY_CLASS_LINEAR, .arity = 1, .attr_size = sizeof(cy_scan_part_attrs),                \
-   .fields = part_fields, .linear = 1, .scalar = -1, .part = kind, .infer = infer_part, .jvp = jvp_part,             \
-   .transpose = transpose_part, .cost = cy_cost_zero}
+#define PART(op_name, kind)                                                                                            \
+  {                                                                                                                    \
+    .name = op_name, .op_class = CY_CLASS_LINEAR, .arity = 1, .attr_size = sizeof(cy_scan_part_attrs),                 \
+    .fields = part_fields, .linear = 1, .scalar = -1, .part = kind, .infer = infer_part, .jvp = jvp_part,              \
+    .transpose = transpose_part, .cost = cy_cost_zero                                                                  \
+  }
 
 const cy_op cy_op_scan_sequence = PART("scan_sequence", CY_RESULT_SEQUENCE);
 const cy_op cy_op_scan_carries = PART("scan_carries", CY_RESULT_CARRIES);
@@ -104,9 +106,9 @@ static cy_status infer_bundle(const void *attrs, const cy_type *in, int n, cy_ty
   return CY_OK;
 }
 
-const cy_op cy_op_scan_bundle = {.name = "scan_bundle", .op_class = CY_CLASS_GENERAL, .arity = 1,
-                                 .attr_size = sizeof(cy_scan_bundle_attrs), .fields = bundle_fields, .scalar = -1,
-                                 .infer = infer_bundle, .jvp = cy_jvp_linear, .cost = cy_cost_zero};
+const cy_op cy_op_scan_bundle = {
+    .name = "scan_bundle", .op_class = CY_CLASS_GENERAL, .arity = 1, .attr_size = sizeof(cy_scan_bundle_attrs),
+    .fields = bundle_fields, .scalar = -1, .infer = infer_bundle, .jvp = cy_jvp_linear, .cost = cy_cost_zero};
 
 /* ---- reading ---- */
 

@@ -4,7 +4,8 @@
  *
  *   loop = scan{body, length, reverse}(constants.., carry.., inputs..)
  *   y    = scan_sequence{value}(loop)   [T, ...]    value number `value` of the body at each step
- *   h    = scan_carries{k}(loop)        [T+1, ...]  carry k: h[t] before step t and h[t+1] after it; reverse: after, before
+ *   h    = scan_carries{k}(loop)        [T+1, ...]  carry k: h[t] before step t and h[t+1] after it; reverse: after,
+ *   before
  *   e    = scan_last{k}(loop)           [...]       carry k after the last step
  *
  * A body is immutable and shared between the graphs that hold a scan of it. */
@@ -17,10 +18,11 @@
 #include <cauchy/scan.h>
 
 typedef struct cy_scan_attrs {
-  int64_t body;      /* the cy_body, a pointer */
-  int64_t length;    /* at least 1 */
+  int64_t body;   /* the cy_body, a pointer */
+  int64_t length; /* at least 1 */
   int64_t reverse;
-  int64_t recompute; /* derivatives compute the body's values again, from carries and inputs alone, rather than read them */
+  int64_t
+      recompute; /* derivatives compute the body's values again, from carries and inputs alone, rather than read them */
 } cy_scan_attrs;
 
 typedef struct cy_scan_part_attrs {
@@ -29,8 +31,8 @@ typedef struct cy_scan_part_attrs {
   cy_list shape;
 } cy_scan_part_attrs;
 
-/* scan_bundle{part, index}(v): v as the tangent or the cotangent of one part, as a value without elements, which is what a
- * loop's value is. Those of several parts are added: a tree of sums whose leaves are bundles. */
+/* scan_bundle{part, index}(v): v as the tangent or the cotangent of one part, as a value without elements, which is
+ * what a loop's value is. Those of several parts are added: a tree of sums whose leaves are bundles. */
 typedef struct cy_scan_bundle_attrs {
   int64_t part, index; /* a cy_result_kind */
   int64_t dtype;       /* the loop's */

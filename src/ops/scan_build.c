@@ -34,13 +34,11 @@ static int64_t find_length(cy_graph *graph, const cy_scan_values *v, const cy_sc
   int64_t length = o->length;
   for (int i = 0; i < v->n_inputs; i++) {
     cy_shape shape = cy_value_shape(v->inputs[i]);
-    if (shape.rank == 0)
-      cy_graph_fail(graph, CY_INVALID, "scan: input %d is a scalar; it must be [T, ...]", i);
+    if (shape.rank == 0) cy_graph_fail(graph, CY_INVALID, "scan: input %d is a scalar; it must be [T, ...]", i);
     else if ((i || o->length) && shape.dim[0] != length)
       cy_graph_fail(graph, CY_INVALID, "scan: input %d has %lld steps, %s %lld", i, (long long)shape.dim[0],
                     o->length ? "the scan" : "input 0", (long long)length);
-    else
-      length = shape.dim[0];
+    else length = shape.dim[0];
   }
   if (length < 0) cy_graph_fail(graph, CY_INVALID, "scan: %lld steps", (long long)length);
   return cy_graph_failed(graph) ? -1 : length;
@@ -51,8 +49,8 @@ static int64_t check(cy_graph *graph, const cy_scan_values *v, const cy_scan_opt
     cy_graph_fail(graph, CY_INVALID, "scan: a negative number of values");
     return -1;
   }
-  if (!check_values(graph, "constant", v->constants, v->n_constants) || !check_values(graph, "carry", v->carry, v->n_carry) ||
-      !check_values(graph, "input", v->inputs, v->n_inputs))
+  if (!check_values(graph, "constant", v->constants, v->n_constants) ||
+      !check_values(graph, "carry", v->carry, v->n_carry) || !check_values(graph, "input", v->inputs, v->n_inputs))
     return -1;
   for (int k = 0; k < v->n_carry; k++)
     if (!cy_dtype_is_float(cy_value_dtype(v->carry[k])))
@@ -247,12 +245,9 @@ void cy_scan(cy_graph *graph, cy_scan_body body, void *context, cy_scan_values v
     describe_step(&s, cy_scope(graph), body, context);
     cy_graph_take_error(graph, s.body);
     stretch all = {length, options.reverse, values.constants, values.carry, values.inputs, values.last, values.outputs};
-    if (cy_graph_failed(graph) || options.recompute == 0 || options.recompute >= length)
-      run(&s, graph, all);
-    else if (length % options.recompute == 0)
-      run_chunks(&s, graph, all, options.recompute);
-    else
-      run_in_pieces(&s, graph, all, options.recompute);
+    if (cy_graph_failed(graph) || options.recompute == 0 || options.recompute >= length) run(&s, graph, all);
+    else if (length % options.recompute == 0) run_chunks(&s, graph, all, options.recompute);
+    else run_in_pieces(&s, graph, all, options.recompute);
   }
   cy_graph_free(s.body);
   cy_free(s.constants);

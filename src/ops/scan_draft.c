@@ -6,7 +6,8 @@
 
 enum { FEW = 16 };
 
-bool cy_scan_draft_begin(cy_scan_draft *d, cy_graph *graph, cy_graph *body, int constants, int carry, int inputs, int outputs) {
+bool cy_scan_draft_begin(cy_scan_draft *d, cy_graph *graph, cy_graph *body, int constants, int carry, int inputs,
+                         int outputs) {
   *d = (cy_scan_draft){.graph = graph, .body = body, .borrowed = body};
   if (cy_graph_failed(graph)) return false;
   d->arena = cy_arena_create();
@@ -140,7 +141,8 @@ typedef struct sealing {
   int32_t *map;
 } sealing;
 
-static void seal_leaves(sealing *s, const char *what, const cy_scan_leaf *leaves, int n, const bool *kept, int32_t *ids) {
+static void seal_leaves(sealing *s, const char *what, const cy_scan_leaf *leaves, int n, const bool *kept,
+                        int32_t *ids) {
   char name[32];
   for (int k = 0, at = 0; k < n; k++) {
     cy_value v = leaves[k].inside;
@@ -170,7 +172,8 @@ static void seal_nodes(sealing *s) {
     const cy_node *node = cy_node_at(d->body, id);
     if (!p->needed[id] || p->leaf[id] >= 0) continue;
     if (is_foreign(node)) {
-      cy_graph_fail(d->graph, CY_INVALID, "scan: the step makes %s \"%s\" of its own; what it reads must be given to the scan",
+      cy_graph_fail(d->graph, CY_INVALID,
+                    "scan: the step makes %s \"%s\" of its own; what it reads must be given to the scan",
                     node->op->name, node->name);
       return;
     }

@@ -1,7 +1,7 @@
 /* A loop in the making. Its body is a graph that may hold more than the loop will need; what it reads from outside are
- * leaves, any values of that graph whose elements are known outside. Finishing drops what nobody needs, moves in front of
- * the loop what does not depend on the carry (scan_hoist.c), seals the rest as a body, and makes the nodes. The builder and
- * both derivatives make their loops this way. */
+ * leaves, any values of that graph whose elements are known outside. Finishing drops what nobody needs, moves in front
+ * of the loop what does not depend on the carry (scan_hoist.c), seals the rest as a body, and makes the nodes. The
+ * builder and both derivatives make their loops this way. */
 #ifndef CY_OPS_SCAN_DRAFT_H
 #define CY_OPS_SCAN_DRAFT_H
 
@@ -20,13 +20,15 @@ typedef struct cy_scan_draft {
   bool reverse, recompute;
   int n_constants, n_carry, n_inputs, n_outputs;
   cy_scan_leaf *constants, *carry, *inputs;
-  cy_value *next, *outputs;        /* of the body; an empty next: zeros */
-  bool *wants_last, *wants_carries; /* per carry: which results are wanted */
+  cy_value *next, *outputs;             /* of the body; an empty next: zeros */
+  bool *wants_last, *wants_carries;     /* per carry: which results are wanted */
   cy_value *last, *carries, *sequences; /* results: per carry, [...] and [T+1, ...]; per output [T, ...] */
 } cy_scan_draft;
 
-/* Room for so many; the counts are zero. body: NULL for a new one, which is freed in the end. False, and the graph's error, if memory is out. End it either way. */
-bool cy_scan_draft_begin(cy_scan_draft *draft, cy_graph *graph, cy_graph *body, int constants, int carry, int inputs, int outputs);
+/* Room for so many; the counts are zero. body: NULL for a new one, which is freed in the end. False, and the graph's
+ * error, if memory is out. End it either way. */
+bool cy_scan_draft_begin(cy_scan_draft *draft, cy_graph *graph, cy_graph *body, int constants, int carry, int inputs,
+                         int outputs);
 void cy_scan_draft_finish(cy_scan_draft *draft);
 void cy_scan_draft_end(cy_scan_draft *draft);
 /* Arrays that live as long as the draft; NULL: the graph's error. */
@@ -35,8 +37,8 @@ void *cy_scan_draft_array(cy_scan_draft *draft, size_t count, size_t size);
 void cy_scan_draft_constant(cy_scan_draft *draft, cy_value inside, cy_value outside);
 void cy_scan_draft_input(cy_scan_draft *draft, cy_value inside, cy_value outside);
 void cy_scan_draft_carry(cy_scan_draft *draft, cy_value inside, cy_value outside);
-/* Copies what the marked nodes of a body are into the draft's body. map: per node of the body its copy's id; those that are
- * there already (>= 0) are left alone. */
+/* Copies what the marked nodes of a body are into the draft's body. map: per node of the body its copy's id; those that
+ * are there already (>= 0) are left alone. */
 void cy_scan_draft_copy(cy_scan_draft *draft, const cy_graph *from, const bool *needed, int32_t *map);
 
 /* ---- between finishing's files ---- */
@@ -45,12 +47,12 @@ enum { CY_DEPENDS_CARRY = 1, CY_DEPENDS_INPUT = 2, CY_DEPENDS_CONSTANT = 4 };
 
 typedef struct cy_scan_plan {
   cy_scan_draft *draft;
-  int32_t size;       /* nodes of the draft's body; arrays below are per node */
-  int32_t *leaf;      /* number among constants, carry and inputs, in this order; -1 */
+  int32_t size;  /* nodes of the draft's body; arrays below are per node */
+  int32_t *leaf; /* number among constants, carry and inputs, in this order; -1 */
   uint8_t *depends;
-  bool *needed;       /* inside the loop */
-  cy_value *outside;  /* where it is known outside: with an axis for time in front if it depends on inputs */
-  bool *carried;      /* per carry: somebody needs it */
+  bool *needed;      /* inside the loop */
+  cy_value *outside; /* where it is known outside: with an axis for time in front if it depends on inputs */
+  bool *carried;     /* per carry: somebody needs it */
 } cy_scan_plan;
 
 /* Leaves and what depends on them. */

@@ -1,7 +1,7 @@
-/* What moves in front of a loop. A value that does not depend on the carry can be computed for all steps at once, if the
- * operations up to it have batching rules. It is, where that pays:
- *   - contractions and gathers (rows marked big): one large product instead of T small ones; in a linear loop this is what
- *     takes the products with weight tangents out, so that weight gradients are single contractions;
+/* What moves in front of a loop. A value that does not depend on the carry can be computed for all steps at once, if
+ * the operations up to it have batching rules. It is, where that pays:
+ *   - contractions and gathers (rows marked big): one large product instead of T small ones; in a linear loop this is
+ *     what takes the products with weight tangents out, so that weight gradients are single contractions;
  *   - what follows from such a value and is no larger than it: the bias added to a projection, an activation of it;
  *   - what depends on constants alone, unless it is a mere view of one;
  *   - outputs that do not depend on the carry. */
@@ -11,8 +11,8 @@
 
 enum { FEW = 16 };
 
-/* Per node: whether its rule had no answer; whether it could be computed outside, should be, is one that should be or a view
- * of it; whether it is needed there; whether it is an output. */
+/* Per node: whether its rule had no answer; whether it could be computed outside, should be, is one that should be or a
+ * view of it; whether it is needed there; whether it is an output. */
 typedef struct hoisting {
   cy_scan_plan *plan;
   bool *refused, *can, *should, *near, *far, *output;
@@ -24,14 +24,15 @@ static bool can_compute(const hoisting *h, int32_t id) {
   const cy_scan_plan *p = h->plan;
   const cy_node *node = cy_node_at(p->draft->body, id);
   if (p->leaf[id] >= 0) return true;
-  if (h->refused[id] || node->op == &cy_op_input || node->op == &cy_op_variable || node->op == &cy_op_tangent) return false;
+  if (h->refused[id] || node->op == &cy_op_input || node->op == &cy_op_variable || node->op == &cy_op_tangent)
+    return false;
   for (int k = 0; k < node->n_inputs; k++)
     if (!h->can[node->inputs[k]]) return false;
   return !has_time(p, id) || (node->op->batch && node->shape.rank < CY_MAX_RANK);
 }
 
-/* No larger than an operand that is computed outside anyway. (Views of such are taken inside, where they cost nothing: their
- * cotangents are put together there too.) */
+/* No larger than an operand that is computed outside anyway. (Views of such are taken inside, where they cost nothing:
+ * their cotangents are put together there too.) */
 static bool follows(const hoisting *h, const cy_node *node) {
   const cy_scan_plan *p = h->plan;
   for (int k = 0; k < node->n_inputs; k++) {
@@ -45,7 +46,8 @@ static bool follows(const hoisting *h, const cy_node *node) {
 static bool swells(const hoisting *h, const cy_node *node) {
   const cy_scan_plan *p = h->plan;
   for (int k = 0; k < node->n_inputs; k++)
-    if (!has_time(p, node->inputs[k]) || cy_count(cy_node_at(p->draft->body, node->inputs[k])->shape) >= cy_count(node->shape))
+    if (!has_time(p, node->inputs[k]) ||
+        cy_count(cy_node_at(p->draft->body, node->inputs[k])->shape) >= cy_count(node->shape))
       return false;
   return true;
 }
@@ -155,7 +157,8 @@ static bool make_room(cy_scan_draft *d, int32_t size) {
 static hoisting make_hoisting(cy_scan_plan *p) {
   size_t n = (size_t)p->size;
   bool *arrays = cy_scan_draft_array(p->draft, 6 * n, sizeof *arrays);
-  return arrays ? (hoisting){p, arrays, arrays + n, arrays + 2 * n, arrays + 3 * n, arrays + 4 * n, arrays + 5 * n} : (hoisting){0};
+  return arrays ? (hoisting){p, arrays, arrays + n, arrays + 2 * n, arrays + 3 * n, arrays + 4 * n, arrays + 5 * n}
+                : (hoisting){0};
 }
 
 void cy_scan_plan_hoist(cy_scan_plan *p, bool *should) {

@@ -9,7 +9,7 @@ typedef struct linearizing {
   cy_scan_draft *draft;
   int32_t *map;                         /* the body's values in the draft's */
   cy_value *constants, *carry, *inputs; /* placeholders for the tangents of the body's leaves; empty: zero */
-  cy_value *next, *sequence;            /* tangents of the carry after the step, and of each value that is read as a sequence */
+  cy_value *next, *sequence; /* tangents of the carry after the step, and of each value that is read as a sequence */
 } linearizing;
 
 /* ---- which parts are asked for ---- */
@@ -26,10 +26,13 @@ static int64_t index_of(const cy_rule *r, int32_t id) {
 /* ---- the body's tangents ---- */
 
 static cy_value placeholder(linearizing *l, cy_value tangent, int32_t leaf) {
-  return cy_is_value(tangent) && leaf >= 0 ? cy_tangent_placeholder(l->draft->body, cy_body_type(l->body, leaf)) : cy_none;
+  return cy_is_value(tangent) && leaf >= 0 ? cy_tangent_placeholder(l->draft->body, cy_body_type(l->body, leaf))
+                                           : cy_none;
 }
 
-static cy_value inside(const linearizing *l, int32_t id) { return cy_value_at(l->draft->body, id < 0 ? -1 : l->map[id]); }
+static cy_value inside(const linearizing *l, int32_t id) {
+  return cy_value_at(l->draft->body, id < 0 ? -1 : l->map[id]);
+}
 
 static int gather_leaves(const linearizing *l, const int32_t *ids, const cy_value *tangents, int n, cy_value *leaves,
                          cy_value *given, int count) {
@@ -45,7 +48,8 @@ static int gather_leaves(const linearizing *l, const int32_t *ids, const cy_valu
 static void push(linearizing *l, const int32_t *ids, int n, cy_value *tangents) {
   const cy_body *b = l->body;
   size_t leaves = (size_t)(b->n_constants + b->n_carry + b->n_inputs);
-  cy_value *from = cy_scan_draft_array(l->draft, leaves, sizeof *from), *given = cy_scan_draft_array(l->draft, leaves, sizeof *given);
+  cy_value *from = cy_scan_draft_array(l->draft, leaves, sizeof *from),
+           *given = cy_scan_draft_array(l->draft, leaves, sizeof *given);
   cy_value *of = cy_scan_draft_array(l->draft, (size_t)n, sizeof *of);
   if (!from || !given || !of || cy_graph_failed(l->draft->body)) return;
   int count = gather_leaves(l, b->constants, l->constants, b->n_constants, from, given, 0);
@@ -55,7 +59,8 @@ static void push(linearizing *l, const int32_t *ids, int n, cy_value *tangents) 
   l->rule->calculus->push(l->draft->body, of, n, from, given, count, tangents);
 }
 
-/* A carry has a tangent if it had one before the first step, or gets one from others that have. moving: those that do. */
+/* A carry has a tangent if it had one before the first step, or gets one from others that have. moving: those that do.
+ * */
 static void push_carries(linearizing *l, bool *moving) {
   const cy_body *b = l->body;
   for (bool more = true; more && !cy_graph_failed(l->draft->body) && !cy_graph_failed(l->draft->graph);) {
@@ -152,7 +157,8 @@ static cy_value bundle_parts(const linearizing *l, const int *slot, const int *o
   int sequences = 0;
   for (int32_t id = r->out.id + 1; id < r->needed_end; id++) {
     if (!is_wanted(r, id)) continue;
-    int part = cy_node_at(r->graph, id)->op->part, k = (int)index_of(r, id), at = part == CY_RESULT_SEQUENCE ? output[sequences++] : slot[k];
+    int part = cy_node_at(r->graph, id)->op->part, k = (int)index_of(r, id),
+        at = part == CY_RESULT_SEQUENCE ? output[sequences++] : slot[k];
     if (at < 0) continue;
     const cy_value *results = part == CY_RESULT_SEQUENCE  ? l->draft->sequences
                               : part == CY_RESULT_CARRIES ? l->draft->carries
@@ -174,8 +180,7 @@ static cy_value linearize(linearizing *l, int n_sequences) {
   for (int32_t id = r->out.id + 1; id < r->needed_end; id++) {
     if (!is_wanted(r, id)) continue;
     int part = cy_node_at(r->graph, id)->op->part;
-    if (part == CY_RESULT_SEQUENCE)
-      ids[n++] = (int32_t)index_of(r, id);
+    if (part == CY_RESULT_SEQUENCE) ids[n++] = (int32_t)index_of(r, id);
     else if (slot[index_of(r, id)] >= 0)
       (part == CY_RESULT_LAST ? d->wants_last : d->wants_carries)[slot[index_of(r, id)]] = true;
   }
@@ -194,7 +199,8 @@ cy_value cy_scan_jvp(const cy_rule *r) {
   int n_sequences = 0, size = cy_graph_size(b->graph);
   for (int32_t id = r->out.id + 1; id < r->needed_end; id++)
     n_sequences += is_wanted(r, id) && cy_node_at(r->graph, id)->op->part == CY_RESULT_SEQUENCE;
-  if (cy_scan_draft_begin(&draft, r->graph, NULL, 2 * b->n_constants, b->n_carry, 2 * b->n_inputs + size, n_sequences)) {
+  if (cy_scan_draft_begin(&draft, r->graph, NULL, 2 * b->n_constants, b->n_carry, 2 * b->n_inputs + size,
+                          n_sequences)) {
     linearizing l = {.rule = r, .body = b, .draft = &draft};
     draft.length = a->length;
     draft.reverse = a->reverse;

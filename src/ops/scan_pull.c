@@ -1,7 +1,7 @@
-/* The transpose of a loop that is linear in some operands, given the cotangents of its parts: a loop the other way. Its carry
- * are the cotangents of the carry; it reads what the loop reads, and the cotangents of sequences; at each step the body's
- * cotangents are pulled. Cotangents of inputs are its outputs, those of constants are added up in carries of their own
- * (which are rare: products with a constant's tangent are not in the loop, scan_hoist.c). */
+/* The transpose of a loop that is linear in some operands, given the cotangents of its parts: a loop the other way. Its
+ * carry are the cotangents of the carry; it reads what the loop reads, and the cotangents of sequences; at each step
+ * the body's cotangents are pulled. Cotangents of inputs are its outputs, those of constants are added up in carries of
+ * their own (which are rare: products with a constant's tangent are not in the loop, scan_hoist.c). */
 #include "ops/scan_draft.h"
 
 typedef struct transposing {
@@ -9,11 +9,12 @@ typedef struct transposing {
   const cy_body *body;
   cy_scan_draft *draft;
   int32_t *map;
-  bool *linear;                              /* per value of the body */
-  cy_value *last, *carries, *sequence;       /* cotangents of parts: per carry, per carry, per value of the body */
-  cy_value *after, *along, *of_sequence;     /* inside: cotangents of the carry from later steps, from scan_carries; of values */
+  bool *linear;                        /* per value of the body */
+  cy_value *last, *carries, *sequence; /* cotangents of parts: per carry, per carry, per value of the body */
+  cy_value *after, *along,
+      *of_sequence; /* inside: cotangents of the carry from later steps, from scan_carries; of values */
   cy_value *to_constants, *to_carry, *to_inputs; /* pulled: cotangents of the leaves */
-  int *slot;                                 /* of a carry's cotangent among the new carries, or -1 */
+  int *slot;                                     /* of a carry's cotangent among the new carries, or -1 */
 } transposing;
 
 /* ---- cotangents of the parts ---- */
@@ -37,8 +38,8 @@ static bool is_padded(cy_value ct, cy_value inner, int64_t front) {
   return high[0] >= 0 && cy_pad(inner, low, high, none).id == ct.id; /* equal nodes are one */
 }
 
-/* ct[start:limit] along the first axis. The carries before and after each step are slices of all carries, whose cotangents
- * are padded: of these the part inside is taken, and zeros are empty. */
+/* ct[start:limit] along the first axis. The carries before and after each step are slices of all carries, whose
+ * cotangents are padded: of these the part inside is taken, and zeros are empty. */
 static cy_value window(cy_value ct, int64_t start, int64_t limit) {
   const cy_node *node = cy_is_value(ct) ? cy_node_of(ct) : NULL;
   if (!node) return cy_none;
@@ -87,7 +88,8 @@ static cy_value leaf_like(transposing *t, int32_t id) {
 }
 
 /* Linear leaves of a kind, with where their cotangents go. */
-static int gather_leaves(const transposing *t, const int32_t *ids, int n, cy_value *to, cy_value *leaves, cy_value **slots, int count) {
+static int gather_leaves(const transposing *t, const int32_t *ids, int n, cy_value *to, cy_value *leaves,
+                         cy_value **slots, int count) {
   for (int k = 0; k < n; k++) {
     to[k] = cy_none;
     if (ids[k] < 0 || !t->linear[ids[k]]) continue;
@@ -198,7 +200,8 @@ static void add_carries(transposing *t) {
     t->slot[k] = cy_is_value(t->after[k]) ? d->n_carry : -1;
     if (t->slot[k] < 0) continue;
     d->next[d->n_carry] = t->to_carry[k];
-    cy_scan_draft_carry(d, t->after[k], cy_is_value(t->last[k]) ? t->last[k] : cy_zeros_like(t->rule->in[b->n_constants + k]));
+    cy_scan_draft_carry(d, t->after[k],
+                        cy_is_value(t->last[k]) ? t->last[k] : cy_zeros_like(t->rule->in[b->n_constants + k]));
   }
 }
 
@@ -218,7 +221,8 @@ static void add_results(transposing *t, const bool *wanted) {
     cy_scan_draft_carry(d, sum, cy_zeros_like(t->rule->in[k]));
   }
   for (int k = 0; k < b->n_inputs; k++)
-    if (wanted[b->n_constants + b->n_carry + k] && cy_is_value(t->to_inputs[k])) d->outputs[d->n_outputs++] = t->to_inputs[k];
+    if (wanted[b->n_constants + b->n_carry + k] && cy_is_value(t->to_inputs[k]))
+      d->outputs[d->n_outputs++] = t->to_inputs[k];
 }
 
 static void take_results(const transposing *t, const bool *wanted, cy_value *cotangents) {

@@ -1,13 +1,13 @@
-/* Sums in a loop, put in another order: of terms that depend on the carry and terms that do not, the latter are added first,
- * so that their sum can be computed in front of the loop (z = U h + (W x + b), however the step writes it). Only where one
- * of them will be read from there anyway: then nothing more is stored. In a linear loop this takes the tangents of biases
- * out. Equal up to rounding. */
+/* Sums in a loop, put in another order: of terms that depend on the carry and terms that do not, the latter are added
+ * first, so that their sum can be computed in front of the loop (z = U h + (W x + b), however the step writes it). Only
+ * where one of them will be read from there anyway: then nothing more is stored. In a linear loop this takes the
+ * tangents of biases out. Equal up to rounding. */
 #include "ops/scan_draft.h"
 
 enum { FEW = 16 };
 
-/* Per node: its uses; what it has become; of a sum: the parts with and without the carry, how many terms are without, and
- * whether one of them is read from in front of the loop. */
+/* Per node: its uses; what it has become; of a sum: the parts with and without the carry, how many terms are without,
+ * and whether one of them is read from in front of the loop. */
 typedef struct regrouping {
   cy_scan_plan *plan;
   const bool *should;
@@ -41,11 +41,13 @@ static cy_value rebuilt(const regrouping *g, int32_t id) {
 /* Splits a sum into its parts; those of an operand that is a sum used nowhere else are joined to them. */
 static void split(regrouping *g, int32_t id) {
   const cy_node *node = cy_node_at(g->plan->draft->body, id);
-  cy_value (*join)(cy_value, cy_value) = node->op == &cy_op_elementwise[CY_SCALAR_add] ? cy_tangent_sum : cy_tangent_difference;
+  cy_value (*join)(cy_value, cy_value) =
+      node->op == &cy_op_elementwise[CY_SCALAR_add] ? cy_tangent_sum : cy_tangent_difference;
   cy_value with[2], without[2];
   for (int k = 0; k < 2; k++) {
     int32_t in = node->inputs[k];
-    bool inner = has_carry(g, in) && g->plan->leaf[in] < 0 && is_sum(cy_node_at(g->plan->draft->body, in)) && g->uses[in] == 1;
+    bool inner =
+        has_carry(g, in) && g->plan->leaf[in] < 0 && is_sum(cy_node_at(g->plan->draft->body, in)) && g->uses[in] == 1;
     with[k] = inner ? g->with[in] : has_carry(g, in) ? g->now[in] : cy_none;
     without[k] = inner ? g->without[in] : has_carry(g, in) ? cy_none : g->now[in];
     g->terms[id] += inner ? g->terms[in] : !has_carry(g, in);

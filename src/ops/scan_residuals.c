@@ -1,14 +1,14 @@
-/* Residuals. What the linear loop needs of the loop's values is either read, which costs memory for all steps, or computed
- * again at each step, from others that are read. In the order of the nodes, each value gets the bytes per step that having
- * it costs beyond what is there anyway:
- *   - nothing: leaves, carries (the loop keeps them where anybody reads them), sequences that are read anyway, values of
- *     constants alone;
+/* Residuals. What the linear loop needs of the loop's values is either read, which costs memory for all steps, or
+ * computed again at each step, from others that are read. In the order of the nodes, each value gets the bytes per step
+ * that having it costs beyond what is there anyway:
+ *   - nothing: leaves, carries (the loop keeps them where anybody reads them), sequences that are read anyway, values
+ *     of constants alone;
  *   - its own size, if it is read: floating-point values of the loop that are not cheap to compute (contractions,
  *     reductions, transcendental functions), and cheap ones whose operands would cost more;
- *   - the sum of its operands': cheap values (arithmetic, comparisons, views), all that only the tangent has, and integers
- *     and conditions, which cannot be read.
- * So a step tanh(z) is linearized from its result, which is the next carry; an LSTM keeps its four gates and one tanh. A loop
- * over chunks that recomputes reads nothing but carries. */
+ *   - the sum of its operands': cheap values (arithmetic, comparisons, views), all that only the tangent has, and
+ *     integers and conditions, which cannot be read.
+ * So a step tanh(z) is linearized from its result, which is the next carry; an LSTM keeps its four gates and one tanh.
+ * A loop over chunks that recomputes reads nothing but carries. */
 #include "ops/scan_residuals.h"
 
 typedef struct choosing {
@@ -24,7 +24,8 @@ typedef struct choosing {
 static bool is_cheap(const cy_node *node) {
   switch (node->op->scalar) {
     case CY_SCALAR_exp: case CY_SCALAR_log: case CY_SCALAR_expm1: case CY_SCALAR_log1p: case CY_SCALAR_sin:
-    case CY_SCALAR_cos: case CY_SCALAR_tanh: case CY_SCALAR_logistic: case CY_SCALAR_erf: case CY_SCALAR_pow: return false;
+    case CY_SCALAR_cos: case CY_SCALAR_tanh: case CY_SCALAR_logistic: case CY_SCALAR_erf: case CY_SCALAR_pow:
+      return false;
     default: return node->op->scalar >= 0 || node->op->view || node->op == &cy_op_relu;
   }
 }
@@ -89,8 +90,7 @@ static void add_reads(choosing *c) {
   for (int32_t id = c->size - 1; id >= 0; id--) {
     const cy_node *node = cy_node_at(d->body, id);
     if (!used[id]) continue;
-    if (c->read[id])
-      cy_scan_draft_input(d, cy_value_at(d->body, id), cy_scan_read(c->loop->out, c->origin[id]));
+    if (c->read[id]) cy_scan_draft_input(d, cy_value_at(d->body, id), cy_scan_read(c->loop->out, c->origin[id]));
     else
       for (int k = 0; k < node->n_inputs; k++) used[node->inputs[k]] = true;
   }
