@@ -9,6 +9,7 @@
  *   autodiff  derivatives as graphs        io     tensor files
  *   program   compiling and running        plot   charts as PNG and SVG
  *   operator  layers as matrices           check  are derivatives those of the values?
+ *   flow      gradients through time
  *   formula   formulas, read into graphs   derive    their gradients as mathematics
  *   objective, minimize  functions with curvature, and their minima */
 #ifndef CAUCHY_H
@@ -20,6 +21,7 @@
 #include <cauchy/curvature.h>
 #include <cauchy/data.h>
 #include <cauchy/derive.h>
+#include <cauchy/flow.h>
 #include <cauchy/formula.h>
 #include <cauchy/graph.h>
 #include <cauchy/io.h>

@@ -7,7 +7,7 @@ grep -rnE '^[ \t]*#[ \t]*include' src --include='*.c' --include='*.h' --include=
   BEGIN {
     n = split("base tensor graph ops autodiff compile backend nn formula derive optim io data train analyze cli", folders, " ")
     for (i = 1; i <= n; i++) rank[folders[i]] = i
-    header["status"] = "base"; header["scan"] = "ops"; header["program"] = "compile"; header["plot"] = "io"; header["operator"] = header["check"] = "analyze"
+    header["status"] = "base"; header["scan"] = "ops"; header["program"] = "compile"; header["plot"] = "io"; header["operator"] = header["check"] = header["flow"] = "analyze"
     header["objective"] = header["curvature"] = header["minimize"] = "optim"
   }
   function complain(text) { print $1 ":" $2 ": " text; bad = 1 }

@@ -76,6 +76,7 @@ cy_status cli_check_verb(cli_arguments *arguments);
 cy_status cli_minimize(cli_arguments *arguments);
 cy_status cli_derive(cli_arguments *arguments);
 cy_status cli_hessian_verb(cli_arguments *arguments);
+cy_status cli_flow_verb(cli_arguments *arguments);
 cy_status cli_layers(cli_arguments *arguments);
 cy_status cli_version(cli_arguments *arguments);
 cy_status cli_help(cli_arguments *arguments);

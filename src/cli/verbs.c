@@ -94,6 +94,21 @@ static const cli_option hessian_options[] = {
     {"--out", "DIR", "pictures of the density and the differences, PNG and SVG"},
     {0},
 };
+static const cli_option flow_options[] = {
+    {"--input", "SHAPE", "of one input: 10x168 (channels, steps); 100 (steps of whole numbers)"},
+    {"--steps", "T", "made-up sequences of so many steps (without --input: of one channel)"},
+    {"--data", "DATA", "a data set, as for train (the model's own; made-up sequences for a description)"},
+    {"--samples", "N", "sequences (8 made up, 32 of data)"},
+    {"--amplitude", "A", "deviation of made-up inputs (1; with --radius 0: the state stays at rest)"},
+    {"--radius", "LIST", "scale the recurrent matrix of rnn to these spectral radii: 0.9,1,1.1"},
+    {"--clip", "NORM", "what clipping to this norm does (the training's, if it clips)"},
+    {"--demo", NULL, "gradients that vanish, stay and explode: 'rnn(32)' --steps 100 --radius 0.9,1,1.1"},
+    {"--seed", "N", "of the random numbers (0)"},
+    {"--threads", "N", "use N threads (1)"},
+    {"--json", NULL, "print one JSON object"},
+    {"--out", "DIR", "the norms as a picture, flow.png and flow.svg"},
+    {0},
+};
 static const cli_option derive_options[] = {
     {"--where", "DIMENSIONS", "of the formula's symbols: 'x:d, W:(h,d), y:index'"},
     {"--input", "SHAPE", "of a network: one input, 4 or 1x8x8"},
@@ -357,6 +372,26 @@ static const cli_verb verbs[] = {
      .min_words = 1,
      .max_words = 1,
      .run = cli_hessian_verb},
+    {.name = "flow",
+     .usage = "MODEL... [--data DATA]",
+     .summary = "gradients through time: norms by lag, Jacobians of steps, spectral radius, clipping",
+     .help = "MODEL is a network in words or in a file (with --input, --steps or --data), a recipe, a run folder or a\n"
+             ".safetensors file, whose own data are found again; several are shown side by side. For every recurrent\n"
+             "layer: the norm of dL/dh_k, the derivative of the loss L of the last step by the state k, against the lag,\n"
+             "how many steps were read since. It is a product of one Jacobian per step; those of rnn are Diag(f') U', of\n"
+             "which the singular values are shown, and the spectral radius of U. Below 1 gradients vanish, above 1 they\n"
+             "explode, at 1 they keep their size; an LSTM's memory c is shown beside its state h.\n\n"
+             "--radius scales U; inputs are 0 then, so that f' stays what it is at rest (1 for tanh), unless --amplitude\n"
+             "says otherwise: states that saturate make f' smaller. Norms of the gradient of all parameters show what\n"
+             "--clip would cut.",
+     .examples = "cauchy flow --demo --out flow                                # coursework C.III in one picture\n"
+                 "cauchy flow 'rnn(32, tanh)' --steps 100 --radius 0.9,1,1.1 --amplitude 1\n"
+                 "cauchy flow 'rnn(32, last) -> dense(1)' 'lstm(32, last) -> dense(1)' --input 2x100 --out flow\n"
+                 "cauchy flow runs/characters-1 --clip 1",
+     .options = flow_options,
+     .min_words = 0,
+     .max_words = 8,
+     .run = cli_flow_verb},
     {.name = "layers",
      .usage = "[LAYER]",
      .summary = "the layers of the architecture language",

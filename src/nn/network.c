@@ -1,7 +1,7 @@
 /* The network being built: what its layers declare, in order, and the names they give. Variables live in the graph;
  * here is the list of them, with roles and initialisers. Failures become the graph's sticky error, so that layers
  * read as mathematics. */
-#include "nn/network.h"
+#include "nn/taps.h"
 
 #include "base/memory.h"
 #include "graph/graph.h"
@@ -48,6 +48,9 @@ struct cy_network {
   bool too_small; /* a window did not fit into an input */
   cy_value lengths; /* of sequences of so many steps; empty: all are whole */
   int64_t lengths_steps;
+  bool watched; /* recurrent layers add taps */
+  cy_tap *taps;
+  size_t n_taps, tap_capacity;
   char path[PATH_TEXT]; /* names of the open layers: "generator.dense1"; "" outside */
 };
 
@@ -80,6 +83,7 @@ void cy_network_free(cy_network *network) {
   cy_free(network->layers);
   cy_free(network->layer_paths);
   cy_free(network->counters);
+  cy_free(network->taps);
   cy_free(network);
 }
 
@@ -358,6 +362,35 @@ void cy_network_set_lengths(cy_network *network, cy_value x, cy_value lengths) {
 cy_value cy_network_lengths(const cy_network *network, int64_t *steps) {
   if (cy_is_value(network->lengths)) *steps = network->lengths_steps;
   return network->lengths;
+}
+
+/* ---- taps ---- */
+
+void cy_network_watch(cy_network *network) { network->watched = true; }
+bool cy_network_watches(const cy_network *network) { return network->watched; }
+int cy_network_tap_count(const cy_network *network) { return (int)network->n_taps; }
+const cy_tap *cy_network_tap_at(const cy_network *network, int i) { return &network->taps[i]; }
+
+cy_tap *cy_network_add_tap(cy_network *network, const char *prefix, int n_carry, cy_shape shape) {
+  char name[PATH_TEXT], input[PATH_TEXT];
+  if (cy_graph_failed(network->graph)) return NULL;
+  bool fits = join(network, prefix, name) && strlen(name) + sizeof ".push0" <= sizeof input;
+  if (!fits || !cy_grow(&network->taps, network->n_taps, &network->tap_capacity, sizeof *network->taps)) {
+    cy_graph_fail(network->graph, CY_NO_MEMORY, "out of memory");
+    return NULL;
+  }
+  for (size_t n = strlen(name); n > 0 && name[n - 1] == '.'; n--) name[n - 1] = 0;
+  cy_tap *tap = &network->taps[network->n_taps++];
+  *tap = (cy_tap){.name = cy_arena_strdup(network->arena, name)};
+  if (!tap->name) cy_graph_fail(network->graph, CY_NO_MEMORY, "out of memory");
+  for (int k = 0; k < n_carry; k++) {
+    size_t length = strlen(name);
+    memcpy(input, name, length);
+    memcpy(input + length, ".push0", sizeof ".push0");
+    input[length + sizeof ".push0" - 2] = (char)('0' + k);
+    tap->push[k] = cy_input(network->graph, input, network->options.dtype, shape);
+  }
+  return tap;
 }
 
 /* ---- updates, penalties, random numbers ---- */

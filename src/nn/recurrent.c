@@ -1,7 +1,7 @@
 /* Recurrent layers: their cells (cells.h) run along time by a scan, in one direction or both, one upon the other.
  * Inside everything is [T, N, C]: a step reads whole rows of memory. */
-#include "nn/cells.h"
 #include "nn/sequence.h"
+#include "nn/taps.h"
 
 #include "graph/graph.h"
 #include "tensor/tensor.h"
@@ -20,7 +20,8 @@ typedef struct recurrent {
   const char *prefix; /* of variables: "", "reverse.", "layer2.", "layer2.reverse." */
   cy_cell cell;
   cy_value lengths; /* empty: all sequences are as long as x */
-  bool sequence;    /* the state after each step is wanted */
+  int n_outputs;    /* of what the state is after each step */
+  bool watched;     /* zeros are added to the state after each step, as inputs */
   cy_value weights[CY_CELL_WEIGHTS];
 } recurrent;
 
@@ -61,7 +62,8 @@ static bool declare_weights(recurrent *r, int64_t channels) {
 
 /* ---- along time ---- */
 
-/* The body of the loop: inputs x_t [N, C] and, if there are lengths, which sequences are not over [N, 1]. */
+/* The body of the loop: inputs x_t [N, C]; if there are lengths, which sequences are not over [N, 1]; the pushes of a
+ * tap. */
 static void step_of(const cy_scan_step *step, void *context, cy_value *next, cy_value *outputs) {
   const recurrent *r = context;
   int extra = 1;
@@ -70,7 +72,8 @@ static void step_of(const cy_scan_step *step, void *context, cy_value *next, cy_
     cy_value valid = cy_broadcast(step->inputs[extra++], cy_value_shape(next[0]));
     for (int k = 0; k < row_of(r)->n_carry; k++) next[k] = cy_select(valid, next[k], step->carry[k]);
   }
-  if (r->sequence) outputs[0] = next[0];
+  for (int k = 0; r->watched && k < row_of(r)->n_carry; k++) next[k] = cy_add(next[k], step->inputs[extra++]);
+  for (int k = 0; k < r->n_outputs; k++) outputs[k] = next[k];
 }
 
 /* The states before the first step: zeros, or what the last run ended with. */
@@ -83,30 +86,42 @@ static void first_states(const recurrent *r, int64_t batch, cy_value *carry) {
   }
 }
 
+/* Notes what the layer is, and adds the pushes to the loop's inputs. */
+static cy_tap *watch(recurrent *r, cy_value x, bool reverse, cy_value *inputs, int *n_inputs) {
+  cy_shape shape = cy_value_shape(x), states = CY_SHAPE(shape.dim[0], shape.dim[1], r->cell.units);
+  cy_tap *tap = cy_network_add_tap(r->net, r->prefix, row_of(r)->n_carry, states);
+  if (!tap) return NULL;
+  tap->cell = r->cell;
+  tap->reverse = reverse;
+  tap->x = x;
+  for (int i = 0; i < row_of(r)->n_weights; i++) tap->weights[i] = r->weights[i];
+  for (int k = 0; k < row_of(r)->n_carry; k++) inputs[(*n_inputs)++] = tap->push[k];
+  return tap;
+}
+
 /* x [T, N, C] in one direction: outputs [T, N, H] if sequence, last [N, H] the state at each sequence's own end. */
 static cy_value run(recurrent *r, cy_value x, bool reverse, bool sequence, cy_value *last) {
+  const cy_cell_row *row = row_of(r);
   cy_shape shape = cy_value_shape(x);
-  cy_value carry[CY_CELL_CARRIES], ends[CY_CELL_CARRIES] = {cy_none, cy_none}, inputs[2] = {x}, output = cy_none;
+  cy_value carry[CY_CELL_CARRIES], ends[CY_CELL_CARRIES] = {cy_none, cy_none}, inputs[2 + CY_CELL_CARRIES] = {x},
+                                   outputs[CY_CELL_CARRIES] = {cy_none, cy_none};
   int n_inputs = 1;
   if (!declare_weights(r, shape.dim[2])) return cy_none;
   first_states(r, shape.dim[1], carry);
-  r->sequence = sequence;
   if (cy_is_value(r->lengths))
     inputs[n_inputs++] = cy_sequence_valid(r->lengths, CY_SHAPE(shape.dim[0], shape.dim[1], 1), 1, 0);
-  cy_scan_values values = {.n_constants = row_of(r)->n_weights,
-                           .n_carry = row_of(r)->n_carry,
-                           .n_inputs = n_inputs,
-                           .n_outputs = sequence,
-                           .constants = r->weights,
-                           .carry = carry,
-                           .inputs = inputs,
-                           .last = ends,
-                           .outputs = &output};
-  cy_scan(cy_network_graph(r->net), step_of, r, values,
-          (cy_scan_options){.reverse = reverse, .recompute = r->options->recompute});
-  for (int k = 0; k < row_of(r)->n_carry; k++) cy_network_carry(r->net, carry[k], ends[k]);
+  r->watched = cy_network_watches(r->net);
+  r->n_outputs = r->watched ? row->n_carry : sequence;
+  cy_tap *tap = r->watched ? watch(r, x, reverse, inputs, &n_inputs) : NULL;
+  cy_scan_values values = {.n_constants = row->n_weights, .n_carry = row->n_carry, .n_inputs = n_inputs,
+                           .n_outputs = r->n_outputs, .constants = r->weights, .carry = carry, .inputs = inputs,
+                           .last = ends, .outputs = outputs};
+  cy_scan_options options = {.reverse = reverse, .recompute = r->options->recompute};
+  cy_scan(cy_network_graph(r->net), step_of, r, values, options);
+  for (int k = 0; tap && k < row->n_carry; k++) tap->states[k] = outputs[k];
+  for (int k = 0; k < row->n_carry; k++) cy_network_carry(r->net, carry[k], ends[k]);
   *last = ends[0];
-  return output;
+  return outputs[0];
 }
 
 /* One layer of the stack: outputs [T, N, H] or [T, N, 2 H], or only the last [N, H] or [N, 2 H]. */
