@@ -1,8 +1,11 @@
 /* Tables as people have them, by the command: columns of names and numbers that do not matter, other tables in another
- * order, tables without a header. */
+ * order, tables without a header; numbers to predict are measured in their unit. */
 #include "command.h"
 
+#include "cauchy_config.h"
+
 #include <math.h>
+#include <stdlib.h>
 
 /* y = 2 a - b, whatever the other columns say. */
 static void write_tables(void) {
@@ -67,12 +70,61 @@ static void tables_without_names(void **state) {
   refuse("train bare.csv columns=1,9", "no column \"9\"");
 }
 
+/* ---- numbers ---- */
+
+/* The number behind "key": in a line of JSON. */
+static double number_in(const char *line, const char *key) {
+  char quoted[40];
+  snprintf(quoted, sizeof quoted, "\"%s\":", key);
+  const char *at = strstr(line, quoted);
+  if (!at) fail_msg("no %s in %s", key, line);
+  return strtod(at + strlen(quoted), NULL);
+}
+
+/* MAE, RMSE and R2 of a model that has hardly learnt, in the targets' unit: those of its predictions. */
+static void numbers_are_measured_in_their_unit(void **state) {
+  (void)state;
+  double y[60], mean = 0, absolute = 0, squared = 0, variance = 0;
+  char line[200];
+  int n = 0;
+  write_tables();
+  for (int i = 0; i < 60; i++) {
+    snprintf(line, sizeof line, "%.6f", 2 * sin(i) - cos(7 * i));
+    y[i] = strtod(line, NULL);
+    mean += y[i] / 60;
+  }
+  succeed("train t.csv target=y columns=a,b epochs=3 test=0.3 --quiet");
+  succeed("predict runs/t-1 t.csv --out p.csv");
+  FILE *file = fopen("p.csv", "rb");
+  assert_non_null(file);
+  assert_non_null(fgets(line, sizeof line, file));
+  for (; n < 60 && fgets(line, sizeof line, file); n++) {
+    double error = strtod(strrchr(line, ',') + 1, NULL) - y[n];
+    absolute += fabs(error) / 60;
+    squared += error * error;
+    variance += (y[n] - mean) * (y[n] - mean);
+  }
+  fclose(file);
+  assert_int_equal(n, 60);
+  const char *json = succeed("eval runs/t-1 --part all --json");
+  assert_true(fabs(number_in(json, "mae") - absolute) < 1e-6);
+  assert_true(fabs(number_in(json, "rmse") - sqrt(squared / 60)) < 1e-6);
+  assert_true(fabs(number_in(json, "r2") - (1 - squared / variance)) < 1e-6);
+  assert_true(number_in(json, "r2") < 0.9);
+  assert_holds(succeed("eval runs/t-1"), "MAE       RMSE         R2");
+  assert_int_equal(access("runs/t-1/predictions.png", R_OK), CY_HAVE_CAIRO ? 0 : -1);
+  assert_int_equal(access("runs/t-1/predictions.svg", R_OK), CY_HAVE_CAIRO ? 0 : -1);
+  succeed(TRAIN("t.csv", "target=y columns=a,b scale=none"));
+  assert_true(number_in(succeed("eval runs/t-2 --json"), "r2") > 0.99999);
+}
+
 int main(void) {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test_setup_teardown(columns_are_chosen, enter_folder, leave_folder),
       cmocka_unit_test_setup_teardown(other_tables_are_read_by_name, enter_folder, leave_folder),
       cmocka_unit_test_setup_teardown(a_run_goes_on_with_its_columns, enter_folder, leave_folder),
       cmocka_unit_test_setup_teardown(tables_without_names, enter_folder, leave_folder),
+      cmocka_unit_test_setup_teardown(numbers_are_measured_in_their_unit, enter_folder, leave_folder),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -18,6 +18,7 @@ typedef struct cy_plot_series {
   int64_t n;
   int color;      /* 0: the next of the palette; k > 0: colour k of it, so that panels can agree (1 blue, 2 orange, ...) */
   bool dashed;
+  bool points;    /* no line: a dot for each point */
 } cy_plot_series;
 
 /* One pair of axes with its curves. */

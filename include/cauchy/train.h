@@ -131,6 +131,15 @@ typedef struct cy_roc {
 CY_API CY_MUST_CHECK cy_status cy_roc_of(const double *scores, const bool *positive, int64_t n, cy_roc *roc);
 CY_API void cy_roc_clear(cy_roc *roc);
 
+/* How well numbers are predicted, in their own units; of samples with several numbers, over all of them. */
+typedef struct cy_regression {
+  double mae, rmse; /* mean absolute error, root of the mean squared one; NaN of classes */
+  double r2;        /* 1 - sum (y - answer)^2 / sum (y - mean of y)^2: 1 is exact, 0 as good as always answering the mean,
+                       below 0 worse. NaN of classes and where all y are equal */
+  double *targets, *answers; /* [count]: y and answer of each sample, where each is one number; else NULL */
+  int64_t count;
+} cy_regression;
+
 typedef struct cy_metrics {
   int64_t samples;
   double loss;       /* mean over the samples, without penalties */
@@ -142,6 +151,7 @@ typedef struct cy_metrics {
                           that of each against the rest, by its probability (of outputs that are none: by its output).
                           NaN for regression, for a label at each step, and where a kind is missing */
   cy_roc roc;          /* two classes: the curve; else without points */
+  cy_regression regression;
 } cy_metrics;
 
 /* Without dropout, batch normalisation by running statistics. Release with cy_metrics_clear. An empty part gives

@@ -120,6 +120,10 @@ static cy_status print_json(const evaluation *e) {
     put_number(object, "accuracy", m->accuracy);
     put_number(object, "balanced_accuracy", m->balanced_accuracy);
     put_number(object, "roc_auc", m->auc);
+  } else {
+    put_number(object, "mae", m->regression.mae);
+    put_number(object, "rmse", m->regression.rmse);
+    put_number(object, "r2", m->regression.r2);
   }
   if (is_text_loss(e)) {
     put_number(object, "bits_per_character", m->loss / CLI_NATS_PER_BIT);

@@ -7,11 +7,16 @@
 
 void cli_print_parts_head(const cli_terminal *t, bool classes) {
   printf("%s%-12s %10s %10s%s%s\n", cli_style_on(t, CLI_DIM), "", "samples", "loss",
-         classes ? "   accuracy   balanced    ROC AUC" : "", cli_style_off(t));
+         classes ? "   accuracy   balanced    ROC AUC" : "         MAE       RMSE         R2", cli_style_off(t));
 }
 
-static const char *auc_text(double auc, char buffer[CLI_NUMBER_SIZE]) {
-  snprintf(buffer, CLI_NUMBER_SIZE, isnan(auc) ? "-" : "%.4f", auc);
+static const char *error_text(double error, char buffer[CLI_NUMBER_SIZE]) {
+  snprintf(buffer, CLI_NUMBER_SIZE, isfinite(error) ? "%.4g" : "-", error);
+  return buffer;
+}
+
+static const char *share_text(double share, char buffer[CLI_NUMBER_SIZE]) {
+  snprintf(buffer, CLI_NUMBER_SIZE, isnan(share) ? "-" : "%.4f", share);
   return buffer;
 }
 
@@ -21,7 +26,10 @@ void cli_print_part(const cli_terminal *t, const char *name, const cy_metrics *m
   printf("%-12s %10s %10s", name, cli_count_text(m->samples, a), cli_loss_text(m->loss, b));
   if (m->classes > 0)
     printf("  %s%9s%s  %9s  %9s", emphasis ? cli_style_on(t, CLI_GOOD) : "", cli_percent_text(m->accuracy, c),
-           emphasis ? cli_style_off(t) : "", cli_percent_text(m->balanced_accuracy, d), auc_text(m->auc, e));
+           emphasis ? cli_style_off(t) : "", cli_percent_text(m->balanced_accuracy, d), share_text(m->auc, e));
+  else
+    printf("  %10s %10s %s%10s%s", error_text(m->regression.mae, c), error_text(m->regression.rmse, d),
+           emphasis ? cli_style_on(t, CLI_GOOD) : "", share_text(m->regression.r2, e), emphasis ? cli_style_off(t) : "");
   printf("\n");
 }
 

@@ -140,6 +140,9 @@ static void put_part(json_t *object, const char *key, const cy_metrics *metrics)
   put_number(part, "accuracy", metrics->accuracy);
   put_number(part, "balanced_accuracy", metrics->balanced_accuracy);
   put_number(part, "roc_auc", metrics->auc);
+  put_number(part, "mae", metrics->regression.mae);
+  put_number(part, "rmse", metrics->regression.rmse);
+  put_number(part, "r2", metrics->regression.r2);
   json_object_set_new(object, key, part);
 }
 
@@ -272,6 +275,31 @@ static cy_status draw_roc(const cy_dataset *dataset, const cli_results *results,
                        png, svg);
 }
 
+/* What was predicted against what is so: on the diagonal where they agree. */
+static cy_status draw_predictions(const cy_dataset *dataset, const cli_results *results, const char *png,
+                                  const char *svg) {
+  const cy_metrics *shown = shown_part(results);
+  const cy_regression *r = &shown->regression;
+  double ends[2] = {INFINITY, -INFINITY};
+  char title[160], subtitle[200], label[80], answer[80], a[CLI_NUMBER_SIZE];
+  for (int64_t i = 0; i < r->count; i++) {
+    ends[0] = fmin(ends[0], fmin(r->targets[i], r->answers[i]));
+    ends[1] = fmax(ends[1], fmax(r->targets[i], r->answers[i]));
+  }
+  snprintf(title, sizeof title, "%s: %s part", cy_dataset_name(dataset), shown_name(results));
+  snprintf(subtitle, sizeof subtitle, "%s samples, mean absolute error %.4g", cli_count_text(shown->samples, a), r->mae);
+  if (isfinite(r->r2)) snprintf(subtitle + strlen(subtitle), sizeof subtitle - strlen(subtitle), ", R2 %.4f", r->r2);
+  snprintf(label, sizeof label, "%.60s", cy_dataset_target_name(dataset));
+  snprintf(answer, sizeof answer, "%.60s, predicted", cy_dataset_target_name(dataset));
+  cy_plot_series series[] = {{.x = r->targets, .y = r->answers, .n = r->count, .color = 1, .points = true},
+                             {.name = "equal", .x = ends, .y = ends, .n = 2, .color = 3, .dashed = true}};
+  cy_plot_panel panel = {.y_label = answer, .series = series, .n_series = 2};
+  return cy_plot_lines(&panel, 1,
+                       (cy_plot_options){.title = title, .subtitle = subtitle, .x_label = label, .width = 640,
+                                         .height = 600, .no_ends = true},
+                       png, svg);
+}
+
 enum { FEW_POINTS = 100 };
 
 /* Of a model of two features, as it lies in the folder; with all samples if the part has few. */
@@ -298,7 +326,8 @@ enum { MOST_CLASSES_SHOWN = 1000 };
 
 cy_status cli_save_charts(const cy_trainer *trainer, const cy_dataset *dataset, const cli_results *results,
                           const char *folder, bool *drawn) {
-  static const char *const names[] = {"curves.png", "curves.svg", "confusion.png", "confusion.svg", "roc.png", "roc.svg"};
+  static const char *const names[] = {"curves.png", "curves.svg", "confusion.png", "confusion.svg", "roc.png", "roc.svg",
+                                      "predictions.png", "predictions.svg"};
   enum { PICTURES = sizeof names / sizeof *names };
   char *paths[PICTURES];
   cy_status status = CY_OK;
@@ -310,6 +339,7 @@ cy_status cli_save_charts(const cy_trainer *trainer, const cy_dataset *dataset, 
   if (status == CY_OK && shown->samples && shown->classes > 0 && shown->classes <= MOST_CLASSES_SHOWN)
     status = draw_confusion(dataset, results, paths[2], paths[3]);
   if (status == CY_OK && shown->roc.count) status = draw_roc(dataset, results, paths[4], paths[5]);
+  if (status == CY_OK && shown->regression.count) status = draw_predictions(dataset, results, paths[6], paths[7]);
   cy_shape sample = cy_dataset_sample_shape(dataset);
   if (status == CY_OK && sample.rank == 1 && sample.dim[0] == 2 && shown->samples && shown->classes > 1)
     status = draw_regions(trainer, dataset, results, folder);

@@ -22,8 +22,8 @@ CY_MUST_CHECK cy_status cli_save_checkpoint(const cy_trainer *trainer, const cha
 CY_MUST_CHECK cy_status cli_save_model(cy_trainer *trainer, const char *folder);
 /* One JSON object per epoch; and a last one if results is not NULL. */
 CY_MUST_CHECK cy_status cli_save_metrics(const cy_trainer *trainer, const cli_results *results, const char *folder);
-/* curves.png, .svg and, for classes, confusion.png, .svg; of two classes roc.png, .svg; of two features regions.png, .svg, by the folder's model. Nothing, and CY_OK, in a build without cairo: *drawn
- * tells. */
+/* curves.png, .svg and, for classes, confusion.png, .svg; of two classes roc.png, .svg; of two features regions.png, .svg,
+ * by the folder's model; for a number predictions.png, .svg. Nothing, and CY_OK, in a build without cairo: *drawn tells. */
 CY_MUST_CHECK cy_status cli_save_charts(const cy_trainer *trainer, const cy_dataset *dataset,
                                         const cli_results *results, const char *folder, bool *drawn);
 

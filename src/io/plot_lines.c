@@ -319,8 +319,23 @@ static void mark_points(cairo_t *cr, const chart *c, const panel *p, const cy_pl
   cairo_fill(cr);
 }
 
+/* Dots, the smaller the more there are; where they lie on each other they are darker. */
+static void scatter(cairo_t *cr, const chart *c, const panel *p, const cy_plot_series *s, int color) {
+  double radius = s->n <= 300 ? 2.75 : s->n <= 3000 ? 1.75 : 1;
+  cairo_set_source_rgba(cr, (color >> 16 & 255) / 255.0, (color >> 8 & 255) / 255.0, (color & 255) / 255.0, 0.5);
+  for (int64_t i = 0; i < s->n; i++) {
+    if (!shown(p->from, s, i)) continue;
+    dot(cr, px(c, x_of(s, i)), py(p, s->y[i]), radius);
+    cairo_fill(cr);
+  }
+}
+
 static void draw_curve(cairo_t *cr, const chart *c, const panel *p, int which) {
   const cy_plot_series *s = &p->from->series[which];
+  if (s->points) {
+    scatter(cr, c, p, s, color_of(p->from, which));
+    return;
+  }
   const double dash[] = {5, 4};
   bool thin = (double)s->n > 4 * c->width;
   trace t = {0};

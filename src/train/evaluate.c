@@ -80,6 +80,7 @@ static cy_status run_batch(const cy_evaluation *e, bool carry, bool first, const
   tally->samples += n;
   if (e->confusion) count_confusion(e, runner);
   if (e->scores) take_scores(e, runner, tally->samples - n);
+  if (e->sums) cy_regression_add(e->sums, runner->y, cy_session_output(runner->session, CY_OUT_NUMBERS));
   if (e->after_batch && !e->after_batch(e->owner, *tally, b + 1, batches))
     return cy_fail(CY_CANCELLED, "stopped on request while evaluating, after batch %lld of %lld", (long long)(b + 1),
                    (long long)batches);
@@ -155,7 +156,7 @@ static cy_status measure_ranking(const cy_evaluation *e, cy_metrics *m) {
 
 static cy_status allocate(cy_evaluation *e) {
   size_t classes = (size_t)e->problem->classes, cells, scores;
-  if (classes == 0) return CY_OK;
+  if (classes == 0) return cy_regression_begin(e->sums, cy_count(e->problem->target), e->n);
   if (!cy_mul_size(classes, classes, &cells) || !cy_mul_size(classes, (size_t)e->n, &scores)) return cy_no_memory();
   e->confusion = cy_calloc(cells, sizeof *e->confusion);
   if (!e->confusion) return cy_no_memory();
@@ -175,13 +176,18 @@ static cy_status measure(cy_evaluation *e, cy_metrics *m) {
   m->classes = e->problem->classes;
   if (e->confusion) m->balanced_accuracy = balanced_accuracy(e->confusion, m->classes);
   if (e->scores) CY_TRY(measure_ranking(e, m));
+  if (m->classes == 0) cy_regression_end(e->sums, &m->regression);
   m->confusion = e->confusion;
   return CY_OK;
 }
 
 cy_status cy_evaluation_metrics(cy_evaluation evaluation, cy_metrics *metrics) {
-  *metrics = (cy_metrics){.balanced_accuracy = (double)NAN, .auc = (double)NAN, .roc = {.auc = (double)NAN}};
+  cy_regression_sums sums = {0};
+  *metrics = (cy_metrics){.balanced_accuracy = (double)NAN, .auc = (double)NAN, .roc = {.auc = (double)NAN},
+                          .regression = {.mae = (double)NAN, .rmse = (double)NAN, .r2 = (double)NAN}};
+  if (evaluation.problem->classes == 0) evaluation.sums = &sums;
   cy_status status = measure(&evaluation, metrics);
+  cy_regression_clear(&sums);
   cy_free(evaluation.scores);
   cy_free(evaluation.actual);
   if (status == CY_OK) return CY_OK;
@@ -193,6 +199,8 @@ cy_status cy_evaluation_metrics(cy_evaluation evaluation, cy_metrics *metrics) {
 
 void cy_metrics_clear(cy_metrics *metrics) {
   cy_free(metrics->confusion);
+  cy_free(metrics->regression.targets);
+  cy_free(metrics->regression.answers);
   cy_roc_clear(&metrics->roc);
   *metrics = (cy_metrics){0};
 }

@@ -217,6 +217,7 @@ static cy_status build(const cy_problem *o, cy_runner_kind kind, int64_t n, cy_s
   add_output(built, correct);
   if (kind == CY_RUN_EVALUATE && o->classes > 0) add_output(built, predicted);
   if (kind == CY_RUN_EVALUATE && o->classes > 0 && o->target.rank == 0) add_output(built, output);
+  if (kind == CY_RUN_EVALUATE && o->classes == 0) add_output(built, answer_of(o, n, output));
   CY_TRY(cy_graph_status(built->graph));
   return kind == CY_RUN_TRAIN ? build_updates(o, built, loss, declare) : build_carry(o, built);
 }

@@ -42,10 +42,10 @@ typedef enum cy_runner_kind {
   CY_RUN_TRAIN,    /* outputs: loss with penalties, number correct; updates the state: of second-order training all but
                     * the parameters */
   CY_RUN_EVALUATE, /* outputs: loss, number correct; of classes: predicted class of each [n, target], and for one
-                    * label per sample the network's output */
+                    * label per sample the network's output; of numbers: the answer */
   CY_RUN_PREDICT,  /* outputs: the answer, predicted class of each [n, target] (i64); no targets */
 } cy_runner_kind;
-enum { CY_OUT_LOSS, CY_OUT_CORRECT, CY_OUT_CLASS, CY_OUT_SCORES };
+enum { CY_OUT_LOSS, CY_OUT_CORRECT, CY_OUT_CLASS, CY_OUT_SCORES, CY_OUT_NUMBERS = CY_OUT_CLASS };
 enum { CY_OUT_ANSWER, CY_OUT_LABEL };
 
 /* One program for one batch size, with the tensors it reads: x is f32 [n, sample], y i64 or f32 [n, target]. */
@@ -115,6 +115,18 @@ typedef struct cy_tally {
 double cy_tally_loss(cy_tally tally);                       /* NaN of nothing */
 double cy_tally_accuracy(cy_tally tally, const cy_problem *problem); /* NaN of nothing or for regression */
 
+/* Of targets and answers, as many numbers each. Released by clear, also after begin has failed; end moves what it gives. */
+typedef struct cy_regression_sums {
+  int64_t outputs, samples;
+  double *means, *squares; /* [outputs]: of the targets */
+  double absolute, squared; /* errors */
+  double *targets, *answers; /* of single outputs */
+} cy_regression_sums;
+CY_MUST_CHECK cy_status cy_regression_begin(cy_regression_sums *sums, int64_t outputs, int64_t samples);
+void cy_regression_add(cy_regression_sums *sums, const cy_tensor *targets, const cy_tensor *answers);
+void cy_regression_end(cy_regression_sums *sums, cy_regression *regression);
+void cy_regression_clear(cy_regression_sums *sums);
+
 /* Runs the evaluation over the samples. confusion may be NULL. after_batch (may be NULL) false: CY_CANCELLED. */
 typedef struct cy_evaluation {
   const cy_problem *problem;
@@ -128,6 +140,7 @@ typedef struct cy_evaluation {
   int64_t *confusion;
   double *scores;  /* [classes, n]: what speaks for each class, sample by sample; NULL: not wanted */
   int64_t *actual; /* [n]: their classes, if there are scores */
+  struct cy_regression_sums *sums; /* of numbers; NULL: not wanted */
   bool (*after_batch)(void *owner, cy_tally tally, int64_t batch, int64_t batches);
   void *owner;
 } cy_evaluation;
