@@ -193,6 +193,62 @@ static cy_status life_of_an_autoencoder(void) {
   return status;
 }
 
+/* Tables cut into windows: gaps, times, classes of a column and of a threshold; how they were cut, as text and back. */
+static cy_status life_of_windows(void) {
+  cy_window_options o = {.length = 3, .step = 2, .columns = "a, b", .time = "t", .fill = 1, .test = 0.3}, again;
+  cy_dataset *d = NULL;
+  cy_split split = {0};
+  char *text = NULL, *memory = NULL;
+  cy_status status = cy_dataset_open(path, (cy_dataset_options){.target = "state", .windows = o}, &d);
+  if (status == CY_OK) status = cy_dataset_split(d, (cy_split_options){0}, &split);
+  if (status == CY_OK) status = cy_dataset_window_text(d, 0, &text);
+  cy_string_free(text);
+  text = NULL;
+  if (status == CY_OK) status = cy_window_options_text(cy_dataset_windows(d), &text);
+  if (status == CY_OK) status = cy_window_options_parse("test", text, &again, &memory);
+  cy_string_free(text);
+  cy_string_free(memory);
+  cy_split_clear(&split);
+  cy_dataset_free(d);
+  d = NULL;
+  o = (cy_window_options){.length = 3, .label = CY_LABEL_MEAN, .above = "median", .fill = 1, .test = -1, .time = "t"};
+  if (status == CY_OK) status = cy_dataset_open(path, (cy_dataset_options){.target = "a", .windows = o}, &d);
+  cy_dataset_free(d);
+  return status;
+}
+
+/* Streams through a text, with a state that is carried; the model is kept, measured and writes on. */
+static cy_status life_of_a_text(void) {
+  cy_dataset_options windows = {.length = 4};
+  cy_trainer_options options = {.epochs = 1, .batch_size = 2, .streams = true, .threads = 1, .validation = 0.3};
+  cy_dataset *d = NULL;
+  cy_model *model = NULL;
+  cy_trainer *trainer = NULL;
+  cy_trained *trained = NULL;
+  cy_generator *generator = NULL;
+  cy_metrics metrics = {0};
+  cy_status status = cy_dataset_open("sonnets", windows, &d);
+  cy_dataset_free(d);
+  d = NULL;
+  if (status == CY_OK) status = cy_file_write("abcabcabdabcabcabcabdabc", 24, path);
+  if (status == CY_OK) status = cy_dataset_open(path, windows, &d);
+  if (status == CY_OK) status = cy_model_parse("embedding(4, 3) -> gru(2) -> conv(4, 1)", "", &model);
+  if (status == CY_OK) status = cy_trainer_create(model, d, options, &trainer);
+  if (status == CY_OK) status = cy_trainer_run(trainer);
+  if (status == CY_OK) status = cy_trainer_save(trainer, path);
+  if (status == CY_OK) status = cy_trained_load(path, 1, NULL, &trained);
+  if (status == CY_OK) status = cy_trained_evaluate(trained, d, NULL, 0, &metrics);
+  if (status == CY_OK) status = cy_generator_create(trained, &generator);
+  if (status == CY_OK) status = cy_generator_feed(generator, 1);
+  cy_generator_free(generator);
+  cy_metrics_clear(&metrics);
+  cy_trained_free(trained);
+  cy_trainer_free(trainer);
+  cy_model_free(model);
+  cy_dataset_free(d);
+  return status;
+}
+
 /* Every builder of operations on images, a gradient, a Hessian-vector product, a run. */
 static cy_status images(void) {
   cy_graph *graph = NULL;
@@ -292,6 +348,26 @@ static void any_allocation_may_fail(void **unused) {
   unlink(path);
 }
 
+static void any_allocation_of_windows_may_fail(void **unused) {
+  (void)unused;
+  static const char table[] = "t,a,b,state\n1,1,9,x\n2,2,9,x\n3,,8,y\n5,4,7,y\n6,5,8,x\n7,6,8,z\n8,7,9,\n9,8,9,y\n10,9,9,x\n";
+  int descriptor = (strcpy(path, "/tmp/cauchy-test-allocation-XXXXXX"), mkstemp(path));
+  assert_true(descriptor >= 0);
+  assert_int_equal(write(descriptor, table, sizeof table - 1), sizeof table - 1);
+  close(descriptor);
+  fail_each_allocation(life_of_windows, 50);
+  unlink(path);
+}
+
+static void any_allocation_of_texts_may_fail(void **unused) {
+  (void)unused;
+  int descriptor = (strcpy(path, "/tmp/cauchy-test-allocation-XXXXXX.txt"), mkstemps(path, 4));
+  assert_true(descriptor >= 0);
+  close(descriptor);
+  fail_each_allocation(life_of_a_text, 1000);
+  unlink(path);
+}
+
 static void any_allocation_of_images_may_fail(void **unused) {
   (void)unused;
   fail_each_allocation(images, 100);
@@ -356,6 +432,8 @@ int main(void) {
     cmocka_unit_test(steps_allocate_nothing),
     cmocka_unit_test(iterations_allocate_nothing),
     cmocka_unit_test(any_allocation_may_fail),
+    cmocka_unit_test(any_allocation_of_windows_may_fail),
+    cmocka_unit_test(any_allocation_of_texts_may_fail),
     cmocka_unit_test(any_allocation_of_images_may_fail),
     cmocka_unit_test(any_allocation_of_frozen_images_may_fail),
     cmocka_unit_test(any_allocation_of_curvature_may_fail),

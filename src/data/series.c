@@ -203,7 +203,7 @@ static cy_status read_classes(const reading *r, cy_series *s) {
                      (long long)csv.n_classes, MOST_CLASSES);
   for (int64_t c = 0; status == CY_OK && c < csv.n_classes; c++) {
     if (cy_words_find(all, csv.classes[c]) < 0) status = cy_words_add(all, csv.classes[c], strlen(csv.classes[c]));
-    number[c] = (int32_t)cy_words_find(all, csv.classes[c]);
+    if (status == CY_OK) number[c] = (int32_t)cy_words_find(all, csv.classes[c]);
   }
   for (int64_t i = 0; status == CY_OK && i < s->rows; i++) {
     int32_t c = cy_tensor_i32(csv.labels)[i];
