@@ -72,6 +72,7 @@ static void test_outputs_and_losses(void **state) {
   has_lines(succeed("derive 's = sigmoid(a); C = (s - y)^2'"),
             LINES("ds = 2 (s - y)", "da = ds s (1 - s)", "= 2 (s - y) s (1 - s)"));
   has_lines(succeed("derive 's = tanh(a); C = (s - y)^2'"), LINES("da = ds (1 - s^2)", "= 2 (s - y) (1 - s^2)"));
+  has_lines(succeed("derive '-(y*log(s) + (1-y)*log(1-s))'"), LINES("f = -y log(s) - (1 - y) log(1 - s) (scalar)"));
   has_lines(succeed("derive 's = softmax(a)' --where a:m"),
             LINES("da = s .* (ds - ds' s) (m)", "ds/da = diag(s) - s s'"));
   has_lines(succeed("derive 's = softmax(a); C = -sum(t .* log(s))' --where 'a:m, t:m' --sum-to-one t"),
@@ -104,7 +105,7 @@ static void test_recurrent_network(void **state) {
             LINES("a[2] = W h[1] + U x[2] + b (h)", "dh[3] = 2 (h[3] - y[3]) (h)", "da[3] = dh[3] .* (1 - h[3].^2) (h)",
                   "dh[2] = 2 (h[2] - y[2]) + W' da[3] (h)", "dW = da[3] h[2]' + da[2] h[1]' + da[1] h[0]' (h x h)",
                   "dU = da[3] x[3]' + da[2] x[2]' + da[1] x[1]' (h x d)", "db = da[3] + da[2] + da[1] (h)"));
-  has_line(succeed("derive 's = sigmoid(W*g)' --where 'W:(h,h), g:h'"), "ds/dg = diag(s) W - diag(s.^2) W");
+  has_line(succeed("derive 's = sigmoid(W*g)' --where 'W:(h,h), g:h'"), "ds/dg = diag(s .* (1 - s)) W");
 }
 
 /* E1: slopes of their own. */
@@ -140,6 +141,9 @@ static void test_usual_functions(void **state) {
   }
   has_line(succeed("derive 'max(x)' --where x:d"), "dx = onehot(argmax(x)) (d)");
   has_line(succeed("derive 'norm(x)^2' --where x:d"), "dx = 2 x (d)");
+  has_line(succeed("derive 'x^(1/3)'"), "dx = 1 / (3 x^(2/3)) (scalar)");
+  assert_null(strstr(succeed("derive 'exp(x)*exp(y)'"), "\n     ="));
+  has_line(succeed("derive 'erf(x)' --numpy"), "dx = 1.1283791670955126 * np.exp(-x ** 2)  # scalar");
   has_line(succeed("derive 'norm(x)' --where x:d"), "dx = x / L (d)");
   has_line(succeed("derive 'sum(abs(x))' --where x:d"), "dx = sign(x) (d)");
 }

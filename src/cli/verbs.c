@@ -330,6 +330,7 @@ static const cli_verb verbs[] = {
      .options = derive_options,
      .min_words = 1,
      .max_words = 1,
+     .formula = true,
      .run = cli_derive},
     {.name = "minimize",
      .usage = "FORMULA --from POINT",

@@ -264,7 +264,7 @@ static bool step(cy_sheet *sheet, cy_term *t) {
 
 /* -(a - b) c = (b - a) c */
 static void turn_signs(cy_sheet *sheet, cy_term *t) {
-  if (t->number >= 0) return;
+  if (t->number >= 0 || sheet->as_written) return;
   for (int i = 0; i < t->n; i++) {
     const cy_atom *a = t->factor[i].atom;
     int minus = 0;
@@ -477,7 +477,7 @@ static const cy_poly *simplify_terms(cy_sheet *sheet, const cy_poly *poly, int d
     const cy_poly *best = inner ? &(cy_poly){0} : cheapest(sheet, t, depth);
     for (int k = 0; k < best->n; k++) collect(sheet, sum, &best->term[k]);
   }
-  begin_with_plus(sum);
+  if (!sheet->as_written) begin_with_plus(sum);
   return factored(sheet, sum);
 }
 

@@ -78,7 +78,7 @@ static int compare_by_node(const void *a, const void *b) {
 /* Nodes come after what they are made of; what was only made to have a name, right after its operand. */
 static int64_t place_of(const cy_derivation *d, int name) {
   const cy_name *n = &d->sheet.names[name];
-  return n->after ? 2 * (int64_t)n->after + 1 : 2 * (int64_t)n->value.id;
+  return n->after ? 2 * (int64_t)(n->after - 1) + 1 : 2 * (int64_t)n->value.id;
 }
 
 /* Names of kind VALUE in the order of their nodes. order: room for all names; returns how many. */
@@ -111,9 +111,12 @@ static void value_line(cy_derivation *d, int name) {
   cy_line *line = cy_begin_line(d, CY_SECTION_VALUES, name);
   if (!line) return;
   line->value = d->sheet.names[name].value;
-  line->form = cy_line_read(d, line, line->value, true);
   line->elements = read_elements(d, line->value, line, true);
-  cy_finish_line(d, line);
+  d->sheet.as_written = true;
+  const cy_poly *written = cy_line_read(d, line, line->value, true);
+  d->sheet.as_written = false;
+  line->form = cy_line_read(d, line, line->value, true); /* last: now the name stands for it */
+  line->written = cy_expr_of_all(&d->sheet, written, line->indices, line->n);
   if (is_distribution(d, name)) d->sheet.names[name].sums_to_one = true;
 }
 
@@ -241,6 +244,12 @@ static cy_value seed(cy_derivation *d) {
                  d->batch < 0 ? 1 : 1 / (double)d->batch_extent);
 }
 
+static bool has_derivative(const cy_derivation *d, const cy_poly *poly) {
+  for (int i = 0; i < d->sheet.n_names; i++)
+    if (d->sheet.names[i].of >= 0 && i != d->upstream && cy_poly_has_name(poly, i)) return true;
+  return false;
+}
+
 /* In terms of values only, if that is shorter. */
 static void try_shorter(cy_derivation *d, cy_line *line, int name) {
   cy_value value = d->sheet.names[name].value, result = d->sheet.names[d->result].value, from = seed(d), direct;
@@ -256,8 +265,7 @@ static void try_shorter(cy_derivation *d, cy_line *line, int name) {
   }
   p = simplified(d, of_batch(d, p, line));
   /* Of numbers, also if it is hardly longer: 2 (s - y) s (1 - s) says more than ds s (1 - s). */
-  bool number = line->n == 0 && p->n == 1 &&
-                cy_poly_compare(s, cy_arranged(d, p, true), cy_arranged(d, line->form, true)) != 0;
+  bool number = line->n == 0 && p->n == 1 && has_derivative(d, line->form);
   if (cy_poly_cost(p) < cy_poly_cost(line->form) + (number ? SLIGHTLY : 0)) line->simpler = p;
 }
 

@@ -189,6 +189,18 @@ static const cy_poly *with_delta(cy_derivation *d, const cy_poly *poly, const in
   return sum;
 }
 
+/* A delta in a sum in brackets: diag(s) - s s' is better than s times that. */
+static bool has_inner_delta(const cy_poly *poly, bool inside) {
+  for (int i = 0; i < poly->n; i++)
+    for (int k = 0; k < poly->term[i].n; k++) {
+      const cy_atom *a = poly->term[i].factor[k].atom;
+      if (inside && a->kind == CY_ATOM_DELTA) return true;
+      for (int m = 0; m < a->n_args; m++)
+        if (has_inner_delta(a->arg[m], true)) return true;
+    }
+  return false;
+}
+
 static cy_status jacobian_line(cy_derivation *d, int by) {
   cy_value value = d->sheet.names[by].value, result = d->sheet.names[d->result].value;
   cy_value seed = d->sheet.names[d->upstream].value, product;
@@ -207,9 +219,13 @@ static cy_status jacobian_line(cy_derivation *d, int by) {
     line->indices[line->n + i] = own.indices[i] = cy_sheet_index(&d->sheet, shape.dim[i], false);
   const cy_poly *p = with_delta(d, cy_line_read(d, &own, product, false), line->indices);
   line->n += shape.rank;
-  d->sheet.expands = true;
-  line->form = line->elements = cy_poly_simplify(&d->sheet, p);
-  d->sheet.expands = false;
+  line->form = cy_poly_simplify(&d->sheet, p);
+  if (has_inner_delta(line->form, false)) {
+    d->sheet.expands = true;
+    line->form = cy_poly_simplify(&d->sheet, p);
+    d->sheet.expands = false;
+  }
+  line->elements = line->form;
   if (cy_poly_cost(line->form) > MOST_TO_WRITE) d->n_lines--; /* of many steps at once: nobody wants to read it */
   else cy_finish_line(d, line);
   return CY_OK;

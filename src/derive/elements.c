@@ -193,8 +193,9 @@ static void show_factor(cy_text *text, const cy_style *st, const cy_atom *a, dou
   if (power != 1 && is_tagged(st)) cy_text_add(text, "<msup><mrow>");
   show_atom(text, st, a);
   if (power == 1) return;
-  cy_text_add(text, is_tagged(st) ? "</mrow><mn>%.12g</mn></msup>" : st->language == CY_LANGUAGE_LATEX ? "^{%.12g}"
-              : st->language == CY_LANGUAGE_NUMPY ? "**%.12g" : "^%.12g", power);
+  cy_text_add(text, "%s", is_tagged(st) ? "</mrow>" : "");
+  cy_print_power(text, power, st->language);
+  cy_text_add(text, "%s", is_tagged(st) ? "</msup>" : "");
 }
 
 static void add_dimensions(cy_text *text, const cy_style *st, const cy_term *t, int sign, const char *mark,

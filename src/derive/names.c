@@ -167,7 +167,7 @@ static bool is_flattening(const survey *s, const cy_node *node) {
 /* A value made to have a name, which stands after the node. */
 static void name_after(survey *s, const char *base, cy_value value, int32_t node) {
   int name = cy_is_value(value) ? cy_name_freely(s->d, base, CY_NAME_VALUE, value, -1) : -1;
-  if (name >= 0) s->d->sheet.names[name].after = node;
+  if (name >= 0) s->d->sheet.names[name].after = node + 1;
 }
 
 /* What a normalisation subtracts and divides by. */

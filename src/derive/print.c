@@ -3,6 +3,7 @@
 
 #include <math.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 typedef const cy_style *styles;
@@ -33,6 +34,8 @@ void cy_print_number(cy_text *text, double number, cy_language language) {
   bool tag = language == CY_LANGUAGE_MATHML;
   char digits[32];
   snprintf(digits, sizeof digits, "%.12g", number);
+  for (int n = 15; language == CY_LANGUAGE_NUMPY && n <= 17 && strtod(digits, NULL) != number; n++)
+    snprintf(digits, sizeof digits, "%.*g", n, number);
   char *zeros = strstr(digits, "e-0"), *power; /* 1e-05 */
   if (zeros) memmove(zeros + 2, zeros + 3, strlen(zeros + 3) + 1);
   if ((language == CY_LANGUAGE_LATEX || tag) && (power = strchr(digits, 'e')) != NULL) {
@@ -43,6 +46,18 @@ void cy_print_number(cy_text *text, double number, cy_language language) {
   }
   cy_text_add(text, tag ? "<mn>%s</mn>" : "%s", digits);
   if (language == CY_LANGUAGE_NUMPY && number == nearbyint(number) && fabs(number) < 1e12) cy_text_add(text, ".0");
+}
+
+void cy_print_power(cy_text *text, double power, cy_language language) {
+  static const char *const close[] = {"", "}", "", "</mn>"};
+  double over = power;
+  int under = 1;
+  if (power != nearbyint(power) && language != CY_LANGUAGE_NUMPY) as_fraction(power, false, &over, &under);
+  cy_text_add(text, "%s", (const char *[]){under > 1 ? "^(" : "^", "^{", " ** ", "<mn>"}[language]);
+  if (language == CY_LANGUAGE_NUMPY && power != nearbyint(power)) cy_print_number(text, power, language);
+  else cy_text_add(text, "%.12g", over);
+  if (under > 1) cy_text_add(text, "/%d", under);
+  cy_text_add(text, "%s", under > 1 && language == CY_LANGUAGE_TEXT ? ")" : close[language]);
 }
 
 const char *cy_numpy_extent(const cy_sheet *sheet, int64_t extent, char buffer[2 * CY_NAME_SIZE]) {
@@ -441,10 +456,9 @@ static void show_power(cy_text *text, styles st, const cy_expr *e) {
     add_factor(&under, st, e->part[0], -e->number, CY_BINDS_POWER, "");
     write_fraction(text, st, &over, &under, e->rank ? marks(st)->hadamard_over : marks(st)->over);
   } else {
-    bool dotted = e->rank && st->language == CY_LANGUAGE_TEXT;
     show(text, st, e->part[0], CY_BINDS_ATOM);
-    cy_text_add(text, dotted ? ".^%.12g" : st->language == CY_LANGUAGE_LATEX ? "^{%.12g}"
-                : st->language == CY_LANGUAGE_NUMPY ? " ** %.12g" : "^%.12g", e->number);
+    if (e->rank && st->language == CY_LANGUAGE_TEXT) cy_text_add(text, ".");
+    cy_print_power(text, e->number, st->language);
   }
 }
 
@@ -455,7 +469,8 @@ static void show_mathml_power(cy_text *text, styles st, const cy_expr *e) {
   }
   cy_text_add(text, "<msup>");
   show(text, st, e->part[0], CY_BINDS_ATOM);
-  cy_text_add(text, "<mn>%.12g</mn></msup>", e->number);
+  cy_print_power(text, e->number, st->language);
+  cy_text_add(text, "</msup>");
 }
 
 static void show_template(cy_text *text, styles st, const cy_expr *e) {

@@ -81,7 +81,7 @@ typedef struct cy_name {
   cy_value value;
   cy_shape shape;
   int of;           /* gradients and tangents: the name they belong to; else -1 */
-  int32_t after;    /* the node after which it is written, if it was made for its name only; else 0 */
+  int32_t after;    /* 1 + the node after which it is written, if it was made for its name only; else 0 */
   bool batched;     /* has one more axis in front: the examples */
   bool sums_to_one; /* along its last axis */
 } cy_name;
@@ -113,6 +113,7 @@ typedef struct cy_sheet {
   int *pairing;  /* comparing: which bound index of the right goes with one of the left */
   size_t pairing_capacity;
   int only;      /* reading: 1 + the one name to stop at, and symbols; 0: all names */
+  bool as_written; /* simplifying: signs and the order of sums stay */
   bool expands;  /* simplifying: products are multiplied out */
   bool loose;    /* comparing: all bound indices are alike */
   bool elements; /* reading: functions of an axis by their elements, softmax(o)_i = exp(o_i) / sum_k exp(o_k) */
