@@ -143,6 +143,16 @@ static void descended(const cy_scan_step *s, void *context, cy_value *next, cy_v
   next[0] = cy_sub(s->carry[0], cy_mul(s->constants[0], cy_sin(s->carry[0]))); /* gradient descent on 1 - cos */
 }
 
+/* The next carry is something else's value: a constant, a number. */
+static void reset(const cy_scan_step *s, void *context, cy_value *next, cy_value *outputs) {
+  (void)context;
+  next[0] = s->constants[0];
+  next[1] = cy_full(s->graph, CY_F64, CY_SHAPE(3), 0.25);
+  next[2] = cy_exp(s->constants[0]);
+  outputs[0] = cy_mul(cy_add(s->carry[0], s->carry[1]), s->carry[2]);
+  outputs[1] = s->constants[0];
+}
+
 static const kind kinds[] = {
     {.name = "recurrent",
      4,
@@ -171,6 +181,8 @@ static const kind kinds[] = {
     {.name = "bent", 0, 1, 1, 1, {{0}}, {F64(2, 3)}, {F64(2, 3)}, bent, NULL},
     {.name = "nested", 1, 1, 1, 1, {F64(3, 3)}, {F64(2, 3)}, {F64(4, 2, 3)}, nested, NULL},
     {.name = "convolved", 2, 1, 1, 1, {F64(2, 2, 3), F64(2, 2, 3)}, {F64(2, 2, 4)}, {F64(2, 2, 4)}, convolved, NULL},
+    {.name = "reset", 1, 3, 0, 2, {F64(3)}, {F64(3), F64(3), F64(3)}, {{0}}, reset, NULL},
+    {.name = "empty", 4, 1, 1, 2, {F64(5, 4), F64(4, 4), F64(4), F64(4, 2)}, {F64(0, 4)}, {F64(0, 5)}, recurrent, NULL},
     {.name = "descended", 1, 1, 0, 0, {F64(1)}, {F64(3)}, {{0}}, descended, NULL},
 };
 enum { KINDS = sizeof kinds / sizeof *kinds };
