@@ -153,6 +153,15 @@ static void reset(const cy_scan_step *s, void *context, cy_value *next, cy_value
   outputs[1] = s->constants[0];
 }
 
+/* The step is itself a derivative: descent on a function of the carry, and what that ends in depends on the weights. */
+static void learned(const cy_scan_step *s, void *context, cy_value *next, cy_value *outputs) {
+  cy_value z = cy_tanh(cy_add(cy_matmul(s->constants[0], s->carry[0]), s->inputs[0])), gradient;
+  (void)context;
+  outputs[0] = cy_sum(cy_square(z), NULL, 0, false);
+  cy_status status = cy_grad(outputs[0], s->carry, 1, &gradient);
+  next[0] = status == CY_OK ? cy_sub(s->carry[0], cy_mul_scalar(gradient, 0.2)) : s->carry[0];
+}
+
 static const kind kinds[] = {
     {.name = "recurrent",
      4,
@@ -181,6 +190,7 @@ static const kind kinds[] = {
     {.name = "bent", 0, 1, 1, 1, {{0}}, {F64(2, 3)}, {F64(2, 3)}, bent, NULL},
     {.name = "nested", 1, 1, 1, 1, {F64(3, 3)}, {F64(2, 3)}, {F64(4, 2, 3)}, nested, NULL},
     {.name = "convolved", 2, 1, 1, 1, {F64(2, 2, 3), F64(2, 2, 3)}, {F64(2, 2, 4)}, {F64(2, 2, 4)}, convolved, NULL},
+    {.name = "learned", 1, 1, 1, 1, {F64(2, 3)}, {F64(3, 1)}, {F64(2, 1)}, learned, NULL},
     {.name = "reset", 1, 3, 0, 2, {F64(3)}, {F64(3), F64(3), F64(3)}, {{0}}, reset, NULL},
     {.name = "empty", 4, 1, 1, 2, {F64(5, 4), F64(4, 4), F64(4), F64(4, 2)}, {F64(0, 4)}, {F64(0, 5)}, recurrent, NULL},
     {.name = "descended", 1, 1, 0, 0, {F64(1)}, {F64(3)}, {{0}}, descended, NULL},
@@ -272,6 +282,29 @@ static void weight_gradients_are_single_contractions(void **state) {
   assert_int_equal(products, 2 + 3); /* the projection of all inputs; two gradients */
   cy_string_free(text);
   feeds_end(&w.f);
+}
+
+static double arena(int64_t length, int64_t recompute) {
+  static const kind one = {"plain", 3, 1, 1, 1, {F64(5, 4), F64(4, 4), F64(4)}, {F64(3, 4)}, {F64(3, 5)}, plain, NULL};
+  world w = world_begin(&one, length, 0);
+  cy_value wrt[3], g[3];
+  cy_program *program;
+  for (int i = 0; i < 3; i++) wrt[i] = w.f.value[i];
+  assert_ok(cy_grad(loss_of(&w, recompute), wrt, 3, g));
+  assert_ok(cy_compile(g, 3, NULL, 0, (cy_program_options){.threads = 1}, &program));
+  double bytes = (double)cy_program_arena_bytes(program);
+  cy_program_free(program);
+  feeds_end(&w.f);
+  return bytes;
+}
+
+/* Four times the steps: four times the memory for their gradient, or twice. */
+static void memory_grows_with_time_or_with_its_root(void **state) {
+  (void)state;
+  double kept = arena(40000, 0) / arena(10000, 0), computed_again = arena(40000, 200) / arena(10000, 100);
+  assert_true(kept > 3.9 && kept < 4.1);
+  assert_true(computed_again > 1.8 && computed_again < 2.2);
+  assert_true(arena(10000, 100) < 0.05 * arena(10000, 0));
 }
 
 /* The same loop twice is one node, and its body is kept once. */
@@ -419,6 +452,7 @@ int main(void) {
       cmocka_unit_test(recomputing_changes_nothing),
       cmocka_unit_test(graphs_do_not_grow_with_time),
       cmocka_unit_test(weight_gradients_are_single_contractions),
+      cmocka_unit_test(memory_grows_with_time_or_with_its_root),
       cmocka_unit_test(equal_loops_are_one),
       cmocka_unit_test(no_steps_leave_the_carry),
       cmocka_unit_test(mistakes_are_named),
