@@ -180,10 +180,64 @@ static void store_run(const run *r, const cy_tile_access *access, const char *in
     }                                                                                                                  \
   } while (0)
 
+/* ---- turned tiles: neighbours in memory are rows ---- */
+
+typedef uint32_t four __attribute__((vector_size(16), aligned(4), may_alias));
+#if defined(__clang__)
+#define CHOOSE(p, q, ...) __builtin_shufflevector(p, q, __VA_ARGS__)
+#else
+typedef int32_t choice __attribute__((vector_size(16)));
+#define CHOOSE(p, q, ...) __builtin_shuffle(p, q, (choice){__VA_ARGS__})
+#endif
+
+/* Four columns of four rows. */
+static inline void turn_four(const uint32_t *x, int64_t column, uint32_t *out, int64_t row) {
+  const four a = *(const four *)x, b = *(const four *)(x + column);
+  const four c = *(const four *)(x + 2 * column), d = *(const four *)(x + 3 * column);
+  const four ab = CHOOSE(a, b, 0, 4, 1, 5), cd = CHOOSE(c, d, 0, 4, 1, 5);
+  const four ef = CHOOSE(a, b, 2, 6, 3, 7), gh = CHOOSE(c, d, 2, 6, 3, 7);
+  *(four *)out = CHOOSE(ab, cd, 0, 1, 4, 5);
+  *(four *)(out + row) = CHOOSE(ab, cd, 2, 3, 6, 7);
+  *(four *)(out + 2 * row) = CHOOSE(ef, gh, 0, 1, 4, 5);
+  *(four *)(out + 3 * row) = CHOOSE(ef, gh, 2, 3, 6, 7);
+}
+
+/* out[i * columns + j] = x[i + j * stride]. */
+static void turn(const uint32_t *x, int64_t stride, int64_t rows, int64_t columns, uint32_t *out) {
+  for (int64_t i = 0; i < rows; i += 4)
+    for (int64_t j = 0; j < columns; j += 4) {
+      if (i + 4 <= rows && j + 4 <= columns) {
+        turn_four(x + i + j * stride, stride, out + i * columns + j, columns);
+        continue;
+      }
+      for (int64_t k = i; k < rows && k < i + 4; k++)
+        for (int64_t l = j; l < columns && l < j + 4; l++) out[k * columns + l] = x[k + l * stride];
+    }
+}
+
+static bool is_turned(const cy_tiles *t, const cy_tile_access *access, cy_tile_level level) {
+  return level == CY_LEVEL_FULL && access->source == CY_SOURCE_MEMORY && cy_dtype_size(access->dtype) == 4 &&
+         t->row_axes > 0 && t->n_axes == t->row_axes + 1 && access->stride[t->row_axes - 1] == 1 &&
+         access->stride[t->row_axes] > 1;
+}
+
+static void load_turned(const run *r, const cy_tile_access *access, uint32_t *out) {
+  const cy_tiles *t = r->tiles;
+  const int64_t stride = access->stride[t->row_axes];
+  const uint32_t *x = (const uint32_t *)r->inputs[access->tensor] + r->column * stride;
+  int64_t offset, n;
+  runs rows = runs_start(t->dim, access->stride, t->row_axes, r->row, r->n_rows);
+  for (; runs_next(&rows, &offset, &n); out += n * r->n_columns) turn(x + offset, stride, n, r->n_columns, out);
+}
+
 static void load(const run *r, const cy_instruction *in) {
   const cy_tile_access *access = &r->tiles->accesses[in->access];
   int64_t size = (int64_t)cy_dtype_size(access->dtype);
   char *out = r->slot[in->dst];
+  if (is_turned(r->tiles, access, in->level)) {
+    load_turned(r, access, (uint32_t *)(void *)out);
+    return;
+  }
   FOR_RUNS(r, access, in->level, load_run(r, in, out + at * size, offset, stride, n));
   if (in->level != CY_LEVEL_COLUMN) return;
   size_t row = (size_t)(r->n_columns * size), all = row * (size_t)r->tiles->tile_rows;
