@@ -178,8 +178,6 @@ static cy_status write_targets(const cy_dataset *d, const int64_t *indices, int6
   if (dtype != CY_F32 && !(d->classes && (dtype == CY_I32 || dtype == CY_I64)))
     return cy_fail(CY_INVALID, "%s: targets are written as f32%s, not %s", d->name, d->classes ? ", i32 or i64" : "",
                    cy_dtype_name(dtype));
-  if (d->tokens && dtype != CY_I64)
-    return cy_fail(CY_INVALID, "%s: labels of texts are written as i64, not %s", d->name, cy_dtype_name(dtype));
   if (d->tokens) {
     cy_text_batch(d, 0, d->count, indices, n, NULL, y);
     return CY_OK;

@@ -129,6 +129,7 @@ static void free_names(char **names, int64_t n) {
 }
 
 cy_status cy_dataset_reconstruct(cy_dataset *d) {
+  if (d->tokens) return cy_fail(CY_INVALID, "%s: what a text predicts is its next character, not the input", d->name);
   char *name = cy_strdup("input");
   if (!name) return cy_no_memory();
   free_names(d->class_names, d->classes);

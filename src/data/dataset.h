@@ -84,7 +84,7 @@ void cy_scale_f32(const float *restrict from, float *restrict to, int64_t n, flo
 
 /* ---- open_text.c ---- */
 
-/* Windows to the rows of x (f32) and y (i64), either may be NULL; sizes and indices have been checked. Window i begins
+/* Windows to the rows of x (f32) and y (i64, i32 or f32), either may be NULL; sizes and indices have been checked. Window i begins
  * shift characters further on, but none runs past the end of the first `windows` windows. */
 void cy_text_batch(const cy_dataset *dataset, int64_t shift, int64_t windows, const int64_t *indices, int64_t n,
                    cy_tensor *x, cy_tensor *y);

@@ -151,6 +151,15 @@ cy_status cy_open_sonnets(cy_dataset_options options, cy_dataset **dataset) {
 
 /* ---- batches ---- */
 
+static void write_labels(const int32_t *from, int64_t n, int64_t first, cy_tensor *y) {
+  void *to = y->view.data;
+  for (int64_t i = 0; i < n; i++) {
+    if (y->view.dtype == CY_I64) ((int64_t *)to)[first + i] = from[i];
+    else if (y->view.dtype == CY_I32) ((int32_t *)to)[first + i] = from[i];
+    else ((float *)to)[first + i] = (float)from[i];
+  }
+}
+
 void cy_text_batch(const cy_dataset *d, int64_t shift, int64_t windows, const int64_t *indices, int64_t n,
                    cy_tensor *x, cy_tensor *y) {
   int64_t length = d->length, last = (windows - 1) * length;
@@ -159,8 +168,7 @@ void cy_text_batch(const cy_dataset *d, int64_t shift, int64_t windows, const in
     if (shift > 0 && start > last) start = last;
     const int32_t *from = d->tokens->tokens + start;
     float *to = x ? (float *)x->view.data + k * length : NULL;
-    int64_t *labels = y ? (int64_t *)y->view.data + k * length : NULL;
     for (int64_t i = 0; to && i < length; i++) to[i] = (float)from[i];
-    for (int64_t i = 0; labels && i < length; i++) labels[i] = from[i + 1];
+    if (y) write_labels(from + 1, length, k * length, y);
   }
 }
