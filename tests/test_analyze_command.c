@@ -229,6 +229,31 @@ static void sequences(void **state) {
   json_decref(net);
 }
 
+/* Loops count what their steps do; a state has seen what was read before it. */
+static void recurrent_layers(void **state) {
+  (void)state;
+  json_t *net = analyze_json("lstm(32, layers=2) -> gru(16, bidirectional, last) -> dense(2)", "--input 10x168");
+  expect_shape(layer_of(net, "lstm1"), "output", "32x168");
+  expect_shape(layer_of(net, "gru1"), "output", "32");
+  assert_int_equal(whole(layer_of(net, "lstm1"), "parameters"), 4 * 32 * (10 + 32 + 1) + 4 * 32 * (32 + 32 + 1));
+  assert_int_equal(whole(layer_of(net, "lstm1"), "multiply_adds"), 168 * (4 * 32 * (10 + 32) + 4 * 32 * (32 + 32)));
+  assert_int_equal(whole(layer_of(net, "gru1"), "parameters"), 2 * (3 * 16 * (32 + 16 + 1) + 16));
+  json_decref(net);
+  const char *out = succeed("analyze 'rnn(6) -> conv(2, 3)' --input 2x12 --layer rnn1");
+  assert_holds(out, "steps * the weights each meets = 12 * 48 = 576\n");
+  out = succeed("analyze 'attention(2) -> last' --input 4x12 --layer attention1");
+  assert_holds(out, "steps * the weights each meets = 12 * 64 = 768\n"
+                    "  steps * steps * (scores + sums of values) = 12 * 12 * (4 + 4) = 1152\n  together 1920\n");
+  out = succeed("analyze 'rnn(6) -> conv(2, 3)' --input 2x12 --field conv1@3 --measure");
+  assert_holds(out, "length: sees 0..5 of 0..11\nmeasured by derivative: the same\n");
+  out = succeed("analyze 'conv(3, 2, pad=causal) -> gru(4, reverse)' --input 2x12 --field gru1@5 --measure");
+  assert_holds(out, "length: sees 4..11 of 0..11");
+  assert_holds(out, "measured by derivative: the same\n");
+  out = succeed("analyze 'lstm(4, bidirectional)' --input 2x12 --field lstm1@5 --measure");
+  assert_holds(out, "length: sees 0..11 of 0..11");
+  assert_holds(out, "measured by derivative: the same\n");
+}
+
 /* E3: the sizes of the siamese network's half. */
 static void siamese_network(void **state) {
   (void)state;
@@ -440,6 +465,7 @@ int main(void) {
       cmocka_unit_test_setup_teardown(size_preserving_network, enter_folder, leave_folder),
       cmocka_unit_test_setup_teardown(arithmetic_of_a_layer, enter_folder, leave_folder),
       cmocka_unit_test_setup_teardown(sequences, enter_folder, leave_folder),
+      cmocka_unit_test_setup_teardown(recurrent_layers, enter_folder, leave_folder),
       cmocka_unit_test_setup_teardown(siamese_network, enter_folder, leave_folder),
       cmocka_unit_test_setup_teardown(unit_of_a_layer, enter_folder, leave_folder),
       cmocka_unit_test_setup_teardown(branches, enter_folder, leave_folder),

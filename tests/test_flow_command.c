@@ -112,6 +112,7 @@ static void bad_input_is_refused_in_one_line(void **state) {
   refuse("flow 'rnn(3)' --steps 5 --clip -1", "--clip takes a number from 0, not \"-1\"");
   refuse("flow 'conv(2, 7) -> rnn(3)' --input 2x5",
          "kernel 7 spans 7, but the padded input is 5 + 0 + 0 = 5 along axis 2 (length)");
+  refuse("derive 'rnn(3)' --input 2x5", "rnn \"rnn1\": a loop over time is not written as formulas");
   refuse("flow 'rnn(3)' --input 3x8x8",
          "rnn \"rnn1\": expects sequences of channels x steps, such as 10x168, but receives 3x8x8");
 }

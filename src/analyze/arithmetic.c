@@ -4,6 +4,7 @@
 
 #include "base/error.h"
 #include "base/text.h"
+#include "nn/cells.h"
 #include "ops/dot.h"
 #include "ops/window.h"
 #include "tensor/tensor.h"
@@ -186,10 +187,37 @@ static void show_children(sheet *s) {
               (big)s->layer->parameters, (big)s->layer->multiply_adds);
 }
 
+/* Numbers in matrices of the layer. */
+static int64_t count_weights(const sheet *s) {
+  int64_t sum = 0;
+  for (int i = 0; i < cy_network_variable_count(s->a->network); i++) {
+    const cy_network_variable *v = cy_network_variable_at(s->a->network, i);
+    if (s->a->owner[v->value.id] == s->index && v->shape.rank > 1) sum += cy_count(v->shape);
+  }
+  return sum;
+}
+
+/* Layers that go through a sequence meet their weights at each step; attention also compares all steps. */
+static bool show_steps(sheet *s) {
+  bool attention = strcmp(s->layer->kind, "attention") == 0, loop = false;
+  for (int i = 0; i < CY_CELL_KINDS; i++) loop = loop || strcmp(s->layer->kind, cy_cell_rows[i].name) == 0;
+  if ((!attention && !loop) || s->layer->input.rank != 2) return false;
+  int64_t steps = s->layer->input.dim[1], weights = count_weights(s), all = s->layer->multiply_adds;
+  cy_text_add(&s->text, "  steps * the weights each meets = %lld * %lld = %lld\n", (big)steps, (big)weights,
+              (big)(steps * weights));
+  if (!attention) return true;
+  int64_t pairs = all - steps * weights, width = pairs / (2 * steps * steps);
+  cy_text_add(&s->text, "  steps * steps * (scores + sums of values) = %lld * %lld * (%lld + %lld) = %lld\n", (big)steps,
+              (big)steps, (big)width, (big)width, (big)pairs);
+  cy_text_add(&s->text, "  together %lld\n", (big)all);
+  return true;
+}
+
 static void show_arithmetic(sheet *s) {
   char shape[CY_SHAPE_TEXT];
   if (!s->work || s->layer->multiply_adds == 0) return;
   cy_text_add(&s->text, "multiply-adds\n");
+  if (show_steps(s)) return;
   if (s->work->op == &cy_op_dot) {
     int64_t outputs = cy_count(s->layer->output);
     cy_text_add(&s->text, "  outputs * inputs of each = %lld * %lld = %lld\n", (big)outputs,

@@ -4,6 +4,7 @@
 #include "analyze/receptive.h"
 
 #include "base/error.h"
+#include "ops/scan.h"
 #include "tensor/tensor.h"
 
 #include <string.h>
@@ -113,6 +114,37 @@ static cy_status pass_back(const cy_graph *graph, const cy_node *node, const pro
   return CY_OK;
 }
 
+/* What is read of a loop at some times: of its inputs what was read until then, of its constants and first states
+ * everything. node: a part of a loop. */
+static cy_status pass_to_loop(const cy_graph *graph, int32_t first, const cy_node *node, const product *seen,
+                              product **all) {
+  const cy_node *loop = cy_node_at(graph, node->inputs[0]);
+  const cy_scan_attrs *attrs = loop->attrs;
+  const cy_body *body = cy_body_of(loop);
+  int64_t low = attrs->length, high = -1, shift = node->op->part == CY_RESULT_CARRIES && !attrs->reverse;
+  for (int64_t t = 0; node->op->part != CY_RESULT_LAST && t < node->shape.dim[0]; t++) {
+    if (!seen->axis[0][t]) continue;
+    low = t < low ? t : low;
+    high = t - shift;
+  }
+  if (node->op->part == CY_RESULT_LAST) low = 0, high = attrs->length - 1;
+  for (int k = 0; k < loop->n_inputs; k++) {
+    bool sequence = k >= body->n_constants + body->n_carry;
+    cy_shape from = cy_node_at(graph, loop->inputs[k])->shape;
+    product *found;
+    if (loop->inputs[k] < first) continue;
+    CY_TRY(make_product(from, &found));
+    bool any = false;
+    for (int i = 0; i < from.rank; i++)
+      for (int64_t at = 0; at < from.dim[i]; at++)
+        found->axis[i][at] = !sequence || i > 0 || (attrs->reverse ? at >= low : at <= high);
+    for (int64_t at = 0; sequence && at < from.dim[0]; at++) any = any || found->axis[0][at];
+    if (any || !sequence) add(&all[loop->inputs[k] - first], found, from);
+    else cy_free(found);
+  }
+  return CY_OK;
+}
+
 static cy_status mark_unit(cy_value value, const int64_t *unit, product **list) {
   cy_shape shape = cy_value_shape(value);
   char text[CY_SHAPE_TEXT];
@@ -131,10 +163,15 @@ static cy_status walk_back(cy_value input, cy_value value, const int64_t *unit, 
   for (int32_t id = value.id; id > input.id; id--) {
     const cy_node *node = cy_node_at(input.graph, id);
     product **seen = &all[id - input.id];
-    for (const product *p = *seen; p; p = p->next)
+    for (const product *p = *seen; p; p = p->next) {
+      if (node->op->part) {
+        CY_TRY(pass_to_loop(input.graph, input.id, node, p, all));
+        continue;
+      }
       for (int k = 0; k < node->n_inputs; k++)
         if (node->inputs[k] >= input.id)
           CY_TRY(pass_back(input.graph, node, p, k, &all[node->inputs[k] - input.id]));
+    }
     drop(seen);
   }
   return CY_OK;

@@ -429,8 +429,23 @@ static cy_status name_result(cy_derivation *d, cy_named_value result) {
   return d->result < 0 ? cy_no_memory() : CY_OK;
 }
 
+/* What a loop computes at each step has no notation here. */
+static cy_status refuse_loops(cy_value result) {
+  bool *needed = cy_calloc((size_t)cy_graph_size(result.graph), sizeof *needed);
+  const char *scope = NULL;
+  if (!needed) return cy_no_memory();
+  cy_mark_needed(result.graph, 0, &result, 1, needed);
+  for (int32_t id = 0; id < cy_graph_size(result.graph) && !scope; id++)
+    if (needed[id] && cy_node_at(result.graph, id)->op->loop) scope = cy_node_at(result.graph, id)->scope;
+  cy_free(needed);
+  if (!scope) return CY_OK;
+  return cy_fail(CY_INVALID, "%s%sa loop over time is not written as formulas (cauchy check tests its derivatives, cauchy "
+                 "flow shows its gradients)", scope, scope[0] ? ": " : "");
+}
+
 static cy_status derive(cy_derivation *d, cy_named_value result) {
   CY_TRY(name_result(d, result));
+  CY_TRY(refuse_loops(result.value));
   CY_TRY(mark_distributions(d, d->options.sums_to_one));
   cy_name_values(d);
   CY_TRY(cy_sheet_status(&d->sheet));

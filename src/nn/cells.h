@@ -6,7 +6,7 @@
 #include "nn/network.h"
 
 typedef enum cy_cell_kind { CY_CELL_RNN, CY_CELL_LSTM, CY_CELL_GRU } cy_cell_kind;
-enum { CY_CELL_CARRIES = 2, CY_CELL_WEIGHTS = 4 };
+enum { CY_CELL_KINDS = 3, CY_CELL_CARRIES = 2, CY_CELL_WEIGHTS = 4 };
 
 typedef struct cy_cell {
   cy_cell_kind kind;
