@@ -228,6 +228,34 @@ static void a_function_without_curvature(void **state) {
   assert_null(strstr(text, "-0"));
 }
 
+/* Numbers to predict are standardised as a training does: in any unit the curvature is the same, and that of a recipe is
+ * that of the training's start. */
+static void numbers_in_any_unit(void **state) {
+  (void)state;
+  double value[3];
+  FILE *small = fopen("small.csv", "wb"), *large = fopen("large.csv", "wb");
+  assert_true(small && large);
+  fprintf(small, "a,y\n");
+  fprintf(large, "a,y\n");
+  for (int i = 0; i < 40; i++) {
+    fprintf(small, "%d,%.2f\n", i, i * i % 17 + 0.25);
+    fprintf(large, "%d,%.2f\n", i, 1000000.5 + 4096 * (i * i % 17));
+  }
+  assert_true(fclose(small) == 0 && fclose(large) == 0);
+  static const char *const lines[] = {
+      "hessian 'dense(4) -> tanh -> dense(1)' --data small.csv --loss mse --dtype f64 --full a.npy --json",
+      "hessian 'dense(4) -> tanh -> dense(1)' --data large.csv --loss mse --dtype f64 --full b.npy --json",
+      "hessian r.yaml --dtype f64 --json"};
+  write_file("r.yaml", "data: small.csv\ntask: regress\nscale: none\nmodel: dense(4) -> tanh -> dense(1)\n");
+  for (int i = 0; i < 3; i++) {
+    json_t *report = report_of(lines[i]);
+    value[i] = number_of(report, "value");
+    json_decref(report);
+  }
+  assert_true(fabs(value[0] - value[1]) < 1e-6 * value[0] && value[0] < 10);
+  assert_true(value[2] > 20); /* unscaled: mean square of 0..16 */
+}
+
 /* With --training, batches are those of the training: batch normalisation makes them part of the function. */
 static void batches_of_the_training(void **state) {
   (void)state;
@@ -264,6 +292,7 @@ int main(void) {
       cmocka_unit_test_setup_teardown(results_that_cannot_be_written, enter_folder, leave_folder),
       cmocka_unit_test_setup_teardown(directions_of_any_length, enter_folder, leave_folder),
       cmocka_unit_test_setup_teardown(a_function_without_curvature, enter_folder, leave_folder),
+      cmocka_unit_test_setup_teardown(numbers_in_any_unit, enter_folder, leave_folder),
       cmocka_unit_test_setup_teardown(batches_of_the_training, enter_folder, leave_folder),
       cmocka_unit_test_setup_teardown(models_without_their_data, enter_folder, leave_folder),
   };

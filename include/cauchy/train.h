@@ -254,6 +254,8 @@ typedef struct cy_model_objective_options {
   bool training;           /* as a training step computes: batch normalisation by each batch's own statistics (so that
                               batches are part of the function), dropout with random numbers that stay the same [as at
                               inference: running statistics, no dropout] */
+  bool standardise;        /* without a state: numbers to predict are standardised over the samples, where training would
+                              by its scale (cy_trainer_options) [no] */
   int64_t batch_size;      /* [at most 256, and so that a product needs at most `memory`] */
   size_t memory;           /* bytes [1 GiB] */
   const int64_t *indices;  /* copied; the samples [all of the data set] */

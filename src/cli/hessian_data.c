@@ -236,7 +236,9 @@ static cy_status open_network(cli_hessian *h) {
 
 /* Scaled as a training would, unless the model says how. */
 static cy_status scale_data(cli_hessian *h, const cy_split *split) {
+  cy_scale scale = h->network.options.scale;
   if (h->random_data || h->network.trained) return CY_OK;
+  h->options.standardise = scale == CY_SCALE_DEFAULT || scale == CY_SCALE_STANDARDISE;
   return cy_dataset_scale(h->dataset, h->network.options.scale, split->train, split->n_train);
 }
 

@@ -259,7 +259,9 @@ static cy_status make_state(model_function *m, const cy_state *from) {
   if (m->parameters == 0) return cy_fail(CY_INVALID, "the model has no parameters");
   m->term = cy_calloc((size_t)m->parameters, sizeof *m->term);
   if (!m->term) return cy_no_memory();
-  return from ? copy_state(from, m->state) : CY_OK;
+  if (from) return copy_state(from, m->state);
+  if (m->problem.standardised) cy_target_store(m->dataset, m->indices, m->n, m->state);
+  return CY_OK;
 }
 
 /* As many samples at once as the memory lets a product have, measured by the gradient's arena. Where batches are
@@ -345,6 +347,7 @@ cy_status cy_model_objective_create(const cy_model *model, const cy_state *state
   cy_problem problem = {.classes = cy_dataset_classes(dataset), .target = cy_dataset_target_shape(dataset)};
   problem.loss = cy_loss_find(options.loss, problem.classes);
   if (!problem.loss) return CY_INVALID; /* the sentence is there */
+  problem.standardised = options.standardise && !state && cy_target_standardises(&problem, dataset);
   CY_TRY(cy_copy_model(model, &copy));
   problem.model = copy;
   return create(&problem, state, dataset, options, copy, objective);

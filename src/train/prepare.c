@@ -36,11 +36,15 @@ static void store_scaling(cy_scaling scaling, cy_state *state) {
   memcpy(cy_tensor_data(cy_state_find(state, CY_SCALING_FACTOR)), scaling.factor, bytes);
 }
 
+bool cy_target_standardises(const cy_problem *o, const cy_dataset *dataset) {
+  if (cy_dataset_reconstructs(dataset)) return false; /* they are scaled as inputs */
+  return o->classes == 0 && o->loss->measures && o->target.rank <= 1;
+}
+
 /* Numbers to predict come in any unit: without this a price of 200000 is out of reach of small steps. */
 static bool standardises(const cy_trainer *t) {
-  if (cy_dataset_reconstructs(t->dataset)) return false; /* they are scaled as inputs */
   bool usual = t->options.scale == CY_SCALE_DEFAULT || t->options.scale == CY_SCALE_STANDARDISE;
-  return t->problem.classes == 0 && t->problem.loss->measures && usual && t->problem.target.rank <= 1;
+  return usual && cy_target_standardises(&t->problem, t->dataset);
 }
 
 cy_status cy_target_declare(const cy_problem *o, cy_state *state) {
@@ -49,15 +53,14 @@ cy_status cy_target_declare(const cy_problem *o, cy_state *state) {
   return cy_state_declare(state, CY_TARGET_FACTOR, CY_BUFFER, CY_F32, o->target);
 }
 
-/* Mean 0 and variance 1 over the training part; a constant is only centred. */
-static void store_target(const cy_trainer *t) {
-  const cy_tensor *targets = cy_dataset_targets(t->dataset);
-  cy_tensor *offset = cy_state_find(t->state, CY_TARGET_OFFSET), *factor = cy_state_find(t->state, CY_TARGET_FACTOR);
+void cy_target_store(const cy_dataset *dataset, const int64_t *indices, int64_t count, cy_state *state) {
+  const cy_tensor *targets = cy_dataset_targets(dataset);
+  cy_tensor *offset = cy_state_find(state, CY_TARGET_OFFSET), *factor = cy_state_find(state, CY_TARGET_FACTOR);
   for (int64_t k = 0, size = cy_tensor_count(offset); k < size; k++) {
-    double mean = 0, square = 0, n = (double)t->split.n_train;
-    for (int64_t i = 0; i < t->split.n_train; i++) mean += cy_tensor_at(targets, t->split.train[i] * size + k) / n;
-    for (int64_t i = 0; i < t->split.n_train; i++) {
-      double from_mean = cy_tensor_at(targets, t->split.train[i] * size + k) - mean;
+    double mean = 0, square = 0, n = (double)count;
+    for (int64_t i = 0; i < count; i++) mean += cy_tensor_at(targets, indices[i] * size + k) / n;
+    for (int64_t i = 0; i < count; i++) {
+      double from_mean = cy_tensor_at(targets, indices[i] * size + k) - mean;
       square += from_mean * from_mean / n;
     }
     double deviation = sqrt(square);
@@ -151,7 +154,7 @@ static cy_status make_state(cy_trainer *t, int64_t batch) {
   cy_runner_graph_clear(&built);
   CY_TRY(status);
   store_scaling(scaling, t->state);
-  if (t->problem.standardised) store_target(t);
+  if (t->problem.standardised) cy_target_store(t->dataset, t->split.train, t->split.n_train, t->state);
   return pair_held(t);
 }
 

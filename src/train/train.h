@@ -307,6 +307,10 @@ CY_MUST_CHECK cy_status cy_trainer_diagnose(const cy_trainer *trainer, const cy_
 #define CY_TARGET_OFFSET "target.offset" /* standardised = (target - offset) * factor; f32, a target's shape */
 #define CY_TARGET_FACTOR "target.factor"
 CY_MUST_CHECK cy_status cy_target_declare(const cy_problem *problem, cy_state *state);
+/* Whether its targets are numbers that are standardised, if the scaling is the usual one. */
+bool cy_target_standardises(const cy_problem *problem, const cy_dataset *dataset);
+/* Mean 0 and variance 1 over the samples; a constant is only centred. */
+void cy_target_store(const cy_dataset *dataset, const int64_t *indices, int64_t count, cy_state *state);
 #define CY_SCALING_OFFSET "scaling.offset"
 #define CY_SCALING_FACTOR "scaling.factor"
 CY_MUST_CHECK cy_status cy_scaling_declare(cy_state *state, int64_t channels);
