@@ -70,6 +70,7 @@ static void one_output_is_enough(void **state) {
   assert_holds(out, "first");
   assert_true(number(succeed("eval one --json"), "{", "balanced_accuracy") > 0.9);
   assert_true(number(succeed("eval one --json"), "{", "roc_auc") > 0.97);
+  assert_holds(succeed("check one"), " 0 failed");
   refuse("train pulses 'model=flatten -> dense(1)'", "needs");
   refuse("train iris 'model=dense(1)' loss=binary_cross_entropy", "needs");
 }

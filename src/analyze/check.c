@@ -3,6 +3,7 @@
 #include "analyze/check.h"
 
 #include "tensor/tensor.h"
+#include "train/losses.h"
 
 #include <math.h>
 #include <stdio.h>
@@ -198,6 +199,9 @@ static cy_status find_classes(cy_checked *checked, cy_value output) {
   cy_shape shape = cy_value_shape(output);
   checked->classes = checked->options->classes;
   if (checked->classes == 0 && shape.rank == 2 && shape.dim[1] > 1) checked->classes = shape.dim[1];
+  const cy_loss_row *row = cy_loss_find(checked->options->loss, checked->classes);
+  bool single = row && row->single && checked->classes == 2 && shape.rank == 2 && shape.dim[1] == 1;
+  if (single) checked->classes = 0; /* one number of each sample: its loss is one of numbers */
   if (checked->classes > 0 && (shape.rank < 2 || shape.dim[1] != checked->classes)) {
     char text[CY_SHAPE_TEXT];
     return cy_fail(CY_INVALID, "check: the network's output is %s (batch first), not one number for each of %lld classes",

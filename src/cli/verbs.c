@@ -166,13 +166,16 @@ static const cli_verb verbs[] = {
              "name of a data set, a CSV or NPZ file, a folder of IDX files or of pictures by class. key=value\n"
              "changes a key of the recipe: `cauchy help recipe` lists them.\n\n"
              "A run folder receives the model, a checkpoint, the recipe as used, metrics (one JSON object per\n"
-             "line), curves, a confusion matrix and, of two features, the decision regions (PNG and SVG); the\n"
-             "last line names it. Ctrl-C finishes the step, saves, and says how to go on; a resumed run ends with\n"
-             "the same bits as one that was never interrupted.",
+             "line), curves, a confusion matrix, of two classes the ROC curve and of two features the decision\n"
+             "regions (PNG and SVG); the last line names it. Balanced accuracy is the mean over the classes of\n"
+             "the share that is recognised; ROC AUC how often the second of two classes scores above the first\n"
+             "(of more classes the mean of each against the rest). Ctrl-C finishes the step, saves, and says how\n"
+             "to go on; a resumed run ends with the same bits as one that was never interrupted.",
      .examples = "cauchy train digits                            # built in; seconds\n"
                  "cauchy train digits 'model=dense(128) -> relu -> dropout(0.2) -> dense(10)'\n"
                  "cauchy train recipes/mnist-mlp.yaml epochs=5 optimizer.name=momentum learning_rate=0.05\n"
                  "cauchy train wine.csv target=quality task=regress\n"
+                 "cauchy train recipes/air.yaml data=folder         # windows of tables: sequences of sensors\n"
                  "cauchy train --resume runs/digits-1 epochs=80",
      .options = train_options,
      .max_words = -1,
@@ -199,7 +202,8 @@ static const cli_verb verbs[] = {
      .help = "INPUT is a CSV, NPY or IDX file, gzipped or not, or - for standard input. One row is one sample,\n"
              "raw as in training: the model scales it. A CSV file with a header may have other columns too, in\n"
              "any order. Or INPUT is pictures: PNG and JPEG files and folders of them, resized and converted as\n"
-             "the training said. Of a model of a text: a text, and what is predicted is the character after it.",
+             "the training said. Of a model of windows of tables INPUT is such a table, or a folder or pattern\n"
+             "of them: each is cut into windows, the last of which ends with the last row. Of a model of a text: a text, and what is predicted is the character after it.",
      .examples = "cauchy predict runs/iris-1 flowers.csv\n"
                  "cauchy predict runs/mnist-1 t10k-images-idx3-ubyte.gz --out answers.csv\n"
                  "cauchy predict runs/cifar10-1 photo.jpg holidays/ --fit crop\n"
