@@ -207,7 +207,7 @@ static int64_t tile_elements(int full_steps, size_t widest) {
 
 /* Nanoseconds. With threads that spin for work, OpenMP's default, two are even with one at 1000 to 2000. */
 enum { WORTH_A_FORK = 4000 };
-enum { WHOLE_ROW_BYTES = 256 << 10, GATHER_COLUMNS = 64 };
+enum { WHOLE_ROW_BYTES = 256 << 10, GATHER_COLUMNS = 64, SMALL_DOMAIN = 4096 /* elements: one tile */ };
 
 static void choose_tile(cy_tile_planner *p, int threads) {
   cy_tiles *t = p->t;
@@ -231,6 +231,7 @@ static void choose_tile(cy_tile_planner *p, int threads) {
   }
   for (int i = 0; i < p->g->n_outputs; i++) sums_columns |= cy_tile_is_column_sum(p, &p->g->outputs[i]);
   int64_t rows = t->rows, columns = t->columns, target = tile_elements(full_steps, widest);
+  if (rows && columns <= SMALL_DOMAIN / rows) target = SMALL_DOMAIN; /* a step of a loop: what spills, the next cache holds */
   int registers = full_steps < 8 ? full_steps : 8;
   t->in_pieces = reduces && columns > 1 && rows > 0 && p->n_stages < CY_MOST_PASSES && columns > target &&
                  columns > (int64_t)(WHOLE_ROW_BYTES / (widest * (size_t)at_least_one(registers)));
