@@ -255,6 +255,34 @@ static void graphs_do_not_grow_with_time(void **state) {
   assert_int_equal(nodes_for(2), nodes_for(10000));
 }
 
+static int products_inside(const char *text) {
+  int inside = 0;
+  for (const char *at = text; (at = strstr(at, "= dot ")); at++) {
+    const char *line = at;
+    while (line > text && line[-1] != '\n') line--;
+    inside += line[0] == ' ';
+  }
+  return inside;
+}
+
+/* A step that ends in a product runs without it: h of all times is multiplied at once. */
+static void readouts_are_behind_the_loop(void **state) {
+  (void)state;
+  world w = world_begin(&kinds[0], 9, 0);
+  cy_value last[1], outputs[2], g[4];
+  char *text;
+  cy_scan(w.f.graph, recurrent, NULL,
+          (cy_scan_values){4, 1, 1, 2, w.f.value, w.f.value + w.carry, w.f.value + w.inputs, last, outputs},
+          (cy_scan_options){0});
+  assert_ok(cy_grad(cy_sum(cy_sin(outputs[1]), NULL, 0, false), w.f.value, 4, g));
+  assert_ok(cy_graph_text(g, 4, &text));
+  assert_int_equal(products_inside(text), 2);
+  assert_int_equal(count(text, "= dot "), 2 + 6);
+  assert_int_equal(count(text, "= scan "), 2);
+  cy_string_free(text);
+  feeds_end(&w.f);
+}
+
 /* Products with weights that accumulate over time, and input projections, are outside: in the recurrent step remain one
  * product forward, and one backward. */
 static void plain(const cy_scan_step *s, void *context, cy_value *next, cy_value *outputs) {
@@ -272,14 +300,8 @@ static void weight_gradients_are_single_contractions(void **state) {
   assert_ok(cy_grad(loss, wrt, 3, g));
   assert_ok(cy_graph_text(g, 3, &text));
   assert_int_equal(count(text, "= scan "), 2); /* the loop, and its transpose: no second loop forward */
-  int inside = 0, products = count(text, "= dot ");
-  for (const char *at = text; (at = strstr(at, "= dot ")); at++) {
-    const char *line = at;
-    while (line > text && line[-1] != '\n') line--;
-    inside += line[0] == ' ';
-  }
-  assert_int_equal(inside, 2);
-  assert_int_equal(products, 2 + 3); /* the projection of all inputs; two gradients */
+  assert_int_equal(products_inside(text), 2);
+  assert_int_equal(count(text, "= dot "), 2 + 3); /* the projection of all inputs; two gradients */
   cy_string_free(text);
   feeds_end(&w.f);
 }
@@ -452,6 +474,7 @@ int main(void) {
       cmocka_unit_test(recomputing_changes_nothing),
       cmocka_unit_test(graphs_do_not_grow_with_time),
       cmocka_unit_test(weight_gradients_are_single_contractions),
+      cmocka_unit_test(readouts_are_behind_the_loop),
       cmocka_unit_test(memory_grows_with_time_or_with_its_root),
       cmocka_unit_test(equal_loops_are_one),
       cmocka_unit_test(no_steps_leave_the_carry),

@@ -291,6 +291,8 @@ void cy_scan_draft_finish(cy_scan_draft *d) {
   }
   if (!make_plan(d, &p)) return;
   cy_scan_hoist(&p);
+  bool *far = d->recompute || cy_graph_failed(d->graph) ? NULL : cy_scan_sink(&p);
   if (!cy_graph_failed(d->graph)) make_loop(&p);
-  outside_results(&p);
+  if (far && !cy_graph_failed(d->graph)) cy_scan_sink_compute(&p, far);
+  if (!cy_graph_failed(d->graph)) outside_results(&p);
 }

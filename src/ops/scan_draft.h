@@ -61,7 +61,13 @@ void cy_scan_plan_leaves(cy_scan_plan *plan);
 void cy_scan_plan_needs(cy_scan_plan *plan);
 /* Computes in front of the loop what should be, and makes leaves of it. */
 void cy_scan_hoist(cy_scan_plan *plan);
-/* Marks what should be computed there. */
+/* One value there, from those of its operands. */
+cy_value cy_scan_plan_compute(const cy_scan_plan *plan, int32_t id);
+/* Takes out of the loop what can be computed behind it; returns what that needs, for computing it once the loop is
+ * there. NULL: nothing. */
+bool *cy_scan_sink(cy_scan_plan *plan);
+void cy_scan_sink_compute(cy_scan_plan *plan, const bool *far);
+/* Marks what should be computed in front. */
 void cy_scan_plan_hoist(cy_scan_plan *plan, bool *should);
 /* Adds up first what does not depend on the carry. should: of cy_scan_plan_hoist. The body grows: plan again. */
 void cy_scan_regroup(cy_scan_plan *plan, const bool *should);

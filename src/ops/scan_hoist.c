@@ -96,7 +96,7 @@ static const cy_scan_leaf *leaf_of(const cy_scan_draft *d, int number) {
   return number < d->n_carry ? &d->carry[number] : &d->inputs[number - d->n_carry];
 }
 
-static cy_value compute(const cy_scan_plan *p, int32_t id) {
+cy_value cy_scan_plan_compute(const cy_scan_plan *p, int32_t id) {
   const cy_scan_draft *d = p->draft;
   const cy_node *node = cy_node_at(d->body, id);
   cy_value few[FEW], *in = few, v;
@@ -122,7 +122,7 @@ static cy_value compute(const cy_scan_plan *p, int32_t id) {
 static bool compute_all(hoisting *h) {
   cy_scan_plan *p = h->plan;
   for (int32_t id = 0; id < p->size && !cy_graph_failed(p->draft->graph); id++) {
-    p->outside[id] = h->far[id] ? compute(p, id) : cy_none;
+    p->outside[id] = h->far[id] ? cy_scan_plan_compute(p, id) : cy_none;
     if (!h->far[id] || cy_is_value(p->outside[id])) continue;
     h->refused[id] = true;
     return false;
