@@ -63,6 +63,9 @@ static void streams_train(void **state) {
   assert_holds(text, "order: streams\n");
   assert_holds(succeed("eval s"), "sonnets, validation\n");
   characters(succeed("sample s --length 200 --temperature 0.5"), 200);
+  refuse("train sonnets length=16 order=streams 'model=embedding(57, 8) -> lstm(8, bidirectional) -> conv(57, 1)'",
+         "a layer that reads backwards can't go on where the last run ended");
+  refuse("train sonnets target=input", "what a text predicts is its next character");
   refuse("train digits order=streams", "streams need samples that continue one another");
   refuse("train sonnets " BIGRAM "order=streams batch=1000", "1000 streams side by side need as many windows");
   refuse("train sonnets order=streams optimizer=lbfgs length=32 'model=embedding(57, 57)'", "streams carry the state");
@@ -77,6 +80,32 @@ static void adding_is_measured_in_its_unit(void **state) {
   assert_int_equal(sscanf(test, " test %*d %*d %lf", &loss), 1);
   assert_true(loss > 0.12 && loss < 0.2); /* what is linear does not get far below 1/6 */
   assert_holds(succeed("eval a"), "test");
+}
+
+static double test_loss(const char *line) {
+  double loss = -1;
+  const char *test = strstr(succeed(line), "\ntest ");
+  assert_non_null(test);
+  assert_int_equal(sscanf(test, " test %*d %*d %lf", &loss), 1);
+  return loss;
+}
+
+/* With 20 steps, so that it takes a second. */
+static void a_gru_adds_and_a_sum_of_everything_does_not(void **state) {
+  (void)state;
+  assert_true(test_loss("train " CAUCHY_SOURCE "/recipes/adding-gru.yaml length=20 'model=gru(32, last) -> dense(1)' epochs=2 "
+                        "learning_rate=0.01 --out a") < 0.01);
+  assert_true(test_loss("train " CAUCHY_SOURCE "/recipes/adding-gru.yaml length=20 'model=flatten -> dense(1)' epochs=2 "
+                        "--out b") > 0.1);
+  succeed("train " CAUCHY_SOURCE "/recipes/adding-rnn.yaml length=6 epochs=1 --quiet --out c");
+  succeed("train " CAUCHY_SOURCE "/recipes/adding-lstm.yaml length=6 epochs=1 --quiet --out d");
+}
+
+static void the_recipe_of_shakespeare_trains(void **state) {
+  (void)state;
+  const char *out = succeed("train " CAUCHY_SOURCE "/recipes/shakespeare.yaml data=sonnets batch=8 epochs=1 length=32 "
+                            "'model=embedding(57, 64) -> gru(256) -> conv(57, 1)' --out a");
+  assert_holds(out, "206 to train, 23 to validate, 0 to test");
 }
 
 static void mistakes_are_one_line(void **state) {
@@ -107,6 +136,8 @@ int main(void) {
     IN_FOLDER(samples_are_drawn_as_asked),
     IN_FOLDER(streams_train),
     IN_FOLDER(adding_is_measured_in_its_unit),
+    IN_FOLDER(a_gru_adds_and_a_sum_of_everything_does_not),
+    IN_FOLDER(the_recipe_of_shakespeare_trains),
     IN_FOLDER(mistakes_are_one_line),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
