@@ -38,7 +38,7 @@ static bool exists(const char *path) { return access(path, F_OK) == 0; }
 static void order_beats_averages(void **state) {
   (void)state;
   const char *out = succeed("train pulses 'model=conv(8, 9) -> relu -> max_pool(2) -> flatten -> dense(16) -> relu -> dense(2)' "
-                            "'baseline=global_avg_pool -> dense(2)' epochs=12 --out p");
+                            "'baseline=global_avg_pool -> dense(2)' baseline.learning_rate=0.01 baseline.epochs=20 epochs=12 --out p");
   assert_holds(out, "balanced");
   assert_holds(out, "ROC AUC");
   assert_holds(out, "\nbaseline ");

@@ -19,6 +19,8 @@ typedef struct cli_recipe {
   char *model;      /* architecture language; NULL: the usual one for the data */
   char *model_file; /* or a file of it */
   char *baseline;   /* another network, trained alike, to compare with; NULL: none */
+  double baseline_rate;    /* its learning rate and epochs, if not 0 */
+  int64_t baseline_epochs;
   cy_trainer_options options; /* zeros: the trainer's usual values. Schedule in epochs. Strings belong to the library */
 } cli_recipe;
 

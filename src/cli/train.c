@@ -226,6 +226,8 @@ static cy_status run_baseline(training *t) {
   CY_TRY(cy_model_parse(t->recipe.baseline, "baseline", &model));
   o.on_log = NULL;
   o.on_progress = on_baseline;
+  if (t->recipe.baseline_rate > 0) o.learning_rate = t->recipe.baseline_rate;
+  if (t->recipe.baseline_epochs > 0) o.epochs = t->recipe.baseline_epochs;
   cy_status status = cy_trainer_create(model, t->dataset, o, &trainer);
   if (status == CY_OK) status = cy_trainer_run(trainer);
   cli_progress_clear(&t->progress);
