@@ -5,7 +5,7 @@
 
 /* What the blocking aims at, bytes: A's rows that stay in the second-level cache while all panels pass by, and the
  * sums of one panel. */
-enum { CACHE_ROWS = 256 * 1024, LARGE_A = 1536 * 1024, LONG_K = 1024, BLOCK_K = 384 };
+enum { CACHE_ROWS = 256 * 1024, LARGE_A = 1536 * 1024, LONG_K = 1024, BLOCK_K = 384, TURNED_K = 512 };
 
 static int64_t min64(int64_t a, int64_t b) { return a < b ? a : b; }
 static int64_t max64(int64_t a, int64_t b) { return a > b ? a : b; }
@@ -79,8 +79,10 @@ static void choose_blocks(cy_panels *p) {
   const int64_t size = p->kernels->size;
   const int64_t panel_columns = (int64_t)p->kernels->lanes << p->width;
   const int64_t a_bytes = p->rows * p->k * size;
-  const bool large = a_bytes > LARGE_A && p->rows > 4 * p->kernels->rows[p->width] && p->columns >= 4 * panel_columns;
-  const int64_t longest = large ? BLOCK_K : LONG_K;
+  /* Few rows whose elements lie side by side, as in the gradient of a weight that many examples share: A needs no copy. */
+  const bool turned = a_bytes > LARGE_A && p->a[1] == 1 && p->rows * TURNED_K * size <= CACHE_ROWS;
+  const bool large = !turned && a_bytes > LARGE_A && p->rows > 4 * p->kernels->rows[p->width] && p->columns >= 4 * panel_columns;
+  const int64_t longest = turned ? TURNED_K : large ? BLOCK_K : LONG_K;
   const int64_t blocks = max64(ceil_div(p->k, longest), 1);
   p->k_block = max64(ceil_div(p->k, blocks), 1);
   const int64_t tile = p->kernels->rows[p->width];
