@@ -16,14 +16,16 @@ static cy_value swish(cy_value x, double beta) { return cy_mul(x, cy_logistic(cy
 
 /* relu(a (x - alpha)) + relu(b (beta - x)): a and b not negative. */
 static cy_value inside(cy_value x, double a, double alpha, double b, double beta) {
-  cy_value above = cy_mul_scalar(cy_add_scalar(x, -alpha), a), below = cy_mul_scalar(cy_add_scalar(x, -beta), -b);
-  return cy_add(cy_relu(above), cy_relu(below));
+  cy_value above = cy_relu(cy_mul_scalar(cy_add_scalar(x, -alpha), a));
+  cy_value below = cy_relu(cy_mul_scalar(cy_add_scalar(x, -beta), -b));
+  return cy_add(above, below);
 }
 
 /* a relu(x - alpha) + b relu(beta - x) */
 static cy_value outside(cy_value x, double a, double alpha, double b, double beta) {
-  cy_value above = cy_relu(cy_add_scalar(x, -alpha)), below = cy_relu(cy_neg(cy_add_scalar(x, -beta)));
-  return cy_add(cy_mul_scalar(above, a), cy_mul_scalar(below, b));
+  cy_value above = cy_mul_scalar(cy_relu(cy_add_scalar(x, -alpha)), a);
+  cy_value below = cy_mul_scalar(cy_relu(cy_neg(cy_add_scalar(x, -beta))), b);
+  return cy_add(above, below);
 }
 
 static void print(const cy_session *session, const char *title, const char *const *names, int first, int n) {
