@@ -283,7 +283,7 @@ void cy_scan_draft_finish(cy_scan_draft *d) {
     return;
   }
   cy_scan_plan p;
-  if (!d->recompute && make_plan(d, &p)) {
+  if (d->linear && !d->recompute && make_plan(d, &p)) {
     bool *should = cy_scan_draft_array(d, (size_t)p.size, sizeof *should);
     cy_scan_plan_needs(&p);
     if (should) cy_scan_plan_hoist(&p, should);

@@ -18,6 +18,7 @@ typedef struct cy_scan_draft {
   bool borrowed; /* the body is another's */
   int64_t length;
   bool reverse, recompute;
+  bool linear; /* in some leaves: what else is in it is there to be transposed, best outside */
   int n_constants, n_carry, n_inputs, n_outputs;
   cy_scan_leaf *constants, *carry, *inputs;
   cy_value *next, *outputs;             /* of the body; an empty next: zeros */

@@ -2,7 +2,9 @@
  * the operations up to it have batching rules. It is, where that pays:
  *   - contractions and gathers (rows marked big): one large product instead of T small ones; in a linear loop this is
  *     what takes the products with weight tangents out, so that weight gradients are single contractions;
- *   - what follows from such a value and is no larger than it: the bias added to a projection, an activation of it;
+ *   - what follows from such a value and is no larger than it, if it would be a kernel of its own in the loop (sums, a
+ *     normalisation). Elementwise operations on it, the bias added to a projection, cost nothing inside; in a linear loop
+ *     they follow all the same, since they lead from weight tangents too;
  *   - what depends on constants alone, unless it is a mere view of one;
  *   - outputs that do not depend on the carry. */
 #include "ops/scan_draft.h"
@@ -11,8 +13,8 @@
 
 enum { FEW = 16 };
 
-/* Per node: whether its rule had no answer; whether it could be computed outside, should be, is one that should be or a
- * view of it; whether it is needed there; whether it is an output. */
+/* Per node: whether its rule had no answer; whether it could be computed outside; should be; is made of one that should
+ * be, without a kernel of its own; whether it is needed there; whether it is an output. */
 typedef struct hoisting {
   cy_scan_plan *plan;
   bool *refused, *can, *should, *near, *far, *output;
@@ -31,13 +33,17 @@ static bool can_compute(const hoisting *h, int32_t id) {
   return !has_time(p, id) || (node->op->batch && node->shape.rank < CY_MAX_RANK);
 }
 
-/* No larger than an operand that is computed outside anyway. (Views of such are taken inside, where they cost nothing:
- * their cotangents are put together there too.) */
+/* Costs nothing inside. (Views of what is outside are taken inside, where their cotangents are put together too.) */
+static bool is_light(const cy_scan_plan *p, const cy_node *node) {
+  return node->op->view || (node->op->op_class == CY_CLASS_ELEMENTWISE && !p->draft->linear);
+}
+
+/* No larger than an operand that is computed outside anyway. */
 static bool follows(const hoisting *h, const cy_node *node) {
   const cy_scan_plan *p = h->plan;
   for (int k = 0; k < node->n_inputs; k++) {
     const cy_node *from = cy_node_at(p->draft->body, node->inputs[k]);
-    if (h->near[node->inputs[k]] && cy_count(node->shape) <= cy_count(from->shape)) return !node->op->view;
+    if (h->near[node->inputs[k]] && cy_count(node->shape) <= cy_count(from->shape)) return true;
   }
   return false;
 }
@@ -58,7 +64,7 @@ static bool should_compute(const hoisting *h, int32_t id) {
   if (!h->can[id] || p->leaf[id] >= 0 || node->n_inputs == 0) return false;
   if (!p->depends[id]) return node->op->op_class != CY_CLASS_ELEMENTWISE && !node->op->view;
   if (!has_time(p, id)) return !node->op->view;
-  return !p->draft->recompute && ((node->op->big && !swells(h, node)) || follows(h, node));
+  return !p->draft->recompute && ((node->op->big && !swells(h, node)) || (!is_light(p, node) && follows(h, node)));
 }
 
 static void decide(hoisting *h) {
@@ -67,8 +73,10 @@ static void decide(hoisting *h) {
     h->can[id] = !(p->depends[id] & CY_DEPENDS_CARRY) && (p->leaf[id] >= 0 || can_compute(h, id));
     h->should[id] = should_compute(h, id);
     const cy_node *node = cy_node_at(p->draft->body, id);
-    bool view = node->op->view && p->leaf[id] < 0 && h->can[id];
-    h->near[id] = has_time(p, id) && (h->should[id] || (view && h->near[node->inputs[0]]));
+    bool given = p->leaf[id] >= 0 && node->op == &cy_op_tangent; /* a projection's tangent, from in front of the loop */
+    h->near[id] = has_time(p, id) && (h->should[id] || given);
+    for (int k = 0; h->can[id] && p->leaf[id] < 0 && is_light(p, node) && k < node->n_inputs; k++)
+      h->near[id] = h->near[id] || h->near[node->inputs[k]];
   }
 }
 

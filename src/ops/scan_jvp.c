@@ -204,6 +204,7 @@ cy_value cy_scan_jvp(const cy_rule *r) {
     linearizing l = {.rule = r, .body = b, .draft = &draft};
     draft.length = a->length;
     draft.reverse = a->reverse;
+    draft.linear = true;
     draft.recompute = a->recompute;
     tangent = linearize(&l, n_sequences);
   }

@@ -1,7 +1,7 @@
-/* Sums in a loop, put in another order: of terms that depend on the carry and terms that do not, the latter are added
- * first, so that their sum can be computed in front of the loop (z = U h + (W x + b), however the step writes it). Only
- * where one of them will be read from there anyway: then nothing more is stored. In a linear loop this takes the
- * tangents of biases out. Equal up to rounding. */
+/* Sums in a linear loop, put in another order: of terms that depend on the carry and terms that do not, the latter are
+ * added first, so that their sum can be computed in front of the loop (dz = U dh + (dU h + db), however the step writes
+ * it). Only where one of them will be read from there anyway: then nothing more is stored. This takes the tangents of
+ * biases out. Equal up to rounding. */
 #include "ops/scan_draft.h"
 
 enum { FEW = 16 };

@@ -495,13 +495,19 @@ static cy_value transpose_slice(const cy_rule *r, int i, cy_value ct) {
   return cy_pad(ct, low, high, interior);
 }
 
+/* A product or an input, which lie in memory, or a sum of a few terms with one. */
+static bool holds_product(const cy_graph *graph, int32_t id, int terms) {
+  const cy_node *node = cy_node_at(graph, id);
+  if (node->op->big || node->op == &cy_op_input) return true;
+  return terms > 1 && node->op == &cy_op_elementwise[CY_SCALAR_add] &&
+         (holds_product(graph, node->inputs[0], terms - 1) || holds_product(graph, node->inputs[1], terms - 1));
+}
+
 /* A slice of what is added to a product: the sum can then be computed where the slice is used, from slices of both. */
 static cy_value slice_of_sum(const cy_rule *r) {
   const cy_node *sum = cy_node_of(r->in[0]);
   cy_value in[2];
-  if (sum->op != &cy_op_elementwise[CY_SCALAR_add] || (!cy_node_at(r->graph, sum->inputs[0])->op->big &&
-                                                       !cy_node_at(r->graph, sum->inputs[1])->op->big))
-    return cy_none;
+  if (sum->op != &cy_op_elementwise[CY_SCALAR_add] || !holds_product(r->graph, r->in[0].id, 4)) return cy_none;
   for (int k = 0; k < 2; k++) {
     cy_value whole = cy_value_at(r->graph, sum->inputs[k]);
     in[k] = cy_make(r->graph, r->node->op, &whole, 1, r->node->attrs);
