@@ -427,6 +427,23 @@ static void any_allocation_of_curvature_may_fail(void **unused) {
   fail_each_allocation(curvature, 1000);
 }
 
+/* Layers on sequences, their gradients, and Jacobians of their steps. */
+static cy_status gradients_through_time(void) {
+  cy_model *model;
+  cy_flow *flow = NULL;
+  cy_status status = cy_model_parse("embedding(3, 2) -> positions -> attention(causal) -> gru(1, last) -> dense(2)", "", &model);
+  if (status == CY_OK)
+    status = cy_flow_measure(model, (cy_flow_options){.sample = CY_SHAPE(3), .samples = 1, .clip = 0.1}, &flow);
+  cy_flow_free(flow);
+  cy_model_free(model);
+  return status;
+}
+
+static void any_allocation_of_sequences_may_fail(void **unused) {
+  (void)unused;
+  fail_each_allocation(gradients_through_time, 500);
+}
+
 int main(void) {
   const struct CMUnitTest tests[] = {
     cmocka_unit_test(steps_allocate_nothing),
@@ -437,6 +454,7 @@ int main(void) {
     cmocka_unit_test(any_allocation_of_images_may_fail),
     cmocka_unit_test(any_allocation_of_frozen_images_may_fail),
     cmocka_unit_test(any_allocation_of_curvature_may_fail),
+    cmocka_unit_test(any_allocation_of_sequences_may_fail),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }
