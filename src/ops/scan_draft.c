@@ -84,7 +84,8 @@ static void set_leaf(cy_scan_plan *p, const cy_scan_leaf *leaves, int n, int fir
   for (int k = 0; k < n; k++)
     if (cy_is_value(leaves[k].inside)) {
       p->leaf[leaves[k].inside.id] = first + k;
-      p->depends[leaves[k].inside.id] = depends;
+      bool tangent = cy_node_of(leaves[k].inside)->op == &cy_op_tangent;
+      p->depends[leaves[k].inside.id] = depends | (tangent ? CY_DEPENDS_TANGENT : 0);
       if (depends != CY_DEPENDS_CARRY) p->outside[leaves[k].inside.id] = leaves[k].outside;
     }
 }

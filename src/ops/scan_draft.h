@@ -44,7 +44,7 @@ void cy_scan_draft_copy(cy_scan_draft *draft, const cy_graph *from, const bool *
 
 /* ---- between finishing's files ---- */
 
-enum { CY_DEPENDS_CARRY = 1, CY_DEPENDS_INPUT = 2, CY_DEPENDS_CONSTANT = 4 };
+enum { CY_DEPENDS_CARRY = 1, CY_DEPENDS_INPUT = 2, CY_DEPENDS_CONSTANT = 4, CY_DEPENDS_TANGENT = 8 };
 
 typedef struct cy_scan_plan {
   cy_scan_draft *draft;

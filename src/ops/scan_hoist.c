@@ -5,7 +5,8 @@
  *   - what follows from such a value and is no larger than it, if it would be a kernel of its own in the loop (sums, a
  *     normalisation). Elementwise operations on it, the bias added to a projection, cost nothing inside; in a linear loop
  *     they follow all the same, since they lead from weight tangents too;
- *   - what depends on constants alone, unless it is a mere view of one;
+ *   - what depends on constants alone, unless it is a mere view of one. Tangents of constants are spread outside, though:
+ *     their cotangents are then added up as they come, row by row, and summed over the rows once;
  *   - outputs that do not depend on the carry. */
 #include "ops/scan_draft.h"
 
@@ -63,7 +64,7 @@ static bool should_compute(const hoisting *h, int32_t id) {
   const cy_node *node = cy_node_at(p->draft->body, id);
   if (!h->can[id] || p->leaf[id] >= 0 || node->n_inputs == 0) return false;
   if (!p->depends[id]) return node->op->op_class != CY_CLASS_ELEMENTWISE && !node->op->view;
-  if (!has_time(p, id)) return !node->op->view;
+  if (!has_time(p, id)) return !node->op->view || (p->draft->linear && p->depends[id] & CY_DEPENDS_TANGENT);
   return !p->draft->recompute && ((node->op->big && !swells(h, node)) || (!is_light(p, node) && follows(h, node)));
 }
 

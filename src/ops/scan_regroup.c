@@ -24,7 +24,7 @@ static bool has_carry(const regrouping *g, int32_t id) { return g->plan->depends
 
 /* Read from in front of the loop: computed there, or an input. */
 static bool is_read(const regrouping *g, int32_t id) {
-  return g->should[id] || (g->plan->leaf[id] >= 0 && g->plan->depends[id] & CY_DEPENDS_INPUT);
+  return g->plan->depends[id] & CY_DEPENDS_INPUT && (g->should[id] || g->plan->leaf[id] >= 0);
 }
 
 static cy_value rebuilt(const regrouping *g, int32_t id) {

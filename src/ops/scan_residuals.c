@@ -75,7 +75,10 @@ static void price(choosing *c, int32_t id) {
     c->read[id] = true;
     return;
   }
-  c->read[id] = readable && (!is_cheap(node) || own < again);
+  bool copied = false; /* to read a view is to copy it; what is made of it is stored as it is computed */
+  for (int k = 0; k < node->n_inputs; k++)
+    copied = copied || (c->read[node->inputs[k]] && cy_node_at(c->draft->body, node->inputs[k])->op->view);
+  c->read[id] = readable && (!is_cheap(node) || own < again || (own == again && copied));
   c->cost[id] = c->read[id] ? own : again;
 }
 
