@@ -148,6 +148,19 @@ static void test_usual_functions(void **state) {
   has_line(succeed("derive 'sum(abs(x))' --where x:d"), "dx = sign(x) (d)");
 }
 
+/* What is simplified keeps its value: indices of sums within sums, inverse functions of sums, zeros, maxima. */
+static void test_sums_within_sums(void **state) {
+  (void)state;
+  has_line(succeed("derive 'sum((u .* c + u .* sum(u)) .* d)' --where 'u:m, c:m, d:m' --elementwise"),
+           "L = sum_i d_i u_i (c_i + sum_j u_j) (scalar)");
+  has_line(succeed("derive 'exp(log(x + y))'"), "f = x + y (scalar)");
+  has_line(succeed("derive '|x - x|^2 + sum(x)' --where x:m"), "L = sum(x) (scalar)");
+  has_line(succeed("derive 'logsumexp(x - x) + sum(x)' --where x:m --numpy"),
+           "L = logsumexp(0.0 * np.ones(n_m)) + np.sum(x)  # scalar");
+  has_line(succeed("derive 'max(x^2)*y' --where 'x:d, y' --elementwise --numpy --names"),
+           "L = grid(lambda i: np.max(z[i], axis=0, keepdims=True) * y, (n_d,), ())  # scalar");
+}
+
 static void test_latex(void **state) {
   const char *text;
   (void)state;
@@ -204,6 +217,7 @@ int main(void) {
       cmocka_unit_test(test_recurrent_network),
       cmocka_unit_test(test_neurons),
       cmocka_unit_test(test_usual_functions),
+      cmocka_unit_test(test_sums_within_sums),
       cmocka_unit_test(test_latex),
       cmocka_unit_test(test_pages),
       cmocka_unit_test(test_bad_input),

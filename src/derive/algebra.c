@@ -215,12 +215,9 @@ static const cy_atom *simplify_atom(cy_sheet *sheet, const cy_atom *atom, int de
 }
 
 static void multiply_in(cy_sheet *sheet, cy_term *t, const cy_poly *p, double power) {
-  const cy_poly *raised = cy_poly_power(sheet, p, power);
-  if (raised->n == 0) {
-    t->number = 0;
-    return;
-  }
-  *t = cy_term_product(sheet, t, &raised->term[0]); /* one term, or one group */
+  cy_poly *product = cy_poly_mul(sheet, cy_poly_of_term(sheet, t), cy_poly_power(sheet, p, power));
+  if (product->n) *t = product->term[0]; /* one term: a sum is a group in it */
+  else t->number = 0;
 }
 
 /* A group of one term, or a function of its inverse, dissolves. */
@@ -242,7 +239,7 @@ static bool dissolve(cy_sheet *sheet, cy_term *t, int at) {
 static bool merge_powers(cy_sheet *sheet, cy_term *t) {
   for (int i = 0; i < t->n; i++)
     for (int k = i + 1; k < t->n; k++)
-      if (cy_atom_compare_in(sheet, t, t->factor[i].atom, t->factor[k].atom) == 0) {
+      if (cy_atom_compare(sheet, t->factor[i].atom, t->factor[k].atom) == 0) {
         t->factor[i].power += t->factor[k].power;
         remove_factor(t, k);
         if (fabs(t->factor[i].power) < 1e-12) remove_factor(t, i);

@@ -56,6 +56,13 @@ cy_line *cy_begin_line(cy_derivation *d, cy_section section, int name) {
   return line;
 }
 
+/* In matrix form; what has none, in index form, by its elements. */
+static const cy_expr *in_writing(cy_derivation *d, const cy_line *line, const cy_poly *poly) {
+  const cy_expr *e = cy_expr_of_all(&d->sheet, poly, line->indices, line->n);
+  if (!e || e->kind != CY_EXPR_INDEXED || !line->elements || !cy_runs_along(poly)) return e;
+  return cy_expr_of_all(&d->sheet, line->elements, line->indices, line->n);
+}
+
 /* Indices of axes of one element are left out of matrix form: (1 x n) is a row all the same. */
 void cy_finish_line(cy_derivation *d, cy_line *line) {
   if (line->section != CY_SECTION_VALUES) { /* a value is as the formula has it */
@@ -64,8 +71,8 @@ void cy_finish_line(cy_derivation *d, cy_line *line) {
     /* A chain has its factors from the outside inwards. */
     if (line->simpler) line->simpler = cy_arranged(d, line->simpler, false);
   }
-  line->written = cy_expr_of_all(&d->sheet, line->form, line->indices, line->n);
-  if (line->simpler) line->written_simpler = cy_expr_of_all(&d->sheet, line->simpler, line->indices, line->n);
+  line->written = in_writing(d, line, line->form);
+  if (line->simpler) line->written_simpler = in_writing(d, line, line->simpler);
 }
 
 /* ---- values ---- */
@@ -116,7 +123,7 @@ static void value_line(cy_derivation *d, int name) {
   const cy_poly *written = cy_line_read(d, line, line->value, true);
   d->sheet.as_written = false;
   line->form = cy_line_read(d, line, line->value, true); /* last: now the name stands for it */
-  line->written = cy_expr_of_all(&d->sheet, written, line->indices, line->n);
+  line->written = in_writing(d, line, written);
   if (is_distribution(d, name)) d->sheet.names[name].sums_to_one = true;
 }
 

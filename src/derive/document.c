@@ -361,6 +361,10 @@ cy_status cy_derivation_write(const cy_derivation *d, cy_derive_format format, b
     case CY_DERIVE_NUMPY: status = cy_write_numpy(d, elements, &text); break;
     case CY_DERIVE_HTML: write_html(&text, d, elements); break;
   }
+  if (status == CY_OK && d->sheet.large) {
+    ((cy_derivation *)(uintptr_t)d)->sheet.large = false;
+    status = cy_fail(CY_INVALID, "a line has more indices than there are letters: name parts of the formula");
+  }
   if (status == CY_OK) {
     *out = cy_text_take(&text);
     return *out ? CY_OK : cy_no_memory();

@@ -5,7 +5,7 @@
 #include <math.h>
 #include <string.h>
 
-static const char letters[] = "ijkpqrstuvwlabcefg";
+static const char letters[] = "ijkpqrstuvwlabcefghmnoxyzABCDEFGHIJKLMNOPQRSTUVWXYZ";
 
 static char letter_of(const cy_style *st, int index) {
   cy_sheet *sheet = (cy_sheet *)(uintptr_t)st->sheet; /* letters are the sheet's memory of what was written */
@@ -15,6 +15,7 @@ static char letter_of(const cy_style *st, int index) {
     for (int i = 0; i < sheet->n_indices; i++) taken = taken || sheet->indices[i].letter == letters[at];
     if (!taken) info->letter = letters[at];
   }
+  if (!info->letter) sheet->large = true;
   return info->letter ? info->letter : '?';
 }
 
@@ -153,8 +154,24 @@ static void show_relation(cy_text *text, const cy_style *st, const cy_atom *a) {
   cy_text_add(text, "%s", tag ? "<mo>]</mo>" : numpy ? "))" : "]");
 }
 
+static int grid_axis(const cy_style *st, int index);
+
+/* NumPy: of an axis of the grid. False: it is none of these. */
+static bool reduce_grid(cy_text *text, const cy_style *st, const cy_atom *a) {
+  static const char *const functions[][2] = {{"reduce_max", "max"}, {"reduce_min", "min"}, {"prod", "prod"}};
+  for (int i = 0; i < 3; i++)
+    if (strcmp(a->function->op, functions[i][0]) == 0) {
+      cy_text_add(text, "np.%s(", functions[i][1]);
+      show_poly(text, st, a->arg[0], false);
+      cy_text_add(text, ", axis=%d, keepdims=True)", grid_axis(st, a->dummy));
+      return true;
+    }
+  return false;
+}
+
 static void show_atom(cy_text *text, const cy_style *st, const cy_atom *a) {
   bool tag = is_tagged(st);
+  if (a->kind == CY_ATOM_ALONG && st->language == CY_LANGUAGE_NUMPY && reduce_grid(text, st, a)) return;
   switch (a->kind) {
     case CY_ATOM_NAME: show_name(text, st, a); return;
     case CY_ATOM_GROUP: show_poly(text, st, a->arg[0], true); return;
@@ -313,6 +330,7 @@ static void letter_poly(const cy_style *st, const cy_poly *p) {
 }
 
 static void letter_atom(const cy_style *st, const cy_atom *a) {
+  if (a->kind == CY_ATOM_ALONG) letter_of(st, a->dummy);
   for (int i = 0; i < a->n_args; i++) letter_poly(st, a->arg[i]);
   for (int i = 0; i < a->n_places; i++) {
     if (a->place[i].label) letter_atom(st, a->place[i].label);

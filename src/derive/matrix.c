@@ -135,6 +135,13 @@ static cy_expr *call_expr(cy_sheet *s, const cy_atom *a, int rank) {
   return e;
 }
 
+/* A number as a vector over the index. */
+static const cy_expr *repeated(cy_sheet *s, const cy_expr *number, int index) {
+  cy_expr *e = with_part(s, new_expr(s, CY_EXPR_TIMES, 1), number, 1);
+  if (e) e->body = ones(s, index);
+  return e;
+}
+
 static const cy_expr *along_expr(cy_sheet *s, const cy_atom *a, int row, int column) {
   const cy_place *p = &a->place[0];
   int other = row, rank = (row >= 0) + (column >= 0);
@@ -145,6 +152,7 @@ static const cy_expr *along_expr(cy_sheet *s, const cy_atom *a, int row, int col
   } else if (column >= 0) return NULL;
   const cy_expr *arg = other >= 0 && cy_poly_has(a->arg[0], other) ? cy_expr_of(s, a->arg[0], other, a->dummy)
                                                                     : cy_expr_of(s, a->arg[0], a->dummy, -1);
+  if (arg && arg->rank == 0) arg = repeated(s, arg, a->dummy);
   cy_expr *e = with_part(s, call_expr(s, a, a->n_places ? (arg ? arg->rank : 1) : rank), arg, 1);
   if (!e) return NULL;
   if (a->n_places && !cy_place_is_index(p)) return at_places(s, e, a, rank);

@@ -110,7 +110,7 @@ typedef struct cy_sheet {
   cy_index_info *indices;
   int n_indices;
   size_t indices_capacity;
-  int *pairing;  /* comparing: which bound index of the right goes with one of the left */
+  int *pairing;  /* comparing: which index of the right goes with one of the left, then the other way */
   size_t pairing_capacity;
   int only;      /* reading: 1 + the one name to stop at, and symbols; 0: all names */
   bool as_written; /* simplifying: signs and the order of sums stay */
@@ -173,10 +173,8 @@ bool cy_poly_has(const cy_poly *poly, int index);
 bool cy_poly_has_name(const cy_poly *poly, int name);
 bool cy_atom_has_name(const cy_atom *atom, int name);
 
-/* 0 if they are the same up to the names of bound indices; otherwise an order. */
+/* 0 if they are the same up to the names of indices that they bind themselves; otherwise an order. */
 int cy_atom_compare(cy_sheet *sheet, const cy_atom *a, const cy_atom *b);
-/* The same, but the term's own bound indices are what they are: for atoms of one term. */
-int cy_atom_compare_in(cy_sheet *sheet, const cy_term *term, const cy_atom *a, const cy_atom *b);
 int cy_atom_compare_loosely(cy_sheet *sheet, const cy_atom *a, const cy_atom *b); /* whatever the bound indices */
 int cy_poly_compare(cy_sheet *sheet, const cy_poly *a, const cy_poly *b);
 bool cy_poly_is_number(const cy_poly *poly, double *number);
