@@ -161,6 +161,31 @@ static void radii_make_gradients_vanish_stay_or_explode(void **state) {
   cy_model_free(model);
 }
 
+/* Far beyond what squares of f64 hold, on both sides. */
+static void extremes_stay_numbers(void **state) {
+  (void)state;
+  cy_model *model = parse("rnn(4)");
+  cy_flow *flow;
+  for (int i = 0; i < 2; i++) {
+    double radius = i ? 0.3 : 3;
+    cy_flow_options o = {.sample = CY_SHAPE(1, 500), .amplitude = -1, .radius = radius, .samples = 3};
+    assert_ok(cy_flow_measure(model, o, &flow));
+    for (int lag = 0; lag < 500; lag += 50)
+      assert_near("logarithm", log(flow->layers[0].gradient[lag]), lag * log(radius), 1e-9);
+    assert_near("factor", flow->layers[0].factor, radius, 1e-9);
+    cy_flow_free(flow);
+  }
+  cy_tensor *x = some_inputs(CY_SHAPE(2, 3));
+  cy_model_free(model);
+  model = parse("embedding(3, 2) -> gru(2)");
+  cy_tensor_set(x, 4, 7); /* no number of the vocabulary */
+  for (int i = 0; i < 4; i++) cy_tensor_set(x, i, 1);
+  assert_int_equal(cy_flow_measure(model, (cy_flow_options){.sample = CY_SHAPE(3), .inputs = x}, &flow), CY_NOT_FINITE);
+  assert_string_equal(cy_error_message(), "the loss of sequence 2 of 2 is nan");
+  cy_tensor_free(x);
+  cy_model_free(model);
+}
+
 /* ---- all layers, clipping, mistakes ---- */
 
 static void every_layer_and_direction_is_there(void **state) {
@@ -228,6 +253,7 @@ int main(void) {
       cmocka_unit_test(singular_values_are_those_put_in),
       cmocka_unit_test(norms_are_products_of_jacobians),
       cmocka_unit_test(radii_make_gradients_vanish_stay_or_explode),
+      cmocka_unit_test(extremes_stay_numbers),
       cmocka_unit_test(every_layer_and_direction_is_there),
       cmocka_unit_test(mistakes_are_told),
   };

@@ -104,8 +104,7 @@ static cy_status derive(cy_flow_run *run, cy_value loss) {
 
 static cy_status build(cy_flow_run *run, const cy_model *model) {
   cy_shape sample = run->options->sample, one = {.rank = sample.rank + 1, .dim = {1}};
-  if (sample.rank < 1 || sample.rank >= CY_MAX_RANK)
-    return cy_fail(CY_INVALID, "the shape of an input is not given");
+  if (sample.rank < 1 || sample.rank >= CY_MAX_RANK) return cy_fail(CY_INVALID, "the shape of an input is not given");
   for (int i = 0; i < sample.rank; i++) one.dim[i + 1] = sample.dim[i];
   CY_TRY(cy_graph_create(&run->graph));
   CY_TRY(cy_network_create(run->graph, (cy_network_options){.dtype = CY_F64}, &run->network));
@@ -211,25 +210,22 @@ static void feed(cy_flow_run *run, const cy_model *model, int64_t i, cy_rng *rng
   cy_tensor_set(run->label, 0, cy_tensor_at(o->labels, i * per + per - 1));
 }
 
-/* Adds the squares of the norms by lag. gradient [T, 1, H]. */
+/* Adds the norms by lag, as sides of a right angle. gradient [T, 1, H]; no square leaves the range of numbers. */
 static void add_norms(const cy_tensor *gradient, bool reverse, double *sum) {
   int64_t steps = cy_tensor_shape(gradient).dim[0], units = cy_tensor_shape(gradient).dim[2];
   for (int64_t t = 0; t < steps; t++) {
-    double square = 0;
-    for (int64_t j = 0; j < units; j++) {
-      double g = cy_tensor_at(gradient, t * units + j);
-      square += g * g;
-    }
-    sum[reverse ? t : steps - 1 - t] += square;
+    double *to = &sum[reverse ? t : steps - 1 - t];
+    for (int64_t j = 0; j < units; j++) *to = hypot(*to, cy_tensor_at(gradient, t * units + j));
   }
 }
 
-/* The mean change of the logarithm between the first and the last lag that are not zero. */
+/* The mean change of the logarithm between the first and the last lag that are numbers and not zero. */
 static double factor_of(const double *norms, int64_t n) {
-  int64_t first = 0, last = n - 1;
-  while (first < n && !(norms[first] > 0)) first++;
-  while (last > first && !(norms[last] > 0)) last--;
-  if (last <= first) return first < n ? NAN : 0;
+  int64_t first = 0, last = 0;
+  while (first < n && !(norms[first] > 0 && isfinite(norms[first]))) first++;
+  for (int64_t t = first; t < n && isfinite(norms[t]); t++)
+    if (norms[t] >= 1e-300) last = t;
+  if (last <= first) return first < n ? (double)NAN : 0;
   return exp((log(norms[last]) - log(norms[first])) / (double)(last - first));
 }
 
@@ -263,7 +259,11 @@ static cy_status describe(const cy_flow_run *run, const cy_tap *tap, cy_flow_lay
 
 static cy_status measure_sequence(cy_flow_run *run, cy_flow *flow, int64_t i) {
   CY_TRY(cy_session_run(run->session));
-  flow->loss += cy_tensor_at(cy_session_output(run->session, 0), 0) / (double)run->sequences;
+  double loss = cy_tensor_at(cy_session_output(run->session, 0), 0);
+  if (!isfinite(loss))
+    return cy_fail(CY_NOT_FINITE, "the loss of sequence %lld of %lld is %g", (long long)i + 1,
+                   (long long)run->sequences, fabs(loss));
+  flow->loss += loss / (double)run->sequences;
   flow->norms[i] = sqrt(cy_tensor_at(cy_session_output(run->session, 1), 0));
   for (int k = 0; k < flow->n_layers; k++) {
     cy_flow_layer *layer = &flow->layers[k];
@@ -279,8 +279,8 @@ static void finish(const cy_flow_run *run, cy_flow *flow) {
   for (int k = 0; k < flow->n_layers; k++) {
     cy_flow_layer *layer = &flow->layers[k];
     for (int64_t t = 0; t < layer->steps; t++) {
-      layer->gradient[t] = sqrt(layer->gradient[t] / (double)run->sequences);
-      if (layer->memory) layer->memory[t] = sqrt(layer->memory[t] / (double)run->sequences);
+      layer->gradient[t] /= sqrt((double)run->sequences);
+      if (layer->memory) layer->memory[t] /= sqrt((double)run->sequences);
     }
     layer->factor = factor_of(layer->memory ? layer->memory : layer->gradient, layer->steps);
   }

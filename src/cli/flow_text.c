@@ -55,6 +55,10 @@ static int list_lags(int64_t steps, int64_t *lags) {
 }
 
 static const char *norm_text(double norm, char buffer[CLI_NUMBER_SIZE]) {
+  if (!isfinite(norm)) { /* beyond the range of f64 */
+    snprintf(buffer, CLI_NUMBER_SIZE, "inf");
+    return buffer;
+  }
   snprintf(buffer, CLI_NUMBER_SIZE, norm == 0 || (norm >= 1e-3 && norm < 1e5) ? "%.4g" : "%.2e", norm);
   return buffer;
 }
@@ -62,9 +66,11 @@ static const char *norm_text(double norm, char buffer[CLI_NUMBER_SIZE]) {
 /* "vanishes: half every 6.6 steps". */
 static void print_verdict(const column *c) {
   double factor = c->layer->factor;
-  if (factor == 0) printf("is zero");
-  else if (!isfinite(factor)) printf("reaches one step only");
-  else if (fabs(log(factor)) < 0.003) printf("keeps its size");
+  if (factor == 0 || !isfinite(factor)) {
+    printf(factor == 0 ? "is zero\n" : "reaches one step only\n");
+    return;
+  }
+  if (fabs(log(factor)) < 0.003) printf("keeps its size");
   else if (factor < 1) printf("vanishes: half of it is left every %.3g steps", log(0.5) / log(factor));
   else printf("explodes: it doubles every %.3g steps", log(2) / log(factor));
   printf(" (%.6g a step)\n", factor);
