@@ -70,7 +70,7 @@ cy_status cy_open_adding(cy_dataset_options options, cy_dataset **dataset);
 /* Texts: ".txt", ".txt.gz". */
 bool cy_text_is_name(const char *path);
 cy_status cy_open_text_file(const char *name, const char *path, cy_dataset_options options, cy_dataset **dataset);
-/* All that is in a folder, one behind the other. *dataset NULL: there is none. */
+/* A folder of texts and nothing else, one behind the other. *dataset NULL: it is none. */
 cy_status cy_open_text_folder(const char *name, const char *folder, cy_dataset_options options, cy_dataset **dataset);
 cy_status cy_open_sonnets(cy_dataset_options options, cy_dataset **dataset);
 cy_status cy_open_csv(const char *name, const char *path, cy_dataset_options options, cy_dataset **dataset);

@@ -100,6 +100,16 @@ cy_status cy_open_text_file(const char *name, const char *path, cy_dataset_optio
 
 static int is_text(const struct dirent *entry) { return entry->d_name[0] != '.' && cy_text_is_name(entry->d_name); }
 
+/* Texts, and nothing else that can be seen. */
+static bool holds_texts(const char *folder) {
+  DIR *open = opendir(folder);
+  if (!open) return false;
+  bool texts = true;
+  for (const struct dirent *e; texts && (e = readdir(open));) texts = e->d_name[0] == '.' || is_text(e);
+  closedir(open);
+  return texts;
+}
+
 static int by_bytes(const struct dirent **a, const struct dirent **b) { return strcmp((*a)->d_name, (*b)->d_name); }
 
 static cy_status append(const char *folder, const char *name, char **all, size_t *size) {
@@ -124,6 +134,7 @@ cy_status cy_open_text_folder(const char *name, const char *folder, cy_dataset_o
   size_t size = 0;
   cy_status status = CY_OK;
   *dataset = NULL;
+  if (!holds_texts(folder)) return CY_OK;
   int n = scandir(folder, &entries, is_text, by_bytes);
   for (int i = 0; i < n; i++) {
     if (status == CY_OK) status = append(folder, entries[i]->d_name, &text, &size);
