@@ -228,8 +228,9 @@ CY_API CY_MUST_CHECK cy_status cy_dataset_set_scaling(cy_dataset *dataset, cy_sc
 /* ---- batches ---- */
 
 /* Sample indices[i] goes to row i of x (f32 [n, ...], any trailing shape with as many elements as a sample, so that
- * [n, 784] takes 1x28x28) and of y (labels: i32, i64 or f32 [n]; targets: f32 [n, ...]). Both row-major with exactly
- * n rows; x or y may be NULL. Allocates nothing; cost: one pass over the batch. Safe from several threads. */
+ * [n, 784] takes 1x28x28) and of y (labels: i32, i64 or f32 [n], of texts [n, length]; targets: f32 [n, ...]). Both
+ * row-major with exactly n rows; x or y may be NULL. Allocates nothing; cost: one pass over the batch. Safe from several
+ * threads. */
 CY_API CY_MUST_CHECK cy_status cy_dataset_batch(const cy_dataset *dataset, const int64_t *indices, int64_t n,
                                                 cy_tensor *x, cy_tensor *y);
 

@@ -25,7 +25,7 @@ static cy_status list(cli_arguments *a) {
       cy_string_free(directory);
       return status;
     }
-    printf("%-14s %-11s %s\n", sets[i].name, !folder ? "to fetch" : folder[0] ? "here" : "built in", sets[i].title);
+    printf("%-15s %-11s %s\n", sets[i].name, !folder ? "to fetch" : folder[0] ? "here" : "built in", sets[i].title);
     cy_string_free(folder);
   }
   printf("\nFetch one by: cauchy data get NAME. Data directory: %s\n", directory);
