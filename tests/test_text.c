@@ -175,11 +175,13 @@ static void a_folder_is_one_text(void **state) {
   OK(cy_make_folders(file("texts")));
   OK(cy_file_write("second\n", 7, file("texts/b.txt")));
   OK(cy_file_write("\xEF\xBB\xBF" "first\n", 9, file("texts/a.txt")));
-  OK(cy_file_write("not this", 8, file("texts/c.md")));
+  OK(cy_file_write("not this", 8, file("texts/.hidden")));
   OK(cy_dataset_open(file("texts"), (cy_dataset_options){.length = 4}, &d));
   assert_string_equal(cy_dataset_vocabulary(d), "\ncdefinorst");
   assert_int_equal(cy_dataset_count(d), 3);
   cy_dataset_free(d);
+  OK(cy_file_write("a picture?", 10, file("texts/c.png")));
+  FAILS(cy_dataset_open(file("texts"), (cy_dataset_options){.length = 4}, &d), CY_INVALID, "texts");
 }
 
 static void sums_are_of_the_marked_numbers(void **state) {
