@@ -211,6 +211,26 @@ static void sums_are_of_the_marked_numbers(void **state) {
   FAILS(cy_dataset_open("adding", (cy_dataset_options){.length = 1}, &d), CY_INVALID, "length is 2 to");
 }
 
+/* The text of the recipe, where it is. */
+static void tinyshakespeare_is_cut_nine_to_one(void **state) {
+  (void)state;
+  const char *own = getenv("CAUCHY_SHARED");
+  char path[512];
+  cy_dataset *d;
+  cy_split split;
+  snprintf(path, sizeof path, "%s/data/text/tinyshakespeare.txt", own ? own : CAUCHY_SOURCE "/../shared");
+  if (access(path, R_OK) != 0) skip();
+  OK(cy_dataset_open(path, (cy_dataset_options){.length = 64}, &d));
+  assert_int_equal(cy_dataset_classes(d), 65);
+  assert_int_equal(cy_dataset_count(d), 1115393 / 64);
+  OK(cy_dataset_split(d, (cy_split_options){.validation = 0.1, .test = -1}, &split));
+  assert_int_equal(split.n_train, 15685);
+  assert_int_equal(split.n_validation, 1743);
+  assert_int_equal(split.n_test, 0);
+  cy_split_clear(&split);
+  cy_dataset_free(d);
+}
+
 /* ---- training ---- */
 
 static cy_trained *train(const char *description, cy_dataset *d, cy_trainer_options options, cy_metrics *metrics) {
@@ -448,6 +468,7 @@ int main(void) {
     cmocka_unit_test(windows_move_from_epoch_to_epoch),
     cmocka_unit_test(a_folder_is_one_text),
     cmocka_unit_test(sums_are_of_the_marked_numbers),
+    cmocka_unit_test(tinyshakespeare_is_cut_nine_to_one),
     cmocka_unit_test(the_loss_is_per_character),
     cmocka_unit_test(generators_agree_with_windows),
     cmocka_unit_test(other_models_write_nothing),
