@@ -107,7 +107,7 @@ enum { CELLS = sizeof cells / sizeof *cells };
 typedef struct built {
   feeds f;
   const cell *cell;
-  int64_t length;
+  int64_t length, recompute;
   bool reverse;
   cy_value constants[MOST], carry[MOST], input;
   int n_constants;
@@ -138,7 +138,7 @@ static int scanned(const built *b, cy_value *values) {
   cy_scan_values v = {.n_constants = b->n_constants, .n_carry = c->n_carry, .n_inputs = c->input, .n_outputs = c->n_outputs,
                       .constants = b->constants, .carry = b->carry, .inputs = &b->input, .last = values,
                       .outputs = values + c->n_carry};
-  cy_scan(b->f.graph, c->step, NULL, v, (cy_scan_options){.length = b->length, .reverse = b->reverse});
+  cy_scan(b->f.graph, c->step, NULL, v, (cy_scan_options){.length = b->length, .reverse = b->reverse, .recompute = b->recompute});
   assert_ok(cy_graph_status(b->f.graph));
   return c->n_carry + c->n_outputs;
 }
@@ -421,8 +421,9 @@ static void each_allocation_of_compiling_may_fail(void **state) {
 
 /* ---- memory ---- */
 
-static double arena(int64_t length, bool trains) {
+static double arena(int64_t length, bool trains, int64_t recompute) {
   built b = build(&cells[1], CY_F32, length, false);
+  b.recompute = recompute;
   cy_value values[2 * MOST];
   int n = trains ? training(&b, values) : (scanned(&b, values), 1);
   cy_program *program;
@@ -437,11 +438,20 @@ static double arena(int64_t length, bool trains) {
  * state takes of the whole sequence is the projected input. */
 static void memory_is_linear_in_time(void **state) {
   (void)state;
-  const double per_step = (arena(2000, true) - arena(1000, true)) / 1000;
-  assert_true(fabs(arena(10000, true) - arena(2000, true) - 8000 * per_step) < 0.01 * arena(10000, true));
+  const double per_step = (arena(2000, true, 0) - arena(1000, true, 0)) / 1000, long_time = arena(10000, true, 0);
+  assert_true(fabs(long_time - arena(2000, true, 0) - 8000 * per_step) < 0.01 * long_time);
   assert_true(per_step < 12.5 * N * H * sizeof(float));
-  const double inference = (arena(2000, false) - arena(1000, false)) / 1000;
+  const double inference = (arena(2000, false, 0) - arena(1000, false, 0)) / 1000;
   assert_true(inference <= 4 * N * H * sizeof(float) + 1);
+}
+
+/* Where the square root of the steps lies between the carries that are kept, sixteen times the steps take some four times the
+ * memory. */
+static void recomputing_takes_the_square_root_of_memory(void **state) {
+  (void)state;
+  const double once = arena(10000, true, 100), longer = arena(160000, true, 400);
+  assert_true(once < arena(10000, true, 0) / 20);
+  assert_true(longer < 5 * once);
 }
 
 /* ---- looking inside ---- */
@@ -486,6 +496,7 @@ int main(void) {
       cmocka_unit_test(a_run_allocates_nothing),
       cmocka_unit_test(each_allocation_of_compiling_may_fail),
       cmocka_unit_test(memory_is_linear_in_time),
+      cmocka_unit_test(recomputing_takes_the_square_root_of_memory),
       cmocka_unit_test(the_first_bad_value_has_a_step),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
