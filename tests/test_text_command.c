@@ -19,6 +19,9 @@ static void a_text_goes_through_the_verbs(void **state) {
   out = succeed("eval a --json");
   assert_holds(out, "\"bits_per_character\":");
   assert_holds(succeed("info a"), "57");
+  assert_holds(succeed("analyze a"), "embedding1  57x24");
+  assert_holds(succeed("check a"), " 0 failed");
+  assert_holds(succeed("hessian a --samples 8 --eigenvalues 1"), "largest");
   write_file("prompt.txt", "Shall I compare thee t");
   out = succeed("predict a prompt.txt");
   assert_holds(out, "class    probability\n       1  h "); /* after a t, most probably */

@@ -28,10 +28,12 @@ static cy_status record_inputs(const cy_checked *checked, const cy_checked_mode 
   return status;
 }
 
-static cy_status near(const cy_tensor *activations, cy_rng *rng, cy_tensor **input) {
+/* tokens: whole numbers and a half, which stay what they are. */
+static cy_status near(const cy_tensor *activations, bool tokens, cy_rng *rng, cy_tensor **input) {
   CY_TRY(cy_tensor_create(CY_F64, cy_tensor_shape(activations), input));
   double size = cy_root_mean_square(activations);
   if (!(size > 0 && isfinite(size))) size = 1;
+  if (tokens) size = 0;
   for (int64_t i = 0; i < cy_tensor_count(activations); i++) {
     double at = cy_tensor_at(activations, i);
     cy_tensor_set(*input, i, (isfinite(at) ? at : 0) + JITTER * size * cy_rng_normal(rng));
@@ -86,7 +88,8 @@ static cy_status find_leaves(const cy_network *network, layer_check *c) {
 static cy_status open_layer(cy_checked *checked, const cy_checked_mode *mode, const cy_tensor *activations,
                             layer_check *c) {
   CY_TRY(find_leaves(mode->network, c));
-  CY_TRY(near(activations, &checked->rng, &c->input));
+  bool tokens = strcmp(c->layer->kind, "embedding") == 0 && checked->model && cy_model_vocabulary(checked->model) > 0;
+  CY_TRY(near(activations, tokens, &checked->rng, &c->input));
   CY_TRY(cy_tensor_create(CY_F64, cy_value_shape(c->y), &c->cotangent));
   cy_fill_normal(&checked->rng, c->cotangent, 1);
   cy_value terms = cy_mul(c->y, cy_input(c->graph, COTANGENT, CY_F64, cy_value_shape(c->y)));
