@@ -73,10 +73,12 @@ static void train_adam(cy_dataset *digits, double rate, double seconds, curve *c
 int main(int argc, char **argv) {
   double seconds = argc > 1 ? strtod(argv[1], NULL) : 8;
   const cy_optimizer_options free_of_hessian = {.name = "newton-cg", .damping = 0.01, .cg_iterations = 150},
+                             conditioned = {.name = "newton-cg", .damping = 0.01, .cg_iterations = 150,
+                                            .preconditioner = 0.75},
                              sampled = {.name = "newton-cg", .damping = 0.01, .cg_iterations = 150,
                                         .curvature_samples = 360};
-  static const char *const names[] = {"adam 0.003", "adam 0.01", "adam 0.03", "newton-cg", "newton-cg, 360 samples",
-                                      "lbfgs"};
+  static const char *const names[] = {"adam 0.003", "adam 0.01", "adam 0.03", "newton-cg", "newton-cg, preconditioned",
+                                      "newton-cg, 360 samples", "lbfgs"};
   enum { CURVES = sizeof names / sizeof names[0] };
   static const double rates[] = {0.003, 0.01, 0.03};
   static curve curves[CURVES];
@@ -87,11 +89,12 @@ int main(int argc, char **argv) {
     curve *c = &curves[i];
     if (i < 3) train_adam(digits, rates[i], seconds, c);
     else if (i == 3) train(digits, (cy_trainer_options){.optimizer = free_of_hessian}, seconds, c);
-    else if (i == 4) train(digits, (cy_trainer_options){.optimizer = sampled}, seconds, c);
+    else if (i == 4) train(digits, (cy_trainer_options){.optimizer = conditioned}, seconds, c);
+    else if (i == 5) train(digits, (cy_trainer_options){.optimizer = sampled}, seconds, c);
     else train(digits, (cy_trainer_options){.optimizer = {.name = "lbfgs", .memory = 20}}, seconds, c);
     int tenth = 0;
     while (tenth < c->n - 1 && c->seconds[tenth] < seconds / 10) tenth++;
-    printf("%-24s%6lld epochs  %.4f after a tenth of the time, %.4f at the end\n", names[i], (long long)c->epochs,
+    printf("%-26s%6lld epochs  %.4f after a tenth of the time, %.4f at the end\n", names[i], (long long)c->epochs,
            c->loss[tenth], c->loss[c->n - 1]);
     series[i] = (cy_plot_series){.name = names[i], .x = c->seconds, .y = c->loss, .n = c->n, .dashed = i >= 3};
   }

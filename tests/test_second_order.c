@@ -259,6 +259,7 @@ static void resuming_gives_the_same_bits(void **unused) {
       cy_trainer_options options = {.optimizer = {.name = names[m]}, .epochs = 6, .batch_size = 40, .seed = 7,
                                     .dtype = f64 ? CY_F64 : CY_F32, .on_progress = watch, .user = &w};
       if (m == 1) options.optimizer.curvature_samples = 50;
+      if (m == 1 && f64) options.optimizer.preconditioner = 0.75;
       if (m == 2) options.optimizer.memory = 3;
       cy_trainer *whole = trainer_of(text, iris, options);
       OK(cy_trainer_run(whole));

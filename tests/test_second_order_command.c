@@ -56,6 +56,7 @@ static void mistakes_are_one_line(void **state) {
   refuse("train digits 'model=dense(64) -> tanh -> dense(10)' optimizer=newton", "newton-cg");
   refuse("train digits model=dense(10) optimizer=newton-cg optimizer.cg_iterations=2.5", "must be a whole number");
   refuse("train digits model=dense(10) optimizer=newton-cg optimizer.curvature=hesse", "optimizer.curvature is one of");
+  refuse("train digits model=dense(10) optimizer=newton-cg optimizer.preconditioner=2", "optimizer.preconditioner");
   refuse("train digits model=dense(10) optimizer=newton-cg clip_norm=1", "has no clip_norm");
 }
 

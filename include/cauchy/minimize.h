@@ -35,6 +35,8 @@ typedef struct cy_minimize_options {
   cy_curvature curvature;  /* newton-cg [CY_HESSIAN] */
   int64_t memory;          /* lbfgs: pairs kept [10] */
   int64_t cg_iterations;   /* newton-cg: at most [250] */
+  double preconditioner;   /* newton-cg: exponent a of the preconditioner (squares + lambda)^a, squares those of the examples'
+                            * gradients (cy_objective_squares); Martens 2010 takes 0.75 [0: none] */
   bool (*on_iterate)(const cy_iterate *iterate, void *user); /* false: stop here */
   void *user;
 } cy_minimize_options;
@@ -56,7 +58,8 @@ typedef struct cy_minimize_report {
 /* x: n numbers, the start; at the end the best iterate, also if an error ends it. gd, momentum, nesterov and adam take
  * plain steps of the stated rate; the others search along their direction, and step back from points where the objective
  * is not finite. Equal calls give equal bits. Memory: some vectors of n; lbfgs 2 * memory more, newton-cg some
- * 4 log(cg_iterations), newton two n x n matrices (n at most 4096), for n products each iteration.
+ * 4 log(cg_iterations), two more with a preconditioner, newton two n x n matrices (n at most 4096), for n products
+ * each iteration.
  * CY_INVALID: bad options; CY_UNSUPPORTED: the objective lacks the method's curvature; what it returns is passed on. */
 CY_API CY_MUST_CHECK cy_status cy_minimize(cy_objective *objective, double *x, cy_minimize_options options,
                                            cy_minimize_report *report);

@@ -40,6 +40,7 @@ typedef enum cy_objective_pass {
   CY_PASS_HESSIAN,  /* products with the matrix of this name */
   CY_PASS_GAUSS_NEWTON,
   CY_PASS_EMPIRICAL_FISHER,
+  CY_PASS_SQUARES, /* cy_objective_squares */
 } cy_objective_pass;
 typedef struct cy_objective_cost {
   double flops;              /* arithmetic operations, at an x that is new */
@@ -58,6 +59,7 @@ typedef struct cy_objective_methods {
   bool (*has)(const void *self, cy_curvature matrix); /* NULL: what product has is known by calling it */
   cy_status (*start)(void *self, double *x);          /* where it stands */
   cy_status (*cost)(void *self, cy_objective_pass pass, cy_objective_cost *cost);
+  cy_status (*squares)(void *self, const double *x, uint64_t seed, double *out);
 } cy_objective_methods;
 CY_API CY_MUST_CHECK cy_status cy_objective_of(cy_objective_methods methods, void *self, int64_t n,
                                                cy_objective **objective);
@@ -92,6 +94,12 @@ CY_API CY_MUST_CHECK cy_status cy_objective_gradient(cy_objective *objective, co
 /* CY_UNSUPPORTED for a matrix that it does not have. */
 CY_API CY_MUST_CHECK cy_status cy_objective_product(cy_objective *objective, cy_curvature matrix, const double *x,
                                                     const double *v, double *out);
+/* An estimate of the mean over the examples of g^2, number by number: the diagonal of the empirical Fisher matrix. It is
+ * (J's)^2 / N for each batch of N examples with random signs s, by the seed, so that its expectation is exact and no number is
+ * negative (as O. Chapelle, D. Erhan 2011 do for the Gauss-Newton matrix). Costs a gradient. CY_UNSUPPORTED without the
+ * examples' losses. */
+CY_API CY_MUST_CHECK cy_status cy_objective_squares(cy_objective *objective, const double *x, uint64_t seed,
+                                                    double *out);
 /* The numbers where it stands: the weights of a model. CY_UNSUPPORTED if it stands nowhere. */
 CY_API CY_MUST_CHECK cy_status cy_objective_start(cy_objective *objective, double *x);
 /* Of one evaluation (of all batches, and their largest arena). Compiles. CY_UNSUPPORTED if it is not known. */

@@ -38,6 +38,7 @@ typedef struct cy_optimizer_options {
   double cg_iterations; /* newton-cg: 250; at most so many products each iteration; whole */
   double curvature_samples; /* newton-cg: 0 = all of the training part; products are means over so many, drawn anew for
                              * each iteration; whole */
+  double preconditioner; /* newton-cg: 0 = none; exponent of the diagonal preconditioner, Martens (2010) takes 0.75 */
   const char *curvature; /* newton-cg: "gauss-newton" (NULL), "hessian", "fisher" (cy_curvature_name) */
 } cy_optimizer_options;
 

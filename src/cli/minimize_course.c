@@ -212,7 +212,7 @@ static cy_status look_back(const cli_function *f, cli_course *c, const watch *w)
 
 static cy_status run(const cli_function *f, cli_course *c, watch *w) {
   cy_objective *watched;
-  cy_objective_methods methods = {watch_value, watch_gradient, watch_product, NULL, watch_has, NULL, NULL};
+  cy_objective_methods methods = {watch_value, watch_gradient, watch_product, NULL, watch_has, NULL, NULL, NULL};
   recorder r = {.course = c};
   c->options.on_iterate = record;
   c->options.user = &r;

@@ -130,6 +130,8 @@ static const cli_key keys[] = {
      "newton-cg: at most so many products in a step"},
     {"optimizer.curvature_samples", CLI_KEY_NUMBER, OPTION(optimizer.curvature_samples), 0, 0, 1e15, NULL, "0: all",
      "newton-cg: products over so many samples, drawn anew for each step"},
+    {"optimizer.preconditioner", CLI_KEY_NUMBER, OPTION(optimizer.preconditioner), IF_SET, 0, 1, NULL, "0: none",
+     "newton-cg: exponent of the diagonal preconditioner; 0.75 in Martens 2010"},
     {"optimizer.curvature", CLI_KEY_NAME, OPTION(optimizer.curvature), 0, 0, 0, curvature_choice, "gauss-newton",
      "newton-cg: the matrix of the products"},
     {"optimizer.memory", CLI_KEY_NUMBER, OPTION(optimizer.memory), 0, 1, 10000, NULL, "10",

@@ -38,7 +38,23 @@ static double model_at(const cy_cg *cg) {
   return 0.5 * (cy_dot_product(cg->n, cg->gradient, cg->p) - cy_dot_product(cg->n, cg->residual, cg->p));
 }
 
-/* One iteration; square is that of the residual. False: it ends here. */
+/* residual' M^-1 residual */
+static double measure(const cy_cg *cg) {
+  double sum = 0;
+  if (!cg->scale) return cy_dot_product(cg->n, cg->residual, cg->residual);
+  for (int64_t i = 0; i < cg->n; i++) sum += cg->residual[i] * cg->residual[i] * cg->scale[i];
+  return sum;
+}
+
+/* direction = M^-1 residual + ratio * direction */
+static void turn(cy_cg *cg, double ratio) {
+  for (int64_t i = 0; i < cg->n; i++) {
+    double own = cg->scale ? cg->scale[i] * cg->residual[i] : cg->residual[i];
+    cg->direction[i] = own + ratio * cg->direction[i];
+  }
+}
+
+/* One iteration; square is the measure of the residual. False: it ends here. */
 static cy_status iterate(cy_cg *cg, double *square, bool *more) {
   int64_t n = cg->n;
   CY_TRY(cg->product(cg->self, cg->direction, cg->image));
@@ -57,9 +73,8 @@ static cy_status iterate(cy_cg *cg, double *square, bool *more) {
   double step = *square / curvature, before = *square;
   cy_add_scaled(n, step, cg->direction, cg->p);
   cy_add_scaled(n, -step, cg->image, cg->residual);
-  *square = cy_dot_product(n, cg->residual, cg->residual);
-  double ratio = *square / before;
-  for (int64_t i = 0; i < n; i++) cg->direction[i] = cg->residual[i] + ratio * cg->direction[i];
+  *square = measure(cg);
+  turn(cg, *square / before);
   *more = true;
   return CY_OK;
 }
@@ -69,8 +84,9 @@ cy_status cy_conjugate_gradients(cy_cg *cg) {
   cg->iterations = cg->n_kept = 0;
   cg->end = CY_CG_LIMIT;
   CY_TRY(begin(cg));
-  cy_copy_vector(cg->n, cg->residual, cg->direction);
-  double square = cy_dot_product(cg->n, cg->residual, cg->residual);
+  memset(cg->direction, 0, (size_t)cg->n * sizeof *cg->direction);
+  turn(cg, 0);
+  double square = measure(cg);
   cg->models[0] = model_at(cg);
   for (int64_t i = 1; i <= cg->limit; i++) {
     bool more;
@@ -78,7 +94,7 @@ cy_status cy_conjugate_gradients(cy_cg *cg) {
       cg->end = CY_CG_NOT_FINITE;
       break;
     }
-    if (sqrt(square) <= goal) {
+    if ((cg->scale ? cy_length(cg->n, cg->residual) : sqrt(square)) <= goal) {
       cg->end = CY_CG_PROGRESS;
       break;
     }

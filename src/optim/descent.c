@@ -76,6 +76,8 @@ cy_status cy_descent_resolve(cy_minimize_options o, cy_minimize_options *resolve
   CY_TRY(check_number("momentum", o.momentum, 0, 1));
   CY_TRY(check_number("tolerance", o.tolerance, 0, INFINITY));
   CY_TRY(check_number("damping", o.damping, 0, INFINITY));
+  if (!(o.preconditioner >= 0 && o.preconditioner <= 1))
+    return cy_fail(CY_INVALID, "preconditioner is %g; it is an exponent in 0..1", o.preconditioner);
   CY_TRY(check_count("iterations", o.iterations, INT64_MAX));
   CY_TRY(check_count("memory", o.memory, 10000));
   CY_TRY(check_count("cg_iterations", o.cg_iterations, 1000000));

@@ -113,6 +113,7 @@ typedef struct cy_cg {
   cy_status (*product)(void *self, const double *v, double *out); /* the damped curvature */
   void *self;
   const double *gradient; /* minimises gradient' p + p' A p / 2 */
+  const double *scale;    /* preconditioner: the inverse of a positive diagonal matrix like A; NULL: none */
   double *p;              /* start and result */
   double *residual, *direction, *image; /* scratch, n each */
   double *models;         /* scratch, limit + 1 */

@@ -27,9 +27,9 @@ static int64_t kept_points(const cy_descent *d) {
   return kept;
 }
 
-/* n * kept points, and the values of the models. */
+/* n * kept points, with a preconditioner two more, and the values of the models. */
 static int64_t more(const cy_descent *d) {
-  int64_t points = kept_points(d), limit = d->options.cg_iterations;
+  int64_t points = kept_points(d) + (d->options.preconditioner > 0 ? 2 : 0), limit = d->options.cg_iterations;
   return d->n > (INT64_MAX / 2 - limit) / points ? INT64_MAX : points * d->n + limit + 1;
 }
 
@@ -38,6 +38,8 @@ typedef struct work {
   cy_descent *d;
   cy_cg cg;
   double lambda;
+  const double *squares; /* NULL: no preconditioner */
+  double *scale;         /* of the preconditioner, for this lambda */
   bool from_zero;       /* CG started at zero, not at the previous solution */
   const double *chosen; /* of the kept points */
   double value;         /* at the solution of CG */
@@ -58,6 +60,11 @@ static void begin(cy_descent *d, work *w) {
   w->cg = (cy_cg){.n = n, .limit = limit, .product = damped_product, .self = w, .gradient = d->gradient,
                   .p = at, .residual = at + n, .direction = at + 2 * n, .image = at + 3 * n, .models = at + 4 * n,
                   .kept = at + 4 * n + limit + 1, .kept_limit = kept_points(d)};
+  if (d->options.preconditioner > 0) {
+    w->scale = w->cg.kept + w->cg.kept_limit * n;
+    w->squares = w->scale + n;
+    w->cg.scale = w->scale;
+  }
   cy_scale_into(n, decay, d->slots[SOLUTION], w->cg.p);
   w->from_zero = cy_length(n, w->cg.p) == 0;
 }
@@ -79,12 +86,28 @@ static void damp_more(work *w) {
   cy_descent_note(w->d, "curvature %.3g met: lambda raised from %.3g to %.3g", met, before, w->lambda);
 }
 
+/* Martens 2010, section 4.7, but for the estimate of the squares. */
+static cy_status measure_squares(work *w) {
+  cy_descent *d = w->d;
+  double *squares = w->scale ? w->scale + d->n : NULL;
+  return squares ? cy_objective_squares(d->objective, d->x, 0, squares) : CY_OK;
+}
+
+static void precondition(work *w) {
+  double a = w->d->options.preconditioner;
+  for (int64_t i = 0; w->squares && i < w->d->n; i++) {
+    double m = pow(w->squares[i] + w->lambda, a);
+    w->scale[i] = m > 0 && isfinite(m) ? 1 / m : 1;
+  }
+}
+
 /* A point of CG that is downhill. Negative curvature after some progress leaves the point reached so far (Nocedal and
  * Wright, algorithm 7.1); at once, it asks for more damping. */
 static cy_status solve(work *w, bool *solved) {
   cy_descent *d = w->d;
   *solved = false;
   for (int tries = 0; tries < 40; tries++) {
+    precondition(w);
     CY_TRY(cy_conjugate_gradients(&w->cg));
     *solved = w->cg.iterations > 0 && w->cg.model < 0 && isfinite(w->cg.model);
     if (*solved || (w->cg.end != CY_CG_NEGATIVE && w->from_zero)) return CY_OK;
@@ -148,6 +171,7 @@ static cy_status newton_cg(cy_descent *d, cy_step_end *end) {
   double rate;
   bool solved, found;
   begin(d, &w);
+  CY_TRY(measure_squares(&w));
   CY_TRY(solve(&w, &solved));
   d->damping = w.lambda;
   if (!solved) {

@@ -52,6 +52,12 @@ cy_status cy_objective_product(cy_objective *objective, cy_curvature matrix, con
   return objective->methods.product(objective->self, matrix, x, v, out);
 }
 
+cy_status cy_objective_squares(cy_objective *objective, const double *x, uint64_t seed, double *out) {
+  if (!objective->methods.squares || !cy_objective_has(objective, CY_EMPIRICAL_FISHER))
+    return cy_fail(CY_UNSUPPORTED, "this objective does not tell examples apart: it has no squares of their gradients");
+  return objective->methods.squares(objective->self, x, seed, out);
+}
+
 cy_status cy_objective_start(cy_objective *objective, double *x) {
   if (!objective->methods.start) return cy_fail(CY_UNSUPPORTED, "this objective stands nowhere: give the point");
   return objective->methods.start(objective->self, x);

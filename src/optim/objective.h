@@ -20,7 +20,8 @@ bool cy_objective_reads(const cy_objective *objective, const char *name);
 typedef struct cy_function_values {
   cy_graph *graph;
   cy_value loss, output, losses;
-  cy_value *variables, *directions; /* directions: inputs, made when first needed */
+  cy_value *variables, *directions; /* directions: inputs */
+  cy_value signs;                   /* input like losses, if there are some */
   int n;
 } cy_function_values;
 
@@ -29,6 +30,7 @@ typedef struct cy_function_values {
 /* A pass as values: for CY_PASS_GRADIENT the loss and n gradients, for products n values. */
 CY_MUST_CHECK cy_status cy_pass_values(const cy_function_values *f, cy_objective_pass pass, bool reverse_over_forward,
                                        cy_value *outputs, int *n);
+#define CY_SIGNS "signs of the examples"
 #define CY_DIRECTION "direction of " /* and the variable's name: the input that holds its part of v */
 
 #endif

@@ -6,6 +6,7 @@
 
 #include "base/error.h"
 #include "base/memory.h"
+#include "base/random.h"
 #include "base/text.h"
 #include "compile/plan.h"
 #include "graph/graph.h"
@@ -14,7 +15,7 @@
 #include <stdio.h>
 #include <string.h>
 
-enum { PASSES = CY_PASS_EMPIRICAL_FISHER + 1 };
+enum { PASSES = CY_PASS_SQUARES + 1 };
 static const double MOST_MEMORY = 2.5; /* of a product, in gradients' */
 
 typedef struct pass {
@@ -34,6 +35,7 @@ typedef struct graph_function {
   cy_function_values values;
   cy_program_options options;
   cy_tensor **x, **v; /* per variable */
+  cy_tensor *signs;   /* per example, if their losses are there */
   pass passes[PASSES];
   int owner; /* the pass whose session owns the memory; -1: none yet */
   fixed *fixed;
@@ -194,7 +196,7 @@ static cy_status compile_best(const graph_function *f, cy_objective_pass which, 
 static cy_status get_program(graph_function *f, cy_objective_pass which) {
   pass *p = &f->passes[which];
   if (p->program) return CY_OK;
-  bool frozen = f->still && which >= CY_PASS_HESSIAN;
+  bool frozen = f->still && which >= CY_PASS_HESSIAN && which != CY_PASS_SQUARES;
   if (frozen) CY_TRY(get_program(f, CY_PASS_GRADIENT));
   CY_TRY(compile_best(f, which, frozen, p));
   if (!frozen || (double)cy_program_arena_bytes(p->program) <=
@@ -220,6 +222,7 @@ static cy_status bind_all(const graph_function *f, const pass *p) {
     CY_TRY(bind_if_read(p, cy_value_name(f->values.variables[i]), f->x[i]));
     CY_TRY(bind_if_read(p, cy_value_name(f->values.directions[i]), f->v[i]));
   }
+  if (f->signs) CY_TRY(bind_if_read(p, CY_SIGNS, f->signs));
   for (size_t i = 0; i < f->n_fixed; i++)
     if (f->fixed[i].tensor) CY_TRY(bind_if_read(p, f->fixed[i].name, f->fixed[i].tensor));
   return CY_OK;
@@ -313,6 +316,17 @@ static cy_status product(void *self, cy_curvature matrix, const double *x, const
   return CY_OK;
 }
 
+static cy_status squares(void *self, const double *x, uint64_t seed, double *out) {
+  graph_function *f = self;
+  cy_rng rng = cy_rng_make(seed, 5);
+  int64_t examples = cy_tensor_count(f->signs);
+  for (int64_t i = 0; i < examples; i++) cy_tensor_set(f->signs, i, cy_rng_u32(&rng) & 1 ? 1 : -1);
+  CY_TRY(run(f, CY_PASS_SQUARES, x, NULL));
+  collect(f->passes[CY_PASS_SQUARES].session, 0, f->values.n, out);
+  for (int64_t i = 0; i < f->n_numbers; i++) out[i] *= out[i] / (double)examples;
+  return CY_OK;
+}
+
 static bool has(const void *self, cy_curvature matrix) {
   const graph_function *f = self;
   return matrix == CY_HESSIAN || cy_is_value(matrix == CY_GAUSS_NEWTON ? f->values.output : f->values.losses);
@@ -340,6 +354,7 @@ static void free_function(void *self) {
     if (f->x) cy_tensor_free(f->x[i]);
     if (f->v) cy_tensor_free(f->v[i]);
   }
+  cy_tensor_free(f->signs);
   cy_free(f->x);
   cy_free(f->v);
   cy_free(f->values.variables);
@@ -362,6 +377,14 @@ static cy_status make_directions(cy_function_values *f) {
     cy_free(name);
   }
   return cy_graph_status(f->graph);
+}
+
+static cy_status make_signs(graph_function *f) {
+  cy_value losses = f->values.losses;
+  if (!cy_is_value(losses)) return CY_OK;
+  f->values.signs = cy_input(f->values.graph, CY_SIGNS, cy_value_dtype(losses), cy_value_shape(losses));
+  CY_TRY(cy_graph_status(f->values.graph));
+  return cy_tensor_create(cy_value_dtype(losses), cy_value_shape(losses), &f->signs);
 }
 
 /* The leaves that are not varied: what can be bound. */
@@ -402,6 +425,7 @@ static cy_status fill(const cy_objective_graph *g, const cy_value *ends, int n_e
   CY_TRY(copy_values(g, ends, n_ends, &f->values));
   CY_TRY(find_fixed(f));
   CY_TRY(make_directions(&f->values));
+  CY_TRY(make_signs(f));
   CY_TRY(make_tensors(f, n));
   f->n_numbers = *n;
   if (f->still && !(f->last = cy_calloc((size_t)*n, sizeof *f->last))) return cy_no_memory();
@@ -410,7 +434,8 @@ static cy_status fill(const cy_objective_graph *g, const cy_value *ends, int n_e
 
 cy_status cy_objective_create(cy_objective_graph g, cy_objective **objective) {
   static const cy_objective_methods methods = {.value = value, .gradient = gradient, .product = product,
-                                               .free = free_function, .has = has, .cost = cost};
+                                               .free = free_function, .has = has, .cost = cost,
+                                               .squares = squares};
   *objective = NULL;
   if (g.n < 1 || !g.variables) return cy_fail(CY_INVALID, "objective: there is nothing to vary");
   cy_value *ends = cy_calloc((size_t)g.n + 3, sizeof *ends);

@@ -59,6 +59,7 @@ cy_status cy_pass_values(const cy_function_values *f, cy_objective_pass pass, bo
     case CY_PASS_HESSIAN: CY_TRY(hessian(f, reverse_over_forward, outputs)); break;
     case CY_PASS_GAUSS_NEWTON: CY_TRY(gauss_newton(f, outputs)); break;
     case CY_PASS_EMPIRICAL_FISHER: CY_TRY(empirical_fisher(f, outputs)); break;
+    case CY_PASS_SQUARES: CY_TRY(cy_vjp(&f->losses, &f->signs, 1, f->variables, f->n, outputs)); break;
     default: return cy_fail(CY_INVALID, "there is no pass number %d", (int)pass);
   }
   return cy_graph_status(f->graph);

@@ -18,6 +18,7 @@ typedef enum cy_hyper {
   CY_MEMORY,
   CY_CG_ITERATIONS,
   CY_CURVATURE_SAMPLES,
+  CY_PRECONDITIONER,
   CY_HYPER_COUNT
 } cy_hyper;
 

@@ -27,6 +27,7 @@ static const struct setting {
   [CY_CG_ITERATIONS] = {"cg_iterations", offsetof(cy_optimizer_options, cg_iterations), 1, 1e6, true, true},
   [CY_CURVATURE_SAMPLES] = {"curvature_samples", offsetof(cy_optimizer_options, curvature_samples), 0, 1e15, true,
                             true},
+  [CY_PRECONDITIONER] = {"preconditioner", offsetof(cy_optimizer_options, preconditioner), 0, 1, true, false},
   /* Not of the row but of all first-order optimisers: */
   {"clip_norm", offsetof(cy_optimizer_options, clip_norm), 0, INFINITY, false, false},
   {"clip_value", offsetof(cy_optimizer_options, clip_value), 0, INFINITY, false, false},

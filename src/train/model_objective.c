@@ -131,15 +131,17 @@ typedef struct request {
   cy_objective_pass pass;
   const double *x, *v;
   double *value, *out;
+  uint64_t seed; /* CY_PASS_SQUARES: of the first batch */
 } request;
 
-static cy_status evaluate(model_function *m, const request *r, part *p, double *value) {
+static cy_status evaluate(model_function *m, const request *r, part *p, int64_t batch, double *value) {
   switch (r->pass) {
     case CY_PASS_VALUE: return cy_objective_value(p->function, r->x, value);
     case CY_PASS_GRADIENT: return cy_objective_gradient(p->function, r->x, value, m->term);
     default: break;
   }
   *value = 0;
+  if (r->pass == CY_PASS_SQUARES) return cy_objective_squares(p->function, r->x, r->seed + (uint64_t)batch, m->term);
   return cy_objective_product(p->function, CY_HESSIAN + (r->pass - CY_PASS_HESSIAN), r->x, r->v, m->term);
 }
 
@@ -152,7 +154,7 @@ static cy_status sum(model_function *m, request r) {
     double term;
     CY_TRY(load_batch(m, b, &p));
     double share = (double)p->shape.dim[0] / (double)m->n;
-    CY_TRY(evaluate(m, &r, p, &term));
+    CY_TRY(evaluate(m, &r, p, b, &term));
     value += share * term;
     for (int64_t i = 0; r.out && i < m->parameters; i++) r.out[i] += share * m->term[i];
     if (m->options.on_batch && !m->options.on_batch(b + 1, batches, m->options.user))
@@ -171,6 +173,10 @@ static cy_status gradient(void *self, const double *x, double *out, double *grad
 }
 static cy_status product(void *self, cy_curvature matrix, const double *x, const double *v, double *out) {
   return sum(self, (request){.pass = CY_PASS_HESSIAN + (unsigned)matrix, .x = x, .v = v, .out = out});
+}
+
+static cy_status squares(void *self, const double *x, uint64_t seed, double *out) {
+  return sum(self, (request){.pass = CY_PASS_SQUARES, .x = x, .out = out, .seed = seed << 32});
 }
 
 static cy_status start(void *self, double *x) {
@@ -318,7 +324,8 @@ static bool has(const void *self, cy_curvature matrix) {
 static cy_status create(const cy_problem *problem, const cy_state *state, cy_dataset *dataset,
                         cy_model_objective_options options, cy_model *model, cy_objective **objective) {
   static const cy_objective_methods methods = {.value = value, .gradient = gradient, .product = product,
-                                               .free = free_function, .has = has, .start = start, .cost = cost};
+                                               .free = free_function, .has = has, .start = start, .cost = cost,
+                                               .squares = squares};
   model_function *m = cy_calloc(1, sizeof *m);
   if (!m) {
     cy_model_free(model);

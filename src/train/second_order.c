@@ -46,7 +46,8 @@ static cy_status method_options(const cy_trainer_options *o, cy_minimize_options
   const cy_optimizer_options *optimizer = &o->optimizer;
   *options = (cy_minimize_options){.method = optimizer->name, .rate = o->learning_rate, .damping = optimizer->damping,
                                    .memory = (int64_t)optimizer->memory,
-                                   .cg_iterations = (int64_t)optimizer->cg_iterations};
+                                   .cg_iterations = (int64_t)optimizer->cg_iterations,
+                                   .preconditioner = optimizer->preconditioner};
   for (int i = 0; optimizer->curvature && i < CY_CURVATURES; i++)
     if (strcmp(cy_curvature_name((cy_curvature)i), optimizer->curvature) == 0) options->curvature = (cy_curvature)i;
   return cy_descent_resolve(*options, options);
@@ -97,6 +98,13 @@ static cy_status product(void *self, cy_curvature matrix, const double *x, const
   return cy_objective_product(s->sample ? s->sample : s->whole, matrix, x, v, out);
 }
 
+/* Signs of this epoch. */
+static cy_status squares(void *self, const double *x, uint64_t seed, double *out) {
+  const cy_second_order *s = self;
+  cy_objective *objective = s->sample ? s->sample : s->whole;
+  return cy_objective_squares(objective, x, seed + s->trainer->options.seed + (uint64_t)s->trainer->at.epoch, out);
+}
+
 static bool on_batch(int64_t done, int64_t batches, void *user) {
   cy_second_order *s = user;
   (void)done;
@@ -112,7 +120,8 @@ static void shuffle(cy_second_order *s, uint64_t stream) {
 
 /* Batches stay the same, as they are part of the function where batches are normalised; but they are mixed. */
 static cy_status make_objectives(cy_second_order *s) {
-  static const cy_objective_methods methods = {.value = value, .gradient = gradient, .product = product};
+  static const cy_objective_methods methods = {.value = value, .gradient = gradient, .product = product,
+                                               .squares = squares};
   cy_trainer *t = s->trainer;
   const cy_trainer_options *o = &t->options;
   cy_model_objective_options options = {
