@@ -156,6 +156,8 @@ static void tables_are_predicted(void **state) {
   assert_holds(o->err, "cauchy: note: no prediction for ");
   assert_holds(o->out, "two: ");
   assert_holds(succeed("eval m stations/one.csv"), "one, test");
+  assert_holds(succeed("eval m stations"), " of its windows are left out");
+  assert_true(number(succeed("eval m stations --json"), "{", "windows_left_out") > 0);
   write_file("short.csv", "a,b,time\n1,2,2021-03-01\n1,2,2021-03-02\n");
   refuse("predict m short.csv", "no window fits: 48 rows");
   write_file("less.csv", "a,time\n1,2021-03-01\n");

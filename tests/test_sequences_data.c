@@ -411,6 +411,39 @@ static void windows_without_labels(void **unused) {
   cy_dataset_free(d);
 }
 
+/* Columns by number, where the file has no header; names that a list could not hold as they are. */
+static void columns_have_numbers_or_odd_names(void **unused) {
+  (void)unused;
+  write_file("bare.csv", "1,10,100\n2,20,200\n3,30,300\n4,40,400\n");
+  cy_dataset *d = NULL;
+  cy_dataset_options o = {.target = "1", .task = CY_TASK_REGRESS, .windows = {.length = 2, .test = -1}};
+  OK(cy_dataset_open("bare.csv", o, &d)); /* the target is none of the inputs */
+  assert_true(cy_shape_equal(cy_dataset_sample_shape(d), CY_SHAPE(2, 2)));
+  assert_true(value(d, 1, 0, 0) == 3 && value(d, 1, 1, 1) == 400 && target(d, 1) == 40);
+  assert_string_equal(cy_dataset_windows(d).columns, "column 0, column 2");
+  cy_dataset_free(d);
+  o.windows.columns = "2, 0";
+  OK(cy_dataset_open("bare.csv", o, &d));
+  assert_true(value(d, 0, 0, 0) == 100 && value(d, 0, 1, 1) == 2 && target(d, 0) == 20);
+  cy_dataset_free(d);
+  o.windows.columns = "0";
+  o.windows.time = "0";
+  OK(cy_dataset_open("bare.csv", o, &d));
+  cy_dataset_free(d);
+  write_file("odd.csv", "\"a, in m\",\"the \"\"b\"\"\",y\n1,2,3\n4,5,6\n");
+  d = open_windows("odd.csv", "y", (cy_window_options){.length = 2, .label = CY_LABEL_MEAN, .test = -1});
+  assert_string_equal(cy_dataset_windows(d).columns, "\"a, in m\", \"the \"\"b\"\"\"");
+  cy_window_options again = {.length = 2, .label = CY_LABEL_MEAN, .test = -1, .columns = cy_dataset_windows(d).columns};
+  cy_dataset *same = open_windows("odd.csv", "y", again);
+  assert_true(value(same, 0, 0, 1) == 4 && value(same, 0, 1, 0) == 2);
+  cy_dataset_free(same);
+  cy_dataset_free(d);
+  refuse("digits", "x", (cy_window_options){.length = 2}, "not from a known data set");
+  cy_window_options many = {.length = 2, .columns = "a, a"};
+  write_rows("t.csv", 20, NULL);
+  refuse("t.csv", "b", many, "named twice");
+}
+
 static void generated_pulses_are_balanced(void **unused) {
   (void)unused;
   cy_dataset *d = NULL;
@@ -679,6 +712,7 @@ int main(void) {
       cmocka_unit_test(mistakes_are_named),
       cmocka_unit_test(options_survive_as_text),
       cmocka_unit_test(windows_without_labels),
+      cmocka_unit_test(columns_have_numbers_or_odd_names),
       cmocka_unit_test(generated_pulses_are_balanced),
       cmocka_unit_test(sequences_move_in_time),
       cmocka_unit_test(noise_has_its_deviation),

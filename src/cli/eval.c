@@ -80,7 +80,11 @@ static bool is_text_loss(const evaluation *e) {
 static void print_table(const evaluation *e) {
   char size[CLI_NUMBER_SIZE];
   cli_terminal terminal = cli_terminal_of(STDOUT_FILENO);
-  printf("%s, %s\n\n", cy_dataset_name(e->dataset), strcmp(e->part, "all") == 0 ? "all samples" : e->part);
+  char left_out[CLI_NUMBER_SIZE];
+  int64_t lost = cy_dataset_windows_left_out(e->dataset);
+  printf("%s, %s\n", cy_dataset_name(e->dataset), strcmp(e->part, "all") == 0 ? "all samples" : e->part);
+  if (lost) printf("%s of its windows are left out: gaps, no label, or across a boundary\n", cli_count_text(lost, left_out));
+  printf("\n");
   cli_print_parts_head(&terminal, e->metrics.classes > 0);
   if (e->n_sizes == 0) cli_print_part(&terminal, e->part, &e->metrics, true);
   for (int i = 0; i < e->n_sizes; i++)
@@ -115,6 +119,8 @@ static cy_status print_json(const evaluation *e) {
   json_object_set_new(object, "data", json_string(cy_dataset_name(e->dataset)));
   json_object_set_new(object, "part", json_string(e->part));
   json_object_set_new(object, "samples", json_integer(m->samples));
+  if (cy_dataset_windows_left_out(e->dataset))
+    json_object_set_new(object, "windows_left_out", json_integer(cy_dataset_windows_left_out(e->dataset)));
   put_number(object, "loss", m->loss);
   if (m->classes > 0) {
     put_number(object, "accuracy", m->accuracy);

@@ -131,6 +131,9 @@ static cy_status open_to_cut(const char *spec, cy_dataset_options options, cy_da
   *dataset = NULL;
   if (!target)
     return cy_fail(CY_INVALID, "%s: windows need a target: the column that the label is taken from, or \"input\"", spec);
+  struct stat info;
+  if (!strchr(spec, '/') && stat(spec, &info) != 0 && cy_data_find(spec))
+    return cy_fail(CY_INVALID, "%s: windows are cut from tables of yours (CSV files), not from a known data set", spec);
   char *name = name_of_tables(spec);
   if (!name) return cy_no_memory();
   cy_status status = cy_open_windows(name, spec, strcmp(target, "input") == 0 ? NULL : target, options, dataset);

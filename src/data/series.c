@@ -71,23 +71,15 @@ typedef struct reading {
   double missing; /* NaN: no number stands for it */
 } reading;
 
-static int64_t column_of(const cy_csv *csv, const char *name) {
-  for (int64_t c = 0; c < csv->n_columns; c++)
-    if (strcmp(csv->columns[c], name) == 0) return c;
-  return -1;
-}
-
+/* These columns, in this order. A file without a header is read whole if the first is no name of its columns. */
 static cy_status load_columns(const reading *r, const char **names, int n, cy_csv *csv) {
-  CY_TRY(cy_csv_load(r->path, (cy_csv_options){.only = names, .n_only = n, .missing = true}, csv));
-  for (int i = 0; i < n; i++)
-    if (column_of(csv, names[i]) < 0) {
-      cy_csv_clear(csv);
-      return cy_fail(CY_INVALID, "%s: has no column \"%s\"", r->path, names[i]);
-    }
-  return CY_OK;
+  CY_TRY(cy_csv_load(r->path, (cy_csv_options){.only = names, .n_only = n, .missing = true, .numbered = true}, csv));
+  if (csv->n_columns == n) return CY_OK;
+  cy_csv_clear(csv);
+  return cy_fail(CY_INVALID, "%s: has no column \"%s\"", r->path, names[0]);
 }
 
-/* The times of the first file's columns name what is no sensor; so does the target. */
+/* Without a list: all columns of numbers in the first file but the times and the target. */
 static cy_status choose_sensors(const reading *r) {
   cy_series_set *set = r->set;
   cy_csv csv;
@@ -95,11 +87,12 @@ static cy_status choose_sensors(const reading *r) {
     CY_TRY(cy_words_split(r->options.columns, &set->sensors));
     return set->sensors.count ? CY_OK : cy_fail(CY_INVALID, "windows: columns names no column");
   }
-  CY_TRY(cy_csv_load(r->path, (cy_csv_options){.missing = true}, &csv));
+  cy_csv_options rest = {.label = r->target, .without = (const char *const *)set->times.items,
+                         .n_without = (int)set->times.count, .numbered = true, .missing = true};
+  CY_TRY(cy_csv_load(r->path, rest, &csv));
   cy_status status = CY_OK;
   for (int64_t c = 0; status == CY_OK && c < csv.n_columns; c++)
-    if (cy_words_find(&set->times, csv.columns[c]) < 0 && (!r->target || strcmp(r->target, csv.columns[c]) != 0))
-      status = cy_words_add(&set->sensors, csv.columns[c], strlen(csv.columns[c]));
+    status = cy_words_add(&set->sensors, csv.columns[c], strlen(csv.columns[c]));
   cy_csv_clear(&csv);
   if (status == CY_OK && set->sensors.count == 0)
     status = cy_fail(CY_INVALID, "%s: holds no column of numbers besides target and time", r->path);
@@ -113,9 +106,8 @@ static cy_status copy_values(const reading *r, const cy_csv *csv, cy_series *s) 
   s->values = cy_calloc(size, sizeof *s->values);
   if (!s->values) return cy_no_memory();
   for (size_t k = 0; k < sensors; k++) {
-    int64_t c = column_of(csv, r->set->sensors.items[k]);
     for (int64_t i = 0; i < s->rows; i++) {
-      double v = cy_tensor_f64(csv->values)[i * csv->n_columns + c];
+      double v = cy_tensor_f64(csv->values)[i * csv->n_columns + (int64_t)k];
       if (fabs(v) > (double)3e38F)
         return cy_fail(CY_INVALID, "%s: row %lld: \"%s\" is %g, which is too large for f32", r->path, (long long)i + 1,
                        r->set->sensors.items[k], v);
@@ -125,8 +117,8 @@ static cy_status copy_values(const reading *r, const cy_csv *csv, cy_series *s) 
   return CY_OK;
 }
 
-static cy_status copy_numbers(const reading *r, const cy_csv *csv, cy_series *s) {
-  int64_t c = column_of(csv, r->target);
+/* c: the target's column. */
+static cy_status copy_numbers(const reading *r, const cy_csv *csv, int64_t c, cy_series *s) {
   s->numbers = cy_calloc((size_t)s->rows, sizeof *s->numbers);
   if (!s->numbers) return cy_no_memory();
   for (int64_t i = 0; i < s->rows; i++) {
@@ -139,7 +131,9 @@ static cy_status copy_numbers(const reading *r, const cy_csv *csv, cy_series *s)
 /* Sensors, and a target of numbers. */
 static cy_status read_numbers(const reading *r, cy_series *s) {
   const cy_series_set *set = r->set;
-  bool numbers = set->kind == CY_TARGET_NUMBERS, target = numbers && cy_words_find(&set->sensors, r->target) < 0;
+  bool numbers = set->kind == CY_TARGET_NUMBERS;
+  int64_t place = numbers ? cy_words_find(&set->sensors, r->target) : 0; /* the target may be a sensor too */
+  bool target = place < 0;
   const char **names = cy_calloc(set->sensors.count + 1, sizeof *names);
   cy_csv csv;
   if (!names) return cy_no_memory();
@@ -149,7 +143,7 @@ static cy_status read_numbers(const reading *r, cy_series *s) {
   cy_free(names);
   CY_TRY(status);
   status = copy_values(r, &csv, s);
-  if (status == CY_OK && numbers) status = copy_numbers(r, &csv, s);
+  if (status == CY_OK && numbers) status = copy_numbers(r, &csv, target ? csv.n_columns - 1 : place, s);
   cy_csv_clear(&csv);
   return status;
 }
@@ -291,7 +285,7 @@ static cy_status times_of_fields(const reading *r, int64_t rows, double *times) 
   for (int64_t i = 0; status == CY_OK && i < rows; i++) {
     double fields[MOST_TIME_FIELDS];
     for (size_t k = 0; k < names->count; k++)
-      fields[k] = cy_tensor_f64(csv.values)[i * csv.n_columns + column_of(&csv, wanted[k])];
+      fields[k] = cy_tensor_f64(csv.values)[i * csv.n_columns + (int64_t)k];
     if (!cy_time_of_fields(fields, (int)names->count, &times[i])) status = bad_row(r, i, "its columns give no time");
   }
   r->set->calendar = true;

@@ -12,6 +12,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 void cy_windows_free(cy_windows *w) {
   if (!w) return;
@@ -334,6 +335,18 @@ static cy_status write_notes(const cutting *c, char **notes) {
 
 /* ---- handing over ---- */
 
+/* In quotes if a list would be read otherwise. */
+static void add_name(cy_text *list, const char *name) {
+  size_t n = strlen(name);
+  if (n > 0 && !strpbrk(name, ",\"") && name[0] != ' ' && name[n - 1] != ' ') {
+    cy_text_add(list, "%s", name);
+    return;
+  }
+  cy_text_add(list, "\"");
+  for (; *name; name++) cy_text_add(list, *name == '"' ? "\"%c" : "%c", *name);
+  cy_text_add(list, "\"");
+}
+
 /* Everything that was chosen here, written out. */
 static cy_status resolve(const cutting *c, cy_windows *w) {
   cy_window_options o = c->options;
@@ -341,8 +354,10 @@ static cy_status resolve(const cutting *c, cy_windows *w) {
   cy_text columns = {0};
   bool calendar = c->set.timed && c->set.calendar;
   double first = c->set.timed ? 0 : 1;
-  for (size_t k = 0; k < c->set.sensors.count; k++)
-    cy_text_add(&columns, "%s%s", k ? ", " : "", c->set.sensors.items[k]);
+  for (size_t k = 0; k < c->set.sensors.count; k++) {
+    if (k) cy_text_add(&columns, ", ");
+    add_name(&columns, c->set.sensors.items[k]);
+  }
   char *list = cy_text_take(&columns);
   if (!list) return cy_no_memory();
   o.columns = list;
@@ -381,8 +396,20 @@ static cy_status remember(cutting *c, cy_dataset *d) {
   return CY_OK;
 }
 
+/* Windows that begin with every row hold each value many times. More than the machine has would be granted by many systems,
+ * and then the process killed. */
+static cy_status check_fits(const cutting *c) {
+  double bytes = (double)c->count * (double)c->options.length * (double)c->set.sensors.count * sizeof(float);
+  double memory = (double)sysconf(_SC_PHYS_PAGES) * (double)sysconf(_SC_PAGESIZE);
+  if (memory <= 0 || bytes <= memory) return CY_OK;
+  return cy_fail(CY_NO_MEMORY, "%s: %zu windows of %zu x %lld numbers need %.1f GB, but this machine has %.1f GB of memory: "
+                 "a larger step makes fewer", c->name, c->count, c->set.sensors.count, (long long)c->options.length,
+                 bytes / 1e9, memory / 1e9);
+}
+
 static cy_status fill_inputs(cutting *c, cy_tensor **inputs) {
   int64_t length = c->options.length, sensors = (int64_t)c->set.sensors.count;
+  CY_TRY(check_fits(c));
   CY_TRY(cy_tensor_create(CY_F32, CY_SHAPE((int64_t)c->count, sensors, length), inputs));
   float *to = cy_tensor_f32(*inputs);
   for (size_t i = 0; i < c->count; i++)
