@@ -414,6 +414,25 @@ static void mistakes_are_named(void **state) {
   expect(forgets, (cy_scan_options){.length = 3, .recompute = -1}, 0, 0, "recompute is -1");
 }
 
+/* Parts of what is no loop, or of a value that it does not have, or with another type. */
+static void verification_looks_into_bodies(void **state) {
+  static const int64_t index[] = {0, 1000, 0, 7};
+  (void)state;
+  for (int i = 0; i < 4; i++) {
+    world w = world_begin(&kinds[1], 3, 0);
+    cy_value loss = loss_of(&w, 0), loop = cy_none;
+    assert_true(cy_is_value(loss));
+    for (int32_t id = 0; id < cy_graph_size(w.f.graph); id++)
+      if (cy_node_at(w.f.graph, id)->op->loop) loop = cy_value_at(w.f.graph, id);
+    assert_ok(cy_graph_verify(w.f.graph));
+    cy_scan_part_attrs a = {index[i], CY_F64, cy_list_of(i == 2 ? CY_SHAPE(2, 4) : CY_SHAPE(2, 3))};
+    cy_value operand = i == 3 ? cy_full(w.f.graph, CY_F64, CY_SHAPE(0), 0) : loop;
+    assert_true(cy_is_value(cy_make(w.f.graph, &cy_op_scan_last, &operand, 1, &a)));
+    assert_int_equal(cy_graph_verify(w.f.graph), i ? CY_INVALID : CY_OK);
+    feeds_end(&w.f);
+  }
+}
+
 /* ---- every allocation fails once ---- */
 
 static cy_status build_and_derive(const kind *k, int64_t recompute) {
@@ -479,6 +498,7 @@ int main(void) {
       cmocka_unit_test(equal_loops_are_one),
       cmocka_unit_test(no_steps_leave_the_carry),
       cmocka_unit_test(mistakes_are_named),
+      cmocka_unit_test(verification_looks_into_bodies),
       cmocka_unit_test(every_allocation_fails_once),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);

@@ -138,3 +138,16 @@ cy_status cy_body_verify(const cy_body *body) {
   }
   return CY_OK;
 }
+
+cy_status cy_body_verify_part(const cy_body *body, const cy_node *part) {
+  int64_t index = *(const int64_t *)part->attrs;
+  bool sequence = part->op->part == CY_RESULT_SEQUENCE, in_time = part->op->part != CY_RESULT_LAST;
+  if (index < 0 || index >= (sequence ? cy_graph_size(body->graph) : body->n_carry))
+    return cy_fail(CY_INVALID, "%s: the body has no value %lld", part->op->name, (long long)index);
+  cy_type type = cy_body_type(body, sequence ? (int32_t)index : body->next[index]);
+  cy_shape each = {.rank = part->shape.rank - in_time};
+  for (int i = 0; i < each.rank; i++) each.dim[i] = part->shape.dim[i + in_time];
+  if (part->dtype != type.dtype || !cy_shape_equal(each, type.shape))
+    return cy_fail(CY_INVALID, "%s: its type is not that of value %lld of the body", part->op->name, (long long)index);
+  return CY_OK;
+}

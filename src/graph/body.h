@@ -27,6 +27,8 @@ cy_type cy_body_type(const cy_body *body, int32_t id);
 double cy_body_cost(const cy_body *body);
 /* Every invariant of the graph and of the leaves. */
 cy_status cy_body_verify(const cy_body *body);
+/* That a part of a loop, whose attributes begin with its index, is of a value or carry of the body and has its type. */
+cy_status cy_body_verify_part(const cy_body *body, const cy_node *part);
 
 /* The body that stands in the graph for all that equal it, kept until the graph is freed; NULL: the graph's error says
  * why. */

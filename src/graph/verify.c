@@ -25,8 +25,10 @@ static cy_status verify_node(const cy_graph *g, int32_t id) {
   }
   if (in != types) cy_free(in);
   if (status == CY_OK && node->op->loop) status = cy_body_verify(cy_body_of(node));
-  if (status == CY_OK && node->op->part && !g->nodes[node->inputs[0]]->op->loop)
-    status = cy_fail(CY_INVALID, "node %d (%s): operand 1 is no loop", id, node->op->name);
+  const cy_node *loop = status == CY_OK && node->op->part ? g->nodes[node->inputs[0]] : NULL;
+  if (loop)
+    status = loop->op->loop ? cy_body_verify_part(cy_body_of(loop), node)
+                            : cy_fail(CY_INVALID, "node %d (%s): operand 1 is no loop", id, node->op->name);
   return status;
 }
 
