@@ -124,8 +124,8 @@ struct cy_op {
   bool big;             /* worth computing for all steps of a loop at once, in front of it */
   int scalar;           /* elementwise: its cy_scalar_op */
   int combine;          /* reductions that fused groups can hold: 1 + cy_combine; 0 otherwise */
-  bool loop;            /* runs the body that its attributes begin with (graph/body.h) many times; has no elements itself, what
-                           it computes is read through parts */
+  bool loop;            /* runs the body that its attributes begin with (graph/body.h) many times; has no elements itself,
+                           what it computes is read through parts */
   int part;             /* a result of the loop that is operand 0: its cy_result_kind; 0 otherwise */
 
   /* Type of the result from the operands' types: a full sentence through cy_fail if they do not fit. */

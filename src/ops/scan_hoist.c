@@ -3,10 +3,10 @@
  *   - contractions and gathers (rows marked big): one large product instead of T small ones; in a linear loop this is
  *     what takes the products with weight tangents out, so that weight gradients are single contractions;
  *   - what follows from such a value and is no larger than it, if it would be a kernel of its own in the loop (sums, a
- *     normalisation). Elementwise operations on it, the bias added to a projection, cost nothing inside; in a linear loop
- *     they follow all the same, since they lead from weight tangents too;
- *   - what depends on constants alone, unless it is a mere view of one. Tangents of constants are spread outside, though:
- *     their cotangents are then added up as they come, row by row, and summed over the rows once;
+ *     normalisation). Elementwise operations on it, the bias added to a projection, cost nothing inside; in a linear
+ *     loop they follow all the same, since they lead from weight tangents too;
+ *   - what depends on constants alone, unless it is a mere view of one. Tangents of constants are spread outside,
+ *     though: their cotangents are then added up as they come, row by row, and summed over the rows once;
  *   - outputs that do not depend on the carry. */
 #include "ops/scan_draft.h"
 
