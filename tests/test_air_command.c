@@ -1,5 +1,5 @@
-/* The command on sequences of sensors (coursework B.VI, system S6): windows of tables are trained on, evaluated and predicted;
- * a network of shapes beats a regression on means; one output or two; bad tables are refused. */
+/* The command on sequences of sensors (coursework B.VI, system S6): windows of tables are trained on, evaluated and
+ * predicted; a network of shapes beats a regression on means; one output or two; bad tables are refused. */
 #include "command.h"
 
 #include "cauchy_config.h"
@@ -37,8 +37,9 @@ static bool exists(const char *path) { return access(path, F_OK) == 0; }
 
 static void order_beats_averages(void **state) {
   (void)state;
-  const char *out = succeed("train pulses 'model=conv(8, 9) -> relu -> max_pool(2) -> flatten -> dense(16) -> relu -> dense(2)' "
-                            "'baseline=global_avg_pool -> dense(2)' baseline.learning_rate=0.01 baseline.epochs=20 epochs=12 --out p");
+  const char *out = succeed(
+      "train pulses 'model=conv(8, 9) -> relu -> max_pool(2) -> flatten -> dense(16) -> relu -> dense(2)' "
+      "'baseline=global_avg_pool -> dense(2)' baseline.learning_rate=0.01 baseline.epochs=20 epochs=12 --out p");
   assert_holds(out, "balanced");
   assert_holds(out, "ROC AUC");
   assert_holds(out, "\nbaseline ");
@@ -50,8 +51,8 @@ static void order_beats_averages(void **state) {
   double auc = number(lines, "\"test\":", "roc_auc");
   out = succeed("eval p --json");
   assert_float_equal(number(out, "{", "roc_auc"), auc, 1e-9);
-  assert_float_equal(number(out, "{", "balanced_accuracy"), number(read_text("p/metrics.jsonl"), "\"test\":", "balanced_accuracy"),
-                     1e-9);
+  assert_float_equal(number(out, "{", "balanced_accuracy"),
+                     number(read_text("p/metrics.jsonl"), "\"test\":", "balanced_accuracy"), 1e-9);
 #if CY_HAVE_CAIRO
   assert_true(exists("p/roc.png"));
   assert_holds(read_text("p/roc.svg"), "chance");
@@ -63,8 +64,9 @@ static void order_beats_averages(void **state) {
 /* One sigmoid output and binary cross-entropy: the same classes, the same measures. */
 static void one_output_is_enough(void **state) {
   (void)state;
-  succeed("train pulses 'model=conv(8, 9) -> relu -> max_pool(2) -> flatten -> dense(16) -> relu -> dense(1)' "
-          "loss=binary_cross_entropy epochs=12 --out one --quiet");
+  succeed(
+      "train pulses 'model=conv(8, 9) -> relu -> max_pool(2) -> flatten -> dense(16) -> relu -> dense(1)' "
+      "loss=binary_cross_entropy epochs=12 --out one --quiet");
   const char *out = succeed("eval one");
   assert_holds(out, "precision");
   assert_holds(out, "first");
@@ -75,8 +77,8 @@ static void one_output_is_enough(void **state) {
   refuse("train iris 'model=dense(1)' loss=binary_cross_entropy", "needs");
 }
 
-/* Two stations, three sensors by the hour: is the next day's mean of a above its own middle? The last hours tell. Station
- * two lacks rows and values. */
+/* Two stations, three sensors by the hour: is the next day's mean of a above its own middle? The last hours tell.
+ * Station two lacks rows and values. */
 static void write_station(const char *path, int station, int hours) {
   FILE *f = fopen(path, "w");
   assert_non_null(f);
@@ -95,10 +97,11 @@ static void write_stations(void) {
   assert_int_equal(mkdir("stations", 0700), 0);
   write_station("stations/one.csv", 1, 24 * 28);
   write_station("stations/two.csv", 2, 24 * 28);
-  write_file("r.yaml", "data: stations/\ntarget: a\nwindows:\n  length: 48\n  step: 6\n  columns: [a, b]\n  time: time\n"
-                       "  fill: 3\n  label: mean\n  horizon: 24\n  above: median\n  test_from: 2020-01-21\n"
-                       "model: conv(8, 5, stride=2) -> relu -> flatten -> dense(2)\nvalidation: 0.2\nepochs: 8\n"
-                       "augment:\n  shift: 2\n  fill: edge\n  jitter: 0.1\n  scaling: 0.1\n");
+  write_file("r.yaml",
+             "data: stations/\ntarget: a\nwindows:\n  length: 48\n  step: 6\n  columns: [a, b]\n  time: time\n"
+             "  fill: 3\n  label: mean\n  horizon: 24\n  above: median\n  test_from: 2020-01-21\n"
+             "model: conv(8, 5, stride=2) -> relu -> flatten -> dense(2)\nvalidation: 0.2\nepochs: 8\n"
+             "augment:\n  shift: 2\n  fill: edge\n  jitter: 0.1\n  scaling: 0.1\n");
 }
 
 static void tables_become_windows(void **state) {
@@ -135,7 +138,8 @@ static void tables_are_predicted(void **state) {
   int lines = 0;
   for (const char *at = out; (at = strchr(at, '\n')) != NULL; at++) lines++;
   assert_int_equal(lines, 106);
-  assert_holds(succeed("predict m stations/one.csv --json"), "{\"window\":\"one: 2020-01-01 00:00 to 2020-01-02 23:00\",");
+  assert_holds(succeed("predict m stations/one.csv --json"),
+               "{\"window\":\"one: 2020-01-01 00:00 to 2020-01-02 23:00\",");
   succeed("predict m stations/one.csv --out p.csv");
   assert_int_equal(strncmp(read_text("p.csv"), "window,class,probability,mean a <= ", 35), 0);
   /* A new table: other columns, in another order, no label to come. */
@@ -171,8 +175,10 @@ static void bad_tables_are_refused(void **state) {
   write_file("few.csv", "a,b\n1,2\n3,4\n5,6\n6,7\n7,9\n8,1\n7,2\n1,1\n");
   refuse("train ragged.csv windows.length=2 target=a", "ragged.csv: line 4 has 1 cells but the lines above have 2");
   refuse("train dead.csv windows.length=2 target=a windows.columns=a,b windows.fill=1", "most often in \"b\"");
-  refuse("train few.csv windows.length=2 target=a windows.columns=b task=regress 'model=conv(4, 5) -> flatten -> dense(1)'",
-         "kernel 5");
+  refuse(
+      "train few.csv windows.length=2 target=a windows.columns=b task=regress 'model=conv(4, 5) -> flatten -> "
+      "dense(1)'",
+      "kernel 5");
   refuse("train few.csv windows.step=2 target=a", "windows.length is missing");
   refuse("train few.csv windows.length=0", "windows.length is 0; it must be >= 1");
   refuse("train few.csv windows.length=3", "windows need a target");

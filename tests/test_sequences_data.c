@@ -1,6 +1,6 @@
-/* Sequences from tables: windows hold what the rows hold, gaps are filled by the stated rule or counted, labels and parts
- * come from the rows that belong to them, and no window knows what lies behind a boundary. Augmentation in time; balanced
- * accuracy and areas under ROC curves against counts of pairs. */
+/* Sequences from tables: windows hold what the rows hold, gaps are filled by the stated rule or counted, labels and
+ * parts come from the rows that belong to them, and no window knows what lies behind a boundary. Augmentation in time;
+ * balanced accuracy and areas under ROC curves against counts of pairs. */
 #include "base/error.h"
 #include "data/times.h"
 #include "tensor/tensor.h"
@@ -19,10 +19,10 @@
 #include <cmocka.h>
 
 #define OK(call) assert_string_equal((call) == CY_OK ? "" : cy_error_message(), "")
-#define FAILS(call, status, part)                                                                     \
-  do {                                                                                                \
-    assert_int_equal(call, status);                                                                   \
-    if (!strstr(cy_error_message(), part)) fail_msg("\"%s\" lacks \"%s\"", cy_error_message(), part); \
+#define FAILS(call, status, part)                                                                                      \
+  do {                                                                                                                 \
+    assert_int_equal(call, status);                                                                                    \
+    if (!strstr(cy_error_message(), part)) fail_msg("\"%s\" lacks \"%s\"", cy_error_message(), part);                  \
   } while (0)
 
 /* ---- a folder of tables ---- */
@@ -86,7 +86,8 @@ static double target(const cy_dataset *d, int64_t i) { return cy_tensor_at(cy_da
 static void windows_hold_the_rows(void **unused) {
   (void)unused;
   write_rows("t.csv", 20, NULL);
-  cy_dataset *d = open_windows("t.csv", "b", (cy_window_options){.length = 6, .step = 4, .columns = "b, a", .test = -1});
+  cy_dataset *d =
+      open_windows("t.csv", "b", (cy_window_options){.length = 6, .step = 4, .columns = "b, a", .test = -1});
   cy_shape shape = cy_dataset_sample_shape(d);
   assert_true(cy_shape_equal(shape, CY_SHAPE(2, 6)));
   assert_int_equal(cy_dataset_count(d), 4); /* begin at 0, 4, 8, 12 */
@@ -114,11 +115,12 @@ static void windows_hold_the_rows(void **unused) {
 /* Gaps: one row inside, two at the beginning, three (too many) later. */
 static void gaps_are_filled_by_the_rule(void **unused) {
   (void)unused;
-  write_file("g.csv", "a,b\n"
-                      ",0\nNA,1\n5,2\n6,3\n\"\",4\n8,5\n" /* rows 0..5: 5 5 5 6 7 8 */
-                      "1,6\n2,7\nnan,8\n?,9\n-,10\n6,11\n"
-                      "1,12\n4,13\nnull,14\nNULL,15\n-999,16\n20,17\n"
-                      "3,18\n3,19\n3,20\n3,21\n2,22\nNaN,23\n");
+  write_file("g.csv",
+             "a,b\n"
+             ",0\nNA,1\n5,2\n6,3\n\"\",4\n8,5\n" /* rows 0..5: 5 5 5 6 7 8 */
+             "1,6\n2,7\nnan,8\n?,9\n-,10\n6,11\n"
+             "1,12\n4,13\nnull,14\nNULL,15\n-999,16\n20,17\n"
+             "3,18\n3,19\n3,20\n3,21\n2,22\nNaN,23\n");
   cy_window_options o = {.length = 6, .columns = "a", .fill = 2, .test = -1};
   cy_dataset *d = open_windows("g.csv", "b", o);
   static const double first[6] = {5, 5, 5, 6, 7, 8}, third[6] = {1, 4, 4 - 1003.0 / 3, 4 - 2006.0 / 3, -999, 20};
@@ -152,12 +154,13 @@ static void labels_look_where_they_should(void **unused) {
     cy_window_label label;
     int64_t horizon, count;
     double of_first, of_second;
-  } cases[] = {{CY_LABEL_LAST, 0, 5, 3, 7},  {CY_LABEL_LAST, 2, 4, 5, 9}, {CY_LABEL_MEAN, 0, 5, 1.5, 5.5},
-               {CY_LABEL_MEAN, 3, 4, 5, 9},  {CY_LABEL_MIN, 3, 4, 4, 8},  {CY_LABEL_MAX, 3, 4, 6, 10},
+  } cases[] = {{CY_LABEL_LAST, 0, 5, 3, 7},     {CY_LABEL_LAST, 2, 4, 5, 9}, {CY_LABEL_MEAN, 0, 5, 1.5, 5.5},
+               {CY_LABEL_MEAN, 3, 4, 5, 9},     {CY_LABEL_MIN, 3, 4, 4, 8},  {CY_LABEL_MAX, 3, 4, 6, 10},
                {CY_LABEL_MEAN, 8, 3, 7.5, 11.5}};
   for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
     cy_dataset *d = NULL;
-    cy_window_options o = {.length = 4, .label = cases[i].label, .horizon = cases[i].horizon, .columns = "b", .test = -1};
+    cy_window_options o = {
+        .length = 4, .label = cases[i].label, .horizon = cases[i].horizon, .columns = "b", .test = -1};
     OK(cy_dataset_open("t.csv", (cy_dataset_options){.target = "a", .task = CY_TASK_REGRESS, .windows = o}, &d));
     assert_int_equal(cy_dataset_count(d), cases[i].count);
     assert_int_equal(cy_dataset_classes(d), 0);
@@ -235,8 +238,13 @@ static void no_window_crosses_a_boundary(void **unused) {
   write_rows("two.csv", 61, NULL);
   for (int64_t horizon = 0; horizon < 4; horizon++)
     for (int64_t step = 1; step < 6; step += 2) {
-      cy_window_options o = {.length = 7, .step = step, .horizon = horizon, .columns = "a", .label = CY_LABEL_MAX,
-                             .validation_from = "40", .test_from = "60"};
+      cy_window_options o = {.length = 7,
+                             .step = step,
+                             .horizon = horizon,
+                             .columns = "a",
+                             .label = CY_LABEL_MAX,
+                             .validation_from = "40",
+                             .test_from = "60"};
       cy_dataset *d = open_windows("{one,two}.csv", "a", o);
       cy_split split;
       OK(cy_dataset_split(d, (cy_split_options){.seed = (uint64_t)step}, &split));
@@ -289,8 +297,8 @@ static void times_are_read(void **unused) {
               {"2016/03/01 05:30", 1456810200},
               {"1969-12-31 23:59", -60},
               {"17.5", 17.5}};
-  static const char *const bad[] = {"", "2016-02-30", "2016-13-01", "2016-03-01 25:00", "2016-03", "yesterday", "2016-03/01",
-                                    "2016-03-01 05:", "2016-03-01 05:30 x", "05:30"};
+  static const char *const bad[] = {"",          "2016-02-30", "2016-13-01",     "2016-03-01 25:00",   "2016-03",
+                                    "yesterday", "2016-03/01", "2016-03-01 05:", "2016-03-01 05:30 x", "05:30"};
   double seconds;
   bool calendar;
   char text[CY_TIME_TEXT];
@@ -310,15 +318,17 @@ static void times_are_read(void **unused) {
 
 static void rows_that_are_lacking_are_gaps(void **unused) {
   (void)unused;
-  write_file("t.csv", "when,x\n2016-02-28 00:00,0\n2016-02-28 12:00,1\n2016-02-29 00:00,2\n2016-03-01 00:00,4\n"
-                      "2016-03-03 00:00,8\n2016-03-03 12:00,9\n2016-03-04 00:00,10\n2016-03-04 12:00,11\n");
+  write_file("t.csv",
+             "when,x\n2016-02-28 00:00,0\n2016-02-28 12:00,1\n2016-02-29 00:00,2\n2016-03-01 00:00,4\n"
+             "2016-03-03 00:00,8\n2016-03-03 12:00,9\n2016-03-04 00:00,10\n2016-03-04 12:00,11\n");
   cy_window_options o = {.length = 4, .columns = "x", .time = "when", .fill = 1, .test_from = "2016-03-03"};
   cy_dataset *d = NULL;
   cy_split split;
   char *text;
   OK(cy_dataset_open("t.csv", (cy_dataset_options){.target = "x", .task = CY_TASK_REGRESS, .windows = o}, &d));
   assert_int_equal(cy_dataset_count(d), 2); /* rows 4..7 lack three */
-  for (int t = 0; t < 4; t++) assert_float_equal(value(d, 0, 0, t), t < 3 ? t : 2, 1e-6); /* what comes later is not known */
+  for (int t = 0; t < 4; t++)
+    assert_float_equal(value(d, 0, 0, t), t < 3 ? t : 2, 1e-6); /* what comes later is not known */
   OK(cy_dataset_window_text(d, 0, &text));
   assert_string_equal(text, "t: 2016-02-28 00:00 to 2016-02-29 12:00");
   cy_string_free(text);
@@ -329,16 +339,20 @@ static void rows_that_are_lacking_are_gaps(void **unused) {
   assert_int_equal(split.n_test, 1);
   cy_split_clear(&split);
   cy_dataset_free(d);
-  refuse("t.csv", "x", (cy_window_options){.length = 4, .columns = "x", .time = "when", .test_from = "60"}, "not a time such as");
+  refuse("t.csv", "x", (cy_window_options){.length = 4, .columns = "x", .time = "when", .test_from = "60"},
+         "not a time such as");
   refuse("t.csv", "x", (cy_window_options){.length = 4, .columns = "x", .test_from = "2016-03-03"}, "not a row number");
   write_file("back.csv", "t,x\n1,0\n2,0\n2,0\n");
-  refuse("back.csv", "x", (cy_window_options){.length = 2, .columns = "x", .time = "t"}, "row 3: its time 2 is not after");
+  refuse("back.csv", "x", (cy_window_options){.length = 2, .columns = "x", .time = "t"},
+         "row 3: its time 2 is not after");
   write_file("off.csv", "t,x\n0,0\n2,0\n5,0\n");
-  refuse("off.csv", "x", (cy_window_options){.length = 2, .columns = "x", .time = "t"}, "row 3: its time 5 is not on the grid");
+  refuse("off.csv", "x", (cy_window_options){.length = 2, .columns = "x", .time = "t"},
+         "row 3: its time 5 is not on the grid");
   write_file("far.csv", "t,x\n0,0\n1,0\n1e9,0\n");
   refuse("far.csv", "x", (cy_window_options){.length = 2, .columns = "x", .time = "t"}, "is \"t\" the time?");
   write_file("fields.csv", "year,month,day,x\n2016,2,30,1\n2016,3,1,1\n");
-  refuse("fields.csv", "x", (cy_window_options){.length = 1, .columns = "x", .time = "year, month, day"}, "row 1: its columns give no time");
+  refuse("fields.csv", "x", (cy_window_options){.length = 1, .columns = "x", .time = "year, month, day"},
+         "row 1: its columns give no time");
 }
 
 /* ---- mistakes ---- */
@@ -351,30 +365,47 @@ static void mistakes_are_named(void **unused) {
   write_file("text.csv", "a,b\n1,2\n2,three\n3,4\n");
   cy_window_options four = {.length = 4, .columns = "a"};
   refuse("ragged.csv", "a", four, "ragged.csv: line 3 has 1 cells but the lines above have 2");
-  refuse("dead.csv", "a", (cy_window_options){.length = 2, .columns = "a, b", .fill = 1, .test = -1}, "most often in \"b\"");
-  refuse("text.csv", "a", (cy_window_options){.length = 2, .columns = "b"}, "line 3, column 2 (b): \"three\" is not a number");
-  refuse("t.csv", "a", (cy_window_options){.length = 30}, "no window fits: 30 rows and 0 of the label, but the longest table "
-                                                         "has 20");
+  refuse("dead.csv", "a", (cy_window_options){.length = 2, .columns = "a, b", .fill = 1, .test = -1},
+         "most often in \"b\"");
+  refuse("text.csv", "a", (cy_window_options){.length = 2, .columns = "b"},
+         "line 3, column 2 (b): \"three\" is not a number");
+  refuse("t.csv", "a", (cy_window_options){.length = 30},
+         "no window fits: 30 rows and 0 of the label, but the longest table "
+         "has 20");
   refuse("t.csv", "zz", four, "has no column \"zz\"");
   refuse("t.csv", NULL, four, "windows need a target");
   refuse("t.csv", "a", (cy_window_options){.length = 4, .columns = "q"}, "has no column \"q\"");
-  refuse("t.csv", "a", (cy_window_options){.length = 4, .label = CY_LABEL_MEAN, .above = "much"}, "above is a number or median");
-  refuse("t.csv", "state", (cy_window_options){.length = 4, .label = CY_LABEL_MAJORITY, .above = "1"}, "above compares numbers");
+  refuse("t.csv", "a", (cy_window_options){.length = 4, .label = CY_LABEL_MEAN, .above = "much"},
+         "above is a number or median");
+  refuse("t.csv", "state", (cy_window_options){.length = 4, .label = CY_LABEL_MAJORITY, .above = "1"},
+         "above compares numbers");
   refuse("t.csv", "state", (cy_window_options){.length = 4, .label = CY_LABEL_MEAN}, "\"idle\" is not a number");
   refuse("t.csv", "a", (cy_window_options){.length = 4, .missing = "gap"}, "missing is a number");
-  refuse("t.csv", "a", (cy_window_options){.length = 4, .validation_from = "15", .test_from = "5"}, "validation begins after");
+  refuse("t.csv", "a", (cy_window_options){.length = 4, .validation_from = "15", .test_from = "5"},
+         "validation begins after");
   refuse("t.csv", "a", (cy_window_options){.length = -4}, "length -4");
   refuse(".", "q", (cy_window_options){.length = 4, .columns = "a"}, "");
   cy_dataset *d;
-  FAILS(cy_dataset_open("nothing*.csv", (cy_dataset_options){.target = "a", .windows = four}, &d), CY_IO, "no such file");
-  cy_dataset_options classes = {.target = "a", .task = CY_TASK_CLASSIFY, .windows = {.length = 4, .label = CY_LABEL_MEAN}};
+  FAILS(cy_dataset_open("nothing*.csv", (cy_dataset_options){.target = "a", .windows = four}, &d), CY_IO,
+        "no such file");
+  cy_dataset_options classes = {
+      .target = "a", .task = CY_TASK_CLASSIFY, .windows = {.length = 4, .label = CY_LABEL_MEAN}};
   FAILS(cy_dataset_open("t.csv", classes, &d), CY_INVALID, "say above which value");
 }
 
 static void options_survive_as_text(void **unused) {
   (void)unused;
-  cy_window_options o = {.length = 168, .step = 24, .columns = "PM2.5, a=b", .time = "when", .missing = "-999", .fill = 6,
-                         .label = CY_LABEL_MAX, .horizon = 12, .above = "7.5", .validation = 0.1, .test = -1,
+  cy_window_options o = {.length = 168,
+                         .step = 24,
+                         .columns = "PM2.5, a=b",
+                         .time = "when",
+                         .missing = "-999",
+                         .fill = 6,
+                         .label = CY_LABEL_MAX,
+                         .horizon = 12,
+                         .above = "7.5",
+                         .validation = 0.1,
+                         .test = -1,
                          .test_from = "2016-03-01"},
                     back;
   char *text, *memory;
@@ -403,7 +434,8 @@ static void options_survive_as_text(void **unused) {
 static void windows_without_labels(void **unused) {
   (void)unused;
   write_rows("t.csv", 23, NULL);
-  cy_dataset *d = open_windows("t.csv", "input", (cy_window_options){.length = 5, .step = 5, .columns = "a", .test = -1});
+  cy_dataset *d =
+      open_windows("t.csv", "input", (cy_window_options){.length = 5, .step = 5, .columns = "a", .test = -1});
   assert_int_equal(cy_dataset_count(d), 4);
   assert_true(cy_dataset_reconstructs(d));
   assert_true(value(d, 0, 0, 0) == 3);
@@ -607,7 +639,8 @@ static void areas_count_pairs(void **unused) {
     OK(cy_roc_of(scores, positive, n, &roc));
     assert_float_equal(roc.auc, pairs(scores, positive, n), 1e-14);
     for (int64_t i = 1; i < roc.count; i++) /* and it is the area under the curve */
-      area += (roc.false_positive[i] - roc.false_positive[i - 1]) * (roc.true_positive[i] + roc.true_positive[i - 1]) / 2;
+      area +=
+          (roc.false_positive[i] - roc.false_positive[i - 1]) * (roc.true_positive[i] + roc.true_positive[i - 1]) / 2;
     assert_float_equal(roc.auc, area, 1e-14);
     cy_roc_clear(&roc);
   }

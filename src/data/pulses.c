@@ -1,6 +1,6 @@
-/* Sequences in which only the order tells the class, generated: two of three sensors show a pulse each, somewhere; was the
- * first sensor's earlier? What each sensor shows on average is the same for both classes, so that a model of the means
- * guesses, and one of shapes and places does not. Independent of every seed. */
+/* Sequences in which only the order tells the class, generated: two of three sensors show a pulse each, somewhere; was
+ * the first sensor's earlier? What each sensor shows on average is the same for both classes, so that a model of the
+ * means guesses, and one of shapes and places does not. Independent of every seed. */
 #include "base/random.h"
 #include "data/dataset.h"
 
@@ -19,8 +19,12 @@ static void draw_pulse(float *x, int64_t at) {
 
 cy_status cy_open_pulses(cy_dataset **dataset) {
   static const char *const classes[] = {"second", "first"};
-  cy_dataset_parts parts = {.name = "pulses", .origin = "embedded", .classes = 2, .class_names = classes,
-                            .target_name = "earlier", .test_count = TEST};
+  cy_dataset_parts parts = {.name = "pulses",
+                            .origin = "embedded",
+                            .classes = 2,
+                            .class_names = classes,
+                            .target_name = "earlier",
+                            .test_count = TEST};
   CY_TRY(cy_tensor_create(CY_F32, CY_SHAPE(COUNT, SENSORS, STEPS), &parts.inputs));
   cy_status status = cy_tensor_create(CY_I32, CY_SHAPE(COUNT), &parts.targets);
   if (status != CY_OK) {

@@ -87,8 +87,11 @@ static cy_status choose_sensors(const reading *r) {
     CY_TRY(cy_words_split(r->options.columns, &set->sensors));
     return set->sensors.count ? CY_OK : cy_fail(CY_INVALID, "windows: columns names no column");
   }
-  cy_csv_options rest = {.label = r->target, .without = (const char *const *)set->times.items,
-                         .n_without = (int)set->times.count, .numbered = true, .missing = true};
+  cy_csv_options rest = {.label = r->target,
+                         .without = (const char *const *)set->times.items,
+                         .n_without = (int)set->times.count,
+                         .numbered = true,
+                         .missing = true};
   CY_TRY(cy_csv_load(r->path, rest, &csv));
   cy_status status = CY_OK;
   for (int64_t c = 0; status == CY_OK && c < csv.n_columns; c++)
@@ -176,8 +179,10 @@ static cy_status choose_kind(const reading *r) {
   else if (label == CY_LABEL_MAJORITY || (label == CY_LABEL_LAST && !r->options.above && r->task == CY_TASK_CLASSIFY))
     r->set->kind = CY_TARGET_CLASSES;
   if (r->set->kind == CY_TARGET_NUMBERS && r->task == CY_TASK_CLASSIFY && !r->options.above)
-    return cy_fail(CY_INVALID, "windows: the %s of \"%s\" is a number; for classes say above which value (above), or take "
-                   "the majority or the last", cy_window_label_name((int)label), r->target);
+    return cy_fail(CY_INVALID,
+                   "windows: the %s of \"%s\" is a number; for classes say above which value (above), or take "
+                   "the majority or the last",
+                   cy_window_label_name((int)label), r->target);
   if (!r->target || label != CY_LABEL_LAST || r->options.above || r->task != CY_TASK_DETECT) return CY_OK;
   CY_TRY(load_classes(r, &csv));
   if (!looks_like_numbers(&csv)) r->set->kind = CY_TARGET_CLASSES;
@@ -193,8 +198,8 @@ static cy_status read_classes(const reading *r, cy_series *s) {
   s->classes = cy_calloc((size_t)s->rows, sizeof *s->classes);
   cy_status status = number && s->classes ? CY_OK : cy_no_memory();
   if (status == CY_OK && csv.n_classes > MOST_CLASSES)
-    status = cy_fail(CY_INVALID, "%s: column \"%s\" holds %lld different classes; at most %d are taken", r->path, r->target,
-                     (long long)csv.n_classes, MOST_CLASSES);
+    status = cy_fail(CY_INVALID, "%s: column \"%s\" holds %lld different classes; at most %d are taken", r->path,
+                     r->target, (long long)csv.n_classes, MOST_CLASSES);
   for (int64_t c = 0; status == CY_OK && c < csv.n_classes; c++) {
     if (cy_words_find(all, csv.classes[c]) < 0) status = cy_words_add(all, csv.classes[c], strlen(csv.classes[c]));
     if (status == CY_OK) number[c] = (int32_t)cy_words_find(all, csv.classes[c]);
@@ -256,8 +261,10 @@ static cy_status times_of_text(const reading *r, int64_t rows, double *times) {
   for (int64_t c = 0; status == CY_OK && c < csv.n_classes; c++, first = false) {
     bool before = calendar;
     if (!cy_parse_time(csv.classes[c], &seconds[c], &calendar) || (!first && before != calendar))
-      status = cy_fail(CY_INVALID, "%s: column \"%s\" holds \"%.40s\", which is no time such as 2016-03-01 05:00, nor a "
-                       "number", r->path, r->set->times.items[0], csv.classes[c]);
+      status = cy_fail(CY_INVALID,
+                       "%s: column \"%s\" holds \"%.40s\", which is no time such as 2016-03-01 05:00, nor a "
+                       "number",
+                       r->path, r->set->times.items[0], csv.classes[c]);
   }
   for (int64_t i = 0; status == CY_OK && i < rows; i++) {
     int32_t c = cy_tensor_i32(csv.labels)[i];
@@ -284,8 +291,7 @@ static cy_status times_of_fields(const reading *r, int64_t rows, double *times) 
   cy_status status = CY_OK;
   for (int64_t i = 0; status == CY_OK && i < rows; i++) {
     double fields[MOST_TIME_FIELDS];
-    for (size_t k = 0; k < names->count; k++)
-      fields[k] = cy_tensor_f64(csv.values)[i * csv.n_columns + (int64_t)k];
+    for (size_t k = 0; k < names->count; k++) fields[k] = cy_tensor_f64(csv.values)[i * csv.n_columns + (int64_t)k];
     if (!cy_time_of_fields(fields, (int)names->count, &times[i])) status = bad_row(r, i, "its columns give no time");
   }
   r->set->calendar = true;
@@ -312,8 +318,8 @@ static cy_status find_interval(const reading *r, const double *times, int64_t ro
   for (int64_t i = 1; i < rows; i++) {
     double steps = (times[i] - times[i - 1]) / r->set->interval;
     if (fabs(steps - round(steps)) > 1e-3)
-      return cy_fail(CY_INVALID, "%s: row %lld: its time %s is not on the grid of the others, a row every %s%s", r->path,
-                     (long long)i + 1, cy_time_text(times[i], r->set->calendar, now),
+      return cy_fail(CY_INVALID, "%s: row %lld: its time %s is not on the grid of the others, a row every %s%s",
+                     r->path, (long long)i + 1, cy_time_text(times[i], r->set->calendar, now),
                      cy_plain_number(r->set->interval, 6, step), r->set->calendar ? " s" : "");
   }
   return CY_OK;

@@ -1,5 +1,6 @@
-/* Tables whose rows follow each other in time, read from files: one series per file, on an even grid of rows. windows.c
- * cuts them. Invariant: every value is finite or NaN, which is a gap; rows that the times lack are gaps in all columns. */
+/* Tables whose rows follow each other in time, read from files: one series per file, on an even grid of rows.
+ * windows.c cuts them. Invariant: every value is finite or NaN, which is a gap; rows that the times lack are gaps in
+ * all columns. */
 #ifndef CY_DATA_SERIES_H
 #define CY_DATA_SERIES_H
 
@@ -19,13 +20,13 @@ int64_t cy_words_find(const cy_words *words, const char *word); /* -1: not there
 void cy_words_clear(cy_words *words);
 
 typedef struct cy_series {
-  char *name;      /* of the file, without folder and ending */
+  char *name; /* of the file, without folder and ending */
   int64_t rows;
-  int64_t added;   /* of these, rows that the file lacks */
-  double *values;  /* [rows, sensors] */
-  double *numbers; /* [rows]: the target; NULL: none, or classes */
+  int64_t added;    /* of these, rows that the file lacks */
+  double *values;   /* [rows, sensors] */
+  double *numbers;  /* [rows]: the target; NULL: none, or classes */
   int32_t *classes; /* [rows]: -1: missing; NULL: none, or numbers */
-  double begin;    /* time of row 0 */
+  double begin;     /* time of row 0 */
 } cy_series;
 
 typedef enum cy_target_kind { CY_TARGET_NONE, CY_TARGET_NUMBERS, CY_TARGET_CLASSES } cy_target_kind;
@@ -36,7 +37,7 @@ typedef struct cy_series_set {
   cy_words classes;        /* of all files, sorted: numbers as numbers, else by bytes */
   cy_target_kind kind;
   bool timed, calendar;
-  double interval;         /* between rows; 1 without times */
+  double interval; /* between rows; 1 without times */
   cy_series *items;
   size_t count, capacity;
 } cy_series_set;

@@ -79,9 +79,9 @@ bool cy_parse_time(const char *text, double *seconds, bool *calendar) {
   if (cy_parse_number(text, strlen(text), seconds)) return true;
   if (!read_digits(&at, 4, false, &f[YEAR]) || (*at != '-' && *at != '/')) return false;
   const char separator = *at++;
-  if (!read_digits(&at, 2, false, &f[MONTH]) || *at++ != separator || !read_digits(&at, 2, false, &f[DAY])) return false;
-  if (*at == 'T' || *at == ' ')
-    do {
+  if (!read_digits(&at, 2, false, &f[MONTH]) || *at++ != separator || !read_digits(&at, 2, false, &f[DAY]))
+    return false;
+  if (*at == 'T' || *at == ' ') do {
       at++;
       if (!read_digits(&at, 2, n == SECOND, &f[n])) return false;
       n++;

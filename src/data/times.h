@@ -6,8 +6,8 @@
 
 #include <stdbool.h>
 
-/* "2016-03-01", "2016/03/01 05:30", "2016-03-01T05:30:07.5+01:00" to seconds since 1970 (UTC where no zone is given), or
- * a plain number to itself: *calendar tells. False if it is neither. */
+/* "2016-03-01", "2016/03/01 05:30", "2016-03-01T05:30:07.5+01:00" to seconds since 1970 (UTC where no zone is given),
+ * or a plain number to itself: *calendar tells. False if it is neither. */
 bool cy_parse_time(const char *text, double *seconds, bool *calendar);
 /* year, month, day, hour, minute, second (the last ones may be absent): false if there is no such time. */
 bool cy_time_of_fields(const double *fields, int n, double *seconds);

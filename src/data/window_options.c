@@ -21,10 +21,11 @@ static const struct row {
   kind kind;
   size_t offset;
 } rows[] = {
-#define ROW(field, kind) {#field, kind, offsetof(cy_window_options, field)}
-    ROW(length, COUNT),    ROW(step, COUNT),      ROW(columns, TEXT), ROW(time, TEXT),       ROW(missing, TEXT),
-    ROW(fill, COUNT),      ROW(label, LABEL),     ROW(horizon, COUNT), ROW(above, TEXT),     ROW(validation, SHARE),
-    ROW(test, SHARE),      ROW(validation_from, TEXT), ROW(test_from, TEXT),
+#define ROW(field, kind)                                                                                               \
+  { #field, kind, offsetof(cy_window_options, field) }
+    ROW(length, COUNT), ROW(step, COUNT),           ROW(columns, TEXT),   ROW(time, TEXT),  ROW(missing, TEXT),
+    ROW(fill, COUNT),   ROW(label, LABEL),          ROW(horizon, COUNT),  ROW(above, TEXT), ROW(validation, SHARE),
+    ROW(test, SHARE),   ROW(validation_from, TEXT), ROW(test_from, TEXT),
 #undef ROW
 };
 enum { ROWS = sizeof rows / sizeof *rows };

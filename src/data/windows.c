@@ -29,12 +29,12 @@ typedef struct cutting {
   const char *name, *target;
   cy_window_options options;
   cy_series_set set;
-  bool threshold;            /* two classes: above or not */
+  bool threshold; /* two classes: above or not */
   double above;
-  double validation, test;   /* where the parts begin */
-  double *scratch;           /* one column of a window, or of its label's rows */
-  int64_t *votes;            /* [classes] */
-  int64_t *gaps;             /* [sensors]: windows that were left out for a gap in it */
+  double validation, test; /* where the parts begin */
+  double *scratch;         /* one column of a window, or of its label's rows */
+  int64_t *votes;          /* [classes] */
+  int64_t *gaps;           /* [sensors]: windows that were left out for a gap in it */
   cy_window *items;
   size_t count, capacity;
   int64_t left_out, unlabelled, crossing, candidates;
@@ -51,8 +51,7 @@ static bool fill_gaps(double *x, int64_t n, int64_t most) {
     while (end < n && isnan(x[end])) end++;
     if (end - i > most || (i == 0 && end == n)) return false;
     double before = i > 0 ? x[i - 1] : x[end], after = end < n ? x[end] : x[i - 1];
-    for (int64_t k = i; k < end; k++)
-      x[k] = before + (after - before) * (double)(k - i + 1) / (double)(end - i + 1);
+    for (int64_t k = i; k < end; k++) x[k] = before + (after - before) * (double)(k - i + 1) / (double)(end - i + 1);
     i = end;
   }
   return true;
@@ -61,8 +60,7 @@ static bool fill_gaps(double *x, int64_t n, int64_t most) {
 /* One column of a window into the scratch, filled. */
 static bool take_column(cutting *c, const cy_series *s, int64_t row, size_t sensor) {
   size_t sensors = c->set.sensors.count;
-  for (int64_t i = 0; i < c->options.length; i++)
-    c->scratch[i] = s->values[(size_t)(row + i) * sensors + sensor];
+  for (int64_t i = 0; i < c->options.length; i++) c->scratch[i] = s->values[(size_t)(row + i) * sensors + sensor];
   return fill_gaps(c->scratch, c->options.length, c->options.fill);
 }
 
@@ -135,8 +133,9 @@ static cy_status read_boundary(const cutting *c, const char *key, const char *te
     return CY_OK;
   }
   return cy_fail(CY_INVALID, "windows: %s is \"%.40s\", not %s", key, text,
-                 !c->set.timed ? "a row number (there is no time column)" : c->set.calendar ? "a time such as 2016-03-01"
-                                                                                          : "a number, as the times are");
+                 !c->set.timed     ? "a row number (there is no time column)"
+                 : c->set.calendar ? "a time such as 2016-03-01"
+                                   : "a number, as the times are");
 }
 
 /* The last so many of the rows between begin and end; on a row. */
@@ -160,7 +159,8 @@ static cy_status choose_boundaries(cutting *c) {
   c->validation = o->validation == 0 ? c->test : share_from(c, begin, fmin(c->test, end), o->validation);
   if (o->validation_from) CY_TRY(read_boundary(c, "validation_from", o->validation_from, &c->validation));
   if (c->validation > c->test)
-    return cy_fail(CY_INVALID, "windows: validation begins after test: the parts follow each other in time as training, "
+    return cy_fail(CY_INVALID,
+                   "windows: validation begins after test: the parts follow each other in time as training, "
                    "validation, test");
   return CY_OK;
 }
@@ -217,10 +217,11 @@ static cy_status nothing_left(const cutting *c) {
   if (c->candidates == 0)
     return cy_fail(CY_INVALID, "%s: no window fits: %lld rows and %lld of the label, but the longest table has %lld",
                    c->name, (long long)c->options.length, (long long)c->options.horizon, (long long)longest);
-  return cy_fail(CY_INVALID, "%s: none of %lld windows is left: %lld have gaps of more than %lld rows (most often in \"%s\"),"
-                 " %lld no label, %lld lie across a boundary of the parts", c->name, (long long)c->candidates,
-                 (long long)c->left_out, (long long)c->options.fill, c->set.sensors.items[worst_sensor(c)],
-                 (long long)c->unlabelled, (long long)c->crossing);
+  return cy_fail(CY_INVALID,
+                 "%s: none of %lld windows is left: %lld have gaps of more than %lld rows (most often in \"%s\"),"
+                 " %lld no label, %lld lie across a boundary of the parts",
+                 c->name, (long long)c->candidates, (long long)c->left_out, (long long)c->options.fill,
+                 c->set.sensors.items[worst_sensor(c)], (long long)c->unlabelled, (long long)c->crossing);
 }
 
 /* ---- two classes ---- */
@@ -271,8 +272,7 @@ static void note_missing(const cutting *c, cy_text *t) {
   }
   cy_text_add(t, "%.2g %% of the values are missing", 100 * (double)missing / (double)values);
   if (added) cy_text_add(t, " (%lld rows that the files lack)", (long long)added);
-  if (c->options.fill)
-    cy_text_add(t, "; gaps of at most %lld rows are interpolated", (long long)c->options.fill);
+  if (c->options.fill) cy_text_add(t, "; gaps of at most %lld rows are interpolated", (long long)c->options.fill);
   if (c->left_out)
     cy_text_add(t, "; %lld windows with %s gaps are left out (most often %s)", (long long)c->left_out,
                 c->options.fill ? "longer" : "any", c->set.sensors.items[worst_sensor(c)]);
@@ -326,7 +326,8 @@ static cy_status write_notes(const cutting *c, char **notes) {
     add_label(c, &t);
     for (size_t i = 0; i < c->count; i++) high += c->items[i].number > c->above;
     if (c->threshold)
-      cy_text_add(&t, ", above %s: %lld of %zu windows", cy_plain_number(c->above, 6, above), (long long)high, c->count);
+      cy_text_add(&t, ", above %s: %lld of %zu windows", cy_plain_number(c->above, 6, above), (long long)high,
+                  c->count);
     cy_text_add(&t, "\n");
   }
   *notes = cy_text_take(&t);
@@ -396,15 +397,16 @@ static cy_status remember(cutting *c, cy_dataset *d) {
   return CY_OK;
 }
 
-/* Windows that begin with every row hold each value many times. More than the machine has would be granted by many systems,
- * and then the process killed. */
+/* Windows that begin with every row hold each value many times. More than the machine has would be granted by many
+ * systems, and then the process killed. */
 static cy_status check_fits(const cutting *c) {
   double bytes = (double)c->count * (double)c->options.length * (double)c->set.sensors.count * sizeof(float);
   double memory = (double)sysconf(_SC_PHYS_PAGES) * (double)sysconf(_SC_PAGESIZE);
   if (memory <= 0 || bytes <= memory) return CY_OK;
-  return cy_fail(CY_NO_MEMORY, "%s: %zu windows of %zu x %lld numbers need %.1f GB, but this machine has %.1f GB of memory: "
-                 "a larger step makes fewer", c->name, c->count, c->set.sensors.count, (long long)c->options.length,
-                 bytes / 1e9, memory / 1e9);
+  return cy_fail(CY_NO_MEMORY,
+                 "%s: %zu windows of %zu x %lld numbers need %.1f GB, but this machine has %.1f GB of memory: "
+                 "a larger step makes fewer",
+                 c->name, c->count, c->set.sensors.count, (long long)c->options.length, bytes / 1e9, memory / 1e9);
 }
 
 static cy_status fill_inputs(cutting *c, cy_tensor **inputs) {
@@ -421,8 +423,8 @@ static cy_status fill_inputs(cutting *c, cy_tensor **inputs) {
 
 static cy_status fill_targets(const cutting *c, cy_tensor **targets) {
   bool classes = c->threshold || c->set.kind == CY_TARGET_CLASSES;
-  CY_TRY(cy_tensor_create(classes ? CY_I32 : CY_F32, classes ? CY_SHAPE((int64_t)c->count) : CY_SHAPE((int64_t)c->count, 1),
-                          targets));
+  CY_TRY(cy_tensor_create(classes ? CY_I32 : CY_F32,
+                          classes ? CY_SHAPE((int64_t)c->count) : CY_SHAPE((int64_t)c->count, 1), targets));
   for (size_t i = 0; i < c->count; i++) {
     const cy_window *w = &c->items[i];
     if (c->threshold) cy_tensor_i32(*targets)[i] = w->number > c->above;
@@ -461,8 +463,8 @@ static cy_status check_options(const cutting *c) {
   const cy_window_options *o = &c->options;
   if (o->length < 1 || o->step < 1 || o->fill < 0 || o->horizon < 0 || o->length > INT32_MAX || o->step > INT32_MAX ||
       o->horizon > INT32_MAX || o->label < CY_LABEL_LAST || o->label > CY_LABEL_MAX)
-    return cy_fail(CY_INVALID, "windows: length %lld, step %lld, fill %lld, horizon %lld, label %d", (long long)o->length,
-                   (long long)o->step, (long long)o->fill, (long long)o->horizon, (int)o->label);
+    return cy_fail(CY_INVALID, "windows: length %lld, step %lld, fill %lld, horizon %lld, label %d",
+                   (long long)o->length, (long long)o->step, (long long)o->fill, (long long)o->horizon, (int)o->label);
   return CY_OK;
 }
 

@@ -11,14 +11,14 @@ typedef struct cy_window {
   int32_t series, label; /* label: of classes */
   int64_t row;           /* of its series, the first */
   cy_window_part part;
-  double number;         /* target of numbers; what is compared with `above` */
+  double number; /* target of numbers; what is compared with `above` */
 } cy_window;
 
 typedef struct cy_windows {
   cy_window_options options; /* resolved; its strings lie in memory */
   char *memory, *notes;
-  char **names;              /* of the series */
-  double *begins;            /* their first times */
+  char **names;   /* of the series */
+  double *begins; /* their first times */
   size_t series;
   bool timed, calendar;
   double interval;
