@@ -231,7 +231,8 @@ static void choose_tile(cy_tile_planner *p, int threads) {
   }
   for (int i = 0; i < p->g->n_outputs; i++) sums_columns |= cy_tile_is_column_sum(p, &p->g->outputs[i]);
   int64_t rows = t->rows, columns = t->columns, target = tile_elements(full_steps, widest);
-  if (rows && columns <= SMALL_DOMAIN / rows) target = SMALL_DOMAIN; /* a step of a loop: what spills, the next cache holds */
+  const bool small = rows && columns <= SMALL_DOMAIN / rows; /* a step of a loop: what spills, the next cache holds */
+  if (small) target = SMALL_DOMAIN;
   int registers = full_steps < 8 ? full_steps : 8;
   t->in_pieces = reduces && columns > 1 && rows > 0 && p->n_stages < CY_MOST_PASSES && columns > target &&
                  columns > (int64_t)(WHOLE_ROW_BYTES / (widest * (size_t)at_least_one(registers)));
@@ -246,7 +247,7 @@ static void choose_tile(cy_tile_planner *p, int threads) {
     t->tile_columns = smaller(columns, blocks(blocks(columns, n), 64) * 64);
   }
   t->tile_rows = t->in_pieces ? 1 : smaller(at_least_one(rows), at_least_one(target / at_least_one(t->tile_columns)));
-  while (hoists && t->tile_rows > 1 && t->tile_rows * t->tile_rows > rows) t->tile_rows--; /* hoisting must pay */
+  while (hoists && !small && t->tile_rows > 1 && t->tile_rows * t->tile_rows > rows) t->tile_rows--; /* hoisting must pay */
   if (!t->in_pieces && t->workers > 1) t->tile_rows = smaller(t->tile_rows, at_least_one(blocks(rows, t->workers)));
   t->row_blocks = blocks(rows, t->tile_rows);
   t->column_blocks = columns ? blocks(columns, t->tile_columns) : 1;
