@@ -79,7 +79,21 @@ cy_status cy_batch_begin(cy_derivation *d, const char *dimension, const char *ba
 
 /* ---- polys ---- */
 
+/* A gradient, or R of one, of what all examples share. */
+static bool is_total(const cy_sheet *s, int name) {
+  const cy_name *n = &s->names[name];
+  bool derivative = n->kind == CY_NAME_GRADIENT ||
+                    (n->kind == CY_NAME_TANGENT && n->of >= 0 && s->names[n->of].kind == CY_NAME_GRADIENT);
+  return derivative && !n->batched;
+}
+
 static const cy_poly *with_example(cy_derivation *d, const cy_poly *poly, cy_place example);
+
+static bool args_are_batched(const cy_derivation *d, const cy_atom *atom) {
+  bool batched = false;
+  for (int i = 0; i < atom->n_args; i++) batched = batched || cy_batch_is_batched(d, atom->arg[i]);
+  return batched;
+}
 
 static const cy_atom *atom_with_example(cy_derivation *d, const cy_atom *atom, cy_place example) {
   cy_atom *copy = cy_atom_new(&d->sheet, atom->kind);
@@ -87,7 +101,10 @@ static const cy_atom *atom_with_example(cy_derivation *d, const cy_atom *atom, c
   for (int i = 0; i < copy->n_args; i++) copy->arg[i] = with_example(d, copy->arg[i], example);
   for (int i = 0; i < copy->n_places; i++)
     if (copy->place[i].label) copy->place[i].label = atom_with_example(d, copy->place[i].label, example);
-  if (copy->kind != CY_ATOM_NAME || !d->sheet.names[copy->name].batched || copy->n_places == CY_MAX_RANK) return copy;
+  bool has_example = copy->kind == CY_ATOM_NAME     ? d->sheet.names[copy->name].batched
+                     : copy->kind == CY_ATOM_OPAQUE ? args_are_batched(d, copy) /* argmax(Z) of each */
+                                                    : false;
+  if (!has_example || copy->n_places == CY_MAX_RANK) return copy;
   for (int i = copy->n_places; i > 0; i--) copy->place[i] = copy->place[i - 1];
   copy->place[0] = example;
   copy->n_places++;
@@ -106,6 +123,31 @@ static const cy_poly *with_example(cy_derivation *d, const cy_poly *poly, cy_pla
 
 const cy_poly *cy_batch_poly(cy_derivation *d, const cy_poly *poly, int example) {
   return with_example(d, poly, cy_place_of(example));
+}
+
+/* Sums what the examples send to something that they share. What comes through a shared value's gradient is the sum
+ * already; what depends on no example, each sends alike. */
+const cy_poly *cy_batch_sum(cy_derivation *d, const cy_poly *poly) {
+  cy_sheet *s = &d->sheet;
+  const cy_poly *sum = cy_poly_number(s, 0);
+  bool total = false;
+  for (int i = 0; i < s->n_names; i++) total = total || (is_total(s, i) && cy_poly_has_name(poly, i));
+  if (total) { /* so that each term is of one kind */
+    s->expands = true;
+    poly = cy_poly_simplify(s, poly);
+    s->expands = false;
+  }
+  for (int i = 0; i < poly->n; i++) {
+    const cy_poly *term = cy_poly_of_term(s, &poly->term[i]);
+    bool summed = false;
+    for (int k = 0; k < s->n_names; k++) summed = summed || (is_total(s, k) && cy_poly_has_name(term, k));
+    if (!summed) {
+      int example = cy_sheet_index(s, d->batch_extent, true);
+      term = cy_poly_sum_over(s, cy_batch_poly(d, term, example), example);
+    }
+    sum = cy_poly_add(s, sum, term, 1);
+  }
+  return sum;
 }
 
 bool cy_batch_is_batched(const cy_derivation *d, const cy_poly *poly) {

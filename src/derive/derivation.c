@@ -39,10 +39,9 @@ static const cy_poly *read_at(cy_derivation *d, cy_value value, const cy_line *l
 
 /* All examples' poly: at the line's example, or summed over them. */
 static const cy_poly *of_batch(cy_derivation *d, const cy_poly *p, const cy_line *line) {
-  if (d->batch < 0 || !cy_batch_is_batched(d, p)) return p;
-  if (d->sheet.names[line->name].batched) return cy_batch_poly(d, p, line->indices[0]);
-  int example = cy_sheet_index(&d->sheet, d->batch_extent, true);
-  return cy_poly_sum_over(&d->sheet, cy_batch_poly(d, p, example), example);
+  if (d->batch < 0) return p;
+  if (d->sheet.names[line->name].batched) return cy_batch_is_batched(d, p) ? cy_batch_poly(d, p, line->indices[0]) : p;
+  return line->section == CY_SECTION_GRADIENTS || line->section == CY_SECTION_PRODUCTS ? cy_batch_sum(d, p) : p;
 }
 
 cy_line *cy_begin_line(cy_derivation *d, cy_section section, int name) {

@@ -61,6 +61,7 @@ const cy_poly *cy_arranged(cy_derivation *d, const cy_poly *poly, bool factors);
 CY_MUST_CHECK cy_status cy_batch_begin(cy_derivation *d, const char *dimension, const char *batched);
 /* The poly of one example as that of all: batched names get the examples' index. */
 const cy_poly *cy_batch_poly(cy_derivation *d, const cy_poly *poly, int example);
+const cy_poly *cy_batch_sum(cy_derivation *d, const cy_poly *poly); /* over the examples */
 bool cy_batch_is_batched(const cy_derivation *d, const cy_poly *poly);
 
 /* directions.c: R of the values; R of the gradients; the derivative of a result that is no scalar, by each symbol. */

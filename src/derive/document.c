@@ -336,7 +336,7 @@ static void write_latex(cy_text *text, const cy_derivation *d, bool elements, bo
 static void write_html(cy_text *text, const cy_derivation *d, bool elements) {
   const char *result = d->sheet.names[d->result].text;
   cy_text_add(text,
-              "<!DOCTYPE html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n<title>Derivation of "
+              "<!DOCTYPE html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\" />\n<title>Derivation of "
               "%s</title>\n<style>\n"
               "body { font-family: Georgia, serif; max-width: 60em; margin: 2em auto; padding: 0 1em; color: #222; }\n"
               "h2 { font-size: 1.1em; margin: 1.6em 0 0.4em; }\ntable { border-collapse: collapse; }\n"
@@ -363,7 +363,7 @@ cy_status cy_derivation_write(const cy_derivation *d, cy_derive_format format, b
   }
   if (status == CY_OK && d->sheet.large) {
     ((cy_derivation *)(uintptr_t)d)->sheet.large = false;
-    status = cy_fail(CY_INVALID, "a line has more indices than there are letters: name parts of the formula");
+    status = cy_fail(CY_INVALID, "a line has more indices than can be written: name parts of the formula");
   }
   if (status == CY_OK) {
     *out = cy_text_take(&text);

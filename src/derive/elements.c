@@ -5,6 +5,8 @@
 #include <math.h>
 #include <string.h>
 
+enum { NUMPY_MAX_AXES = 32 };
+
 static const char letters[] = "ijkpqrstuvwlabcefghmnoxyzABCDEFGHIJKLMNOPQRSTUVWXYZ";
 
 static char letter_of(const cy_style *st, int index) {
@@ -154,6 +156,25 @@ static void show_relation(cy_text *text, const cy_style *st, const cy_atom *a) {
   cy_text_add(text, "%s", tag ? "<mo>]</mo>" : numpy ? "))" : "]");
 }
 
+static void show_closed(cy_text *text, const cy_style *st, const cy_poly *p) {
+  bool name = p->n == 1 && p->term[0].n == 1 && p->term[0].n_bound == 0 && p->term[0].number == 1 &&
+              p->term[0].factor[0].power == 1 && p->term[0].factor[0].atom->kind == CY_ATOM_NAME;
+  show_poly(text, st, p, !name);
+}
+
+/* (x_i)^p; false: it is none. */
+static bool show_power_of_values(cy_text *text, const cy_style *st, const cy_atom *a) {
+  if (a->kind != CY_ATOM_CALL || strcmp(a->function->op, "pow") != 0 || st->language == CY_LANGUAGE_NUMPY) return false;
+  bool latex = st->language == CY_LANGUAGE_LATEX, tag = is_tagged(st);
+  cy_text_add(text, tag ? "<msup><mrow>" : "");
+  show_closed(text, st, a->arg[0]);
+  cy_text_add(text, tag ? "</mrow><mrow>" : latex ? "^{" : "^");
+  if (latex || tag) show_poly(text, st, a->arg[1], false);
+  else show_closed(text, st, a->arg[1]);
+  cy_text_add(text, tag ? "</mrow></msup>" : latex ? "}" : "");
+  return true;
+}
+
 static int grid_axis(const cy_style *st, int index);
 
 /* NumPy: of an axis of the grid. False: it is none of these. */
@@ -182,6 +203,7 @@ static void show_atom(cy_text *text, const cy_style *st, const cy_atom *a) {
                         : st->language == CY_LANGUAGE_LATEX ? "\\operatorname{where}" : "where");
       break;
     case CY_ATOM_CALL: case CY_ATOM_ALONG: {
+      if (show_power_of_values(text, st, a)) return;
       cy_text_add(text, tag ? "<mi>%s</mi>" : "%s", a->function->written[st->language]);
       if (a->kind == CY_ATOM_ALONG && st->language != CY_LANGUAGE_NUMPY)
         cy_text_add(text, tag ? "<mi>%c</mi>" : "_%c ", letter_of(st, a->dummy));
@@ -208,7 +230,11 @@ static void show_factor(cy_text *text, const cy_style *st, const cy_atom *a, dou
     return;
   }
   if (power != 1 && is_tagged(st)) cy_text_add(text, "<msup><mrow>");
+  bool tower = power != 1 && a->kind == CY_ATOM_CALL && strcmp(a->function->op, "pow") == 0 &&
+               st->language != CY_LANGUAGE_NUMPY;
+  cy_text_add(text, "%s", tower ? m->open : "");
   show_atom(text, st, a);
+  cy_text_add(text, "%s", tower ? m->close : "");
   if (power == 1) return;
   cy_text_add(text, "%s", is_tagged(st) ? "</mrow>" : "");
   cy_print_power(text, power, st->language);
@@ -257,6 +283,12 @@ static void end_sums(cy_text *text, const cy_style *st, const cy_term *t) {
   cy_text_add(text, "), keepdims=True)");
 }
 
+/* The next sum may have the letters again; NumPy's grids have an axis for each index. */
+static void release_letters(const cy_style *st, const cy_term *t) {
+  for (int i = 0; i < t->n_bound && st->language != CY_LANGUAGE_NUMPY; i++)
+    ((cy_sheet *)(uintptr_t)st->sheet)->indices[t->bound[i]].letter = 0;
+}
+
 static void show_term(cy_text *text, const cy_style *st, const cy_term *t) {
   const cy_marks *m = &cy_language_marks[st->language];
   cy_text over = {0}, under = {0};
@@ -303,6 +335,7 @@ static void show_term(cy_text *text, const cy_style *st, const cy_term *t) {
     cy_text_add(text, is_tagged(st) ? "%s<mrow>%s</mrow><mrow>%s</mrow></mfrac>" : "%s%s}{%s}", m->fraction, o, u);
   else cy_text_add(text, below_count > 1 ? "%s / (%s)" : "%s / %s", o, u);
   end_sums(text, st, t);
+  release_letters(st, t);
   cy_text_drop(text, &over);
   cy_text_drop(text, &under);
 }
@@ -341,11 +374,13 @@ static void letter_atom(const cy_style *st, const cy_atom *a) {
 /* grid(lambda i, j, u, v: ..., (extents), free axes) */
 static void show_grid(cy_text *text, const cy_style *st, const cy_poly *poly) {
   cy_text names = {0}, extents = {0};
-  const cy_sheet *sheet = st->sheet;
+  cy_sheet *sheet = (cy_sheet *)(uintptr_t)st->sheet;
+  int axes = 0;
   for (int i = 0; i < st->n_indices; i++) letter_of(st, st->indices[i]);
   letter_poly(st, poly);
   for (int i = 0; i < sheet->n_indices; i++) {
     if (!sheet->indices[i].letter) continue;
+    if (++axes > NUMPY_MAX_AXES) sheet->large = true;
     cy_text_add(&names, names.length ? ", %c" : "%c", sheet->indices[i].letter);
     char extent[2 * CY_NAME_SIZE];
     cy_text_add(&extents, "%s,", cy_numpy_extent(sheet, sheet->indices[i].extent, extent));

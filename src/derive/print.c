@@ -347,8 +347,27 @@ static void add_function(cy_text *text, styles st, const cy_expr *e) {
   if (tag) cy_text_add(text, "</mi>");
 }
 
+/* x^p, where both are values. */
+static bool is_power_of_values(styles st, const cy_expr *e) {
+  return e->kind == CY_EXPR_CALL && e->function && strcmp(e->function->op, "pow") == 0 &&
+         st->language != CY_LANGUAGE_NUMPY;
+}
+
+static void show_power_of_values(cy_text *text, styles st, const cy_expr *e) {
+  bool latex = st->language == CY_LANGUAGE_LATEX, tag = st->language == CY_LANGUAGE_MATHML;
+  cy_text_add(text, tag ? "<msup>" : "");
+  show(text, st, e->part[0], CY_BINDS_ATOM);
+  cy_text_add(text, tag ? "" : latex ? "^{" : e->rank ? ".^" : "^");
+  show(text, st, e->part[1], latex || tag ? CY_BINDS_NOTHING : CY_BINDS_ATOM);
+  cy_text_add(text, tag ? "</msup>" : latex ? "}" : "");
+}
+
 static void show_call(cy_text *text, styles st, const cy_expr *e) {
   const cy_marks *m = marks(st);
+  if (is_power_of_values(st, e)) {
+    show_power_of_values(text, st, e);
+    return;
+  }
   if (st->language == CY_LANGUAGE_LATEX && e->function && strcmp(e->function->op, "abs") == 0) {
     cy_text_add(text, "\\left|");
     show(text, st, e->part[0], CY_BINDS_NOTHING);
@@ -403,6 +422,12 @@ static void show_onehot(cy_text *text, styles st, const cy_expr *e) {
   cy_text_add(text, "%s", close[st->language]);
 }
 
+static bool is_index_of_label(const cy_atom *a, int index) {
+  for (int i = 0; i < a->n_places; i++)
+    if (a->place[i].label && cy_place_has(&a->place[i], index)) return true;
+  return false;
+}
+
 /* Places in brackets, or below: the free ones as a colon. Axes of one element are not mentioned, save to NumPy. */
 static void show_at(cy_text *text, styles st, const cy_expr *e) {
   static const char *const open[] = {"[", "_{", "[", "<mrow>"}, *const close[] = {"]", "}", "]", "</mrow>"};
@@ -418,22 +443,23 @@ static void show_at(cy_text *text, styles st, const cy_expr *e) {
     separate(&places, "");
     cy_text_add(&places.text, numpy ? "np.arange(len(" : "");
     if (numpy) {
-      cy_print_name(&places.text, st, a->place[0].label->name);
+      cy_print_label(&places.text, st, a->place[0].label);
       cy_text_add(&places.text, ")), ");
     }
   } else if (!name && numpy && e->rank > 0) cy_text_add(&places.text, "..., ");
   for (int i = 0; i < a->n_places; i++) {
     const cy_place *p = &a->place[i];
     if (!numpy && name && i < name->shape.rank && name->shape.dim[i] == 1 && cy_place_is_number(p)) continue;
-    if (!numpy && rows && cy_place_is_index(p)) continue; /* s[y]: of each example its own */
+    bool example = cy_place_is_index(p) && is_index_of_label(a, p->index[0]); /* s[y]: of each its own */
+    if (!numpy && example) continue;
     if (name || i > 0) separate(&places, st->language == CY_LANGUAGE_MATHML ? "<mo>,</mo>" : ", ");
     else places.n++;
     if (!cy_place_is_index(p)) add_label(&places.text, st, p->label, p->offset);
-    else if (numpy && rows) {
+    else if (numpy && example) {
       for (int k = 0; k < a->n_places; k++)
         if (a->place[k].label) {
           cy_text_add(&places.text, "np.arange(len(");
-          cy_print_name(&places.text, st, a->place[k].label->name);
+          cy_print_label(&places.text, st, a->place[k].label);
           cy_text_add(&places.text, "))");
           break;
         }
@@ -492,6 +518,7 @@ static void show_template(cy_text *text, styles st, const cy_expr *e) {
 static int binding(styles st, const cy_expr *e) {
   bool line_drawn = marks(st)->fraction != NULL;
   if (e->kind == CY_EXPR_POWER && e->number == 0.5) return CY_BINDS_ATOM;
+  if (is_power_of_values(st, e)) return CY_BINDS_POWER;
   if (e->kind == CY_EXPR_POWER && e->number < 0) return line_drawn ? CY_BINDS_MATRIX : CY_BINDS_PRODUCT;
   if (e->kind == CY_EXPR_TIMES && e->number < 0) return CY_BINDS_SUM;
   if (e->kind == CY_EXPR_TIMES && e->n == 0 && !e->body) {
