@@ -81,6 +81,21 @@ static void windows_print_canonically(void **state) {
         "conv(2, (2, 3), stride=3, pad=(2:3, 3)) -> pad(2)");
 }
 
+static void flags_are_true_by_their_name(void **state) {
+  (void)state;
+  check("lstm(64, last) -> rnn(3, tanh, 2, reverse, last)", "lstm(64, last=true) -> rnn(3, layers=2, last=true, reverse=true)");
+  check("attention(heads=4, causal) -> gru(8, bidirectional, layers=2)",
+        "attention(4, causal=true) -> gru(8, layers=2, bidirectional=true)");
+  check("attention(causal)", "attention(causal=true)");
+  check("unit(last) = lstm(last)\nunit(5)", "lstm(5)"); /* a block's parameter comes first */
+  check("lstm(3, last, last)", "net.txt:1:15: lstm: last is given twice\nlstm(3, last, last)\n              ^");
+  check("lstm(3, last=true, last)", "net.txt:1:20: lstm: last is given twice\nlstm(3, last=true, last)\n                   ^");
+  check("lstm(3, last, 2)",
+        "net.txt:1:15: lstm: arguments without a name come before those with one\nlstm(3, last, 2)\n              ^");
+  check("lstm(3, lasst)", "net.txt:1:9: layers must be a whole number, not \"lasst\"\nlstm(3, lasst)\n        ^");
+  check("rnn(3, tahn)", "net.txt:1:8: activation must be tanh, sigmoid or relu, not \"tahn\"\nrnn(3, tahn)\n       ^");
+}
+
 static void repetitions_and_blocks_are_written_out(void **state) {
   (void)state;
   check("3 * relu -> 2 * (dense(4) -> tanh)", "relu -> relu -> relu -> dense(4) -> tanh -> dense(4) -> tanh");
@@ -355,6 +370,7 @@ static void mutations_do_no_harm(void **state) {
 static const struct CMUnitTest tests[] = {
     cmocka_unit_test(texts_print_canonically),
     cmocka_unit_test(windows_print_canonically),
+    cmocka_unit_test(flags_are_true_by_their_name),
     cmocka_unit_test(repetitions_and_blocks_are_written_out),
     cmocka_unit_test(canonical_text_is_a_fixed_point),
     cmocka_unit_test(defaults_print_as_written),
