@@ -48,7 +48,8 @@ static double cost_scan(const void *attrs, const cy_type *in, int n, const cy_ty
 
 const cy_op cy_op_scan = {
     .name = "scan", .op_class = CY_CLASS_GENERAL, .arity = -1, .attr_size = sizeof(cy_scan_attrs),
-    .fields = scan_fields, .scalar = -1, .loop = true, .infer = infer_scan, .jvp = cy_scan_jvp, .pull = cy_scan_pull, .cost = cost_scan};
+    .fields = scan_fields, .scalar = -1, .loop = true, .infer = infer_scan, .jvp = cy_scan_jvp,
+    .pull = cy_scan_pull, .cost = cost_scan};
 
 /* ---- its parts ---- */
 
