@@ -29,7 +29,8 @@ cy_value bench_recurrent_apply(const bench_recurrent *about, cy_network *network
   b = cy_add(b, cy_network_parameter(network, "bias_hh", CY_SHAPE(width), none, true));
   cy_value zeros = cy_full(graph, CY_F32, CY_SHAPE(batch, about->units), 0), last[2];
   cy_scan_values values = {.n_constants = 3, .n_carry = about->gates == 1 ? 1 : 2, .n_inputs = 1,
-                           .constants = (cy_value[]){w, u, b}, .carry = (cy_value[]){zeros, zeros}, .inputs = &x, .last = last};
+                           .constants = (cy_value[]){w, u, b}, .carry = (cy_value[]){zeros, zeros}, .inputs = &x,
+                           .last = last};
   cy_scan(graph, about->gates == 1 ? tanh_cell : lstm_cell, NULL, values, (cy_scan_options){0});
   cy_value h = cy_network_close(network, last[0]);
   return cy_dense(network, h, (cy_dense_options){.units = classes});

@@ -1,5 +1,5 @@
-/* Recurrent networks for the benchmark, built by cy_scan: a layer over a sequence [T, N, C], and a dense one that reads its
- * last state. Parameters as in PyTorch: weight_ih, weight_hh, bias_ih, bias_hh, of all gates side by side. */
+/* Recurrent networks for the benchmark, built by cy_scan: a layer over a sequence [T, N, C], and a dense one that
+ * reads its last state. Parameters as in PyTorch: weight_ih, weight_hh, bias_ih, bias_hh, of all gates side by side. */
 #ifndef BENCH_RECURRENT_H
 #define BENCH_RECURRENT_H
 

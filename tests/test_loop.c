@@ -1,5 +1,5 @@
-/* Loops compiled and run: every cell, length and direction gives what the same steps give one behind the other, on every
- * backend; a run allocates nothing; memory grows with what is kept. */
+/* Loops compiled and run: every cell, length and direction gives what the same steps give one behind the other, on
+ * every backend; a run allocates nothing; memory grows with what is kept. */
 #include "harness.h"
 
 /* ---- allocations: the linker sends the library's through here (--wrap) ---- */
@@ -135,10 +135,11 @@ static built build(const cell *c, cy_dtype dtype, int64_t length, bool reverse) 
 /* values: the last carries, then the outputs. */
 static int scanned(const built *b, cy_value *values) {
   const cell *c = b->cell;
-  cy_scan_values v = {.n_constants = b->n_constants, .n_carry = c->n_carry, .n_inputs = c->input, .n_outputs = c->n_outputs,
-                      .constants = b->constants, .carry = b->carry, .inputs = &b->input, .last = values,
-                      .outputs = values + c->n_carry};
-  cy_scan(b->f.graph, c->step, NULL, v, (cy_scan_options){.length = b->length, .reverse = b->reverse, .recompute = b->recompute});
+  cy_scan_values v = {.n_constants = b->n_constants, .n_carry = c->n_carry, .n_inputs = c->input,
+                      .n_outputs = c->n_outputs, .constants = b->constants, .carry = b->carry, .inputs = &b->input,
+                      .last = values, .outputs = values + c->n_carry};
+  cy_scan(b->f.graph, c->step, NULL, v,
+          (cy_scan_options){.length = b->length, .reverse = b->reverse, .recompute = b->recompute});
   assert_ok(cy_graph_status(b->f.graph));
   return c->n_carry + c->n_outputs;
 }
@@ -282,8 +283,8 @@ static void threads_run_rows_of_their_own(void **state) {
   }
 }
 
-/* An LSTM's gates are slices of one product: a step is that product and one group, whatever is kept of it, and so is a step
- * back. */
+/* An LSTM's gates are slices of one product: a step is that product and one group, whatever is kept of it, and so is
+ * a step back. */
 static void a_cell_is_one_product_and_one_group(void **state) {
   (void)state;
   built b = build(&cells[1], CY_F32, 50, false);
@@ -434,8 +435,8 @@ static double arena(int64_t length, bool trains, int64_t recompute) {
   return bytes;
 }
 
-/* Training keeps a few numbers per step and unit; so many steps more take so much memory more. What inference of the last
- * state takes of the whole sequence is the projected input. */
+/* Training keeps a few numbers per step and unit; so many steps more take so much memory more. What inference of the
+ * last state takes of the whole sequence is the projected input. */
 static void memory_is_linear_in_time(void **state) {
   (void)state;
   const double per_step = (arena(2000, true, 0) - arena(1000, true, 0)) / 1000, long_time = arena(10000, true, 0);
@@ -445,8 +446,8 @@ static void memory_is_linear_in_time(void **state) {
   assert_true(inference <= 4 * N * H * sizeof(float) + 1);
 }
 
-/* Where the square root of the steps lies between the carries that are kept, sixteen times the steps take some four times the
- * memory. */
+/* Where the square root of the steps lies between the carries that are kept, sixteen times the steps take some four
+ * times the memory. */
 static void recomputing_takes_the_square_root_of_memory(void **state) {
   (void)state;
   const double once = arena(10000, true, 100), longer = arena(160000, true, 400);

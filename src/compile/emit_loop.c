@@ -26,7 +26,8 @@ void cy_emit_loop(cy_emitter *e, int32_t unit) {
   for (size_t k = 0; k < n_out; k++) {
     const cy_node *part = cy_node_at(l->graph, u->nodes[k + 1]);
     operands[n_in + k] = cy_emit_operand(e, u->nodes[k + 1]);
-    parts[k] = (cy_loop_part){(cy_result_kind)part->op->part, (int32_t)((const cy_scan_part_attrs *)part->attrs)->index};
+    const int64_t index = ((const cy_scan_part_attrs *)part->attrs)->index;
+    parts[k] = (cy_loop_part){(cy_result_kind)part->op->part, (int32_t)index};
   }
   find_numbers(l, node, numbers);
   *loop = (cy_loop){.body = body, .n_constants = body->n_constants, .n_carry = body->n_carry,

@@ -1,5 +1,5 @@
-/* Concatenations without copies: where fused groups compute the parts, they write them straight into the whole, and whoever
- * reads a part reads a window of it. The whole then has several writers, each of a place of its own. */
+/* Concatenations without copies: where fused groups compute the parts, they write them straight into the whole, and
+ * whoever reads a part reads a window of it. The whole then has several writers, each of a place of its own. */
 #include "compile/lower.h"
 
 #include "base/error.h"
@@ -7,7 +7,8 @@
 
 #include <string.h>
 
-/* How a part lies in the whole. Both are row-major; a block is what lies together of a part, from the joined axis on. */
+/* How a part lies in the whole. Both are row-major; a block is what lies together of a part, from the joined axis
+ * on. */
 typedef struct place {
   int from, to;               /* buffers */
   int64_t block, whole_block; /* elements */
@@ -35,9 +36,9 @@ static bool move_strides(const place *at, int64_t offset, const int64_t *dim, in
 static int64_t elements(const cy_operand *o) { return o->offset / (int64_t)cy_dtype_size(o->layout.dtype); }
 
 static bool move_operand(const place *at, cy_operand *o) {
-  const int64_t offset = elements(o);
+  const int64_t offset = elements(o), size = (int64_t)cy_dtype_size(o->layout.dtype);
   if (!move_strides(at, offset, o->layout.shape.dim, o->layout.shape.rank, o->layout.stride)) return false;
-  o->offset = (offset / at->block * at->whole_block + offset % at->block + at->start) * (int64_t)cy_dtype_size(o->layout.dtype);
+  o->offset = (offset / at->block * at->whole_block + offset % at->block + at->start) * size;
   o->buffer = at->to;
   return true;
 }
@@ -77,7 +78,8 @@ static bool move_instruction(const place *at, cy_instruction *i) {
   }
   for (int k = 0; k < i->n_out; k++) {
     if (i->out[k].buffer != at->from) continue;
-    if (!f || outputs[k].accumulate || !move_strides(at, elements(&i->out[k]), f->dim, f->n_axes, outputs[k].stride)) return false;
+    if (!f || outputs[k].accumulate) return false;
+    if (!move_strides(at, elements(&i->out[k]), f->dim, f->n_axes, outputs[k].stride)) return false;
     if (!move_operand(at, &i->out[k])) return false;
   }
   return true;

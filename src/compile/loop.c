@@ -1,6 +1,6 @@
-/* The kernel of loops: the body's program runs once per step, on addresses that move. Inputs are read and sequences written
- * where they lie in the operands and results; a carry that is kept lies in its result, h[t + 1] behind h[t], and one that is
- * not alternates between two places. The body's arena is the workspace; a run allocates nothing. */
+/* The kernel of loops: the body's program runs once per step, on addresses that move. Inputs are read and sequences
+ * written where they lie in the operands and results; a carry that is kept lies in its result, h[t + 1] behind h[t],
+ * and one that is not alternates between two places. The body's arena is the workspace; a run allocates nothing. */
 #include "compile/loop.h"
 
 #include "base/error.h"
@@ -270,7 +270,8 @@ static cy_status run_steps(const run *r, instance *i, int part) {
   return CY_OK;
 }
 
-static cy_status run_loop(const void *made, void *its_instance, void *const *in, void *const *out, void *scratch_memory) {
+static cy_status run_loop(const void *made, void *its_instance, void *const *in, void *const *out,
+                          void *scratch_memory) {
   const run r = {made, in, out, scratch_memory};
   instance *i = its_instance;
   const int n_parts = r.plan->body.n_parts;

@@ -1,6 +1,6 @@
-/* A loop over time as an instruction: its operands are constants, carries before the first step and inputs of all steps, its
- * results the parts that somebody reads. The body is a program of its own, compiled for the same backend, whose bound
- * addresses move from step to step: inputs are read and results written where they lie, without copies. */
+/* A loop over time as an instruction: its operands are constants, carries before the first step and inputs of all
+ * steps, its results the parts that somebody reads. The body is a program of its own, compiled for the same backend,
+ * whose bound addresses move from step to step: inputs are read and results written where they lie, without copies. */
 #ifndef CY_COMPILE_LOOP_H
 #define CY_COMPILE_LOOP_H
 
@@ -47,9 +47,9 @@ typedef struct cy_stream {
   int index;
 } cy_stream;
 
-/* The body as a program, or as several: where the rows of what moves (its first axis: the batch) don't depend on one another,
- * each thread has a program for its own rows, and runs all steps without waiting for the others. Bindings[i] of each is
- * streams[i]. */
+/* The body as a program, or as several: where the rows of what moves (its first axis: the batch) don't depend on one
+ * another, each thread has a program for its own rows, and runs all steps without waiting for the others.
+ * Bindings[i] of each is streams[i]. */
 enum { CY_LOOP_THREADS = 16 };
 typedef struct cy_loop_program {
   int n_parts; /* 0: there is nothing to compute */

@@ -1,6 +1,6 @@
-/* The body of a loop as a program: a copy of its graph whose constants are variables that hold still, and whose results are
- * written into variables of their own, which the loop's kernel moves from step to step. Only carries that some part
- * needs, directly or through other steps, are computed. */
+/* The body of a loop as a program: a copy of its graph whose constants are variables that hold still, and whose
+ * results are written into variables of their own, which the loop's kernel moves from step to step. Only carries
+ * that some part needs, directly or through other steps, are computed. */
 #include "compile/loop.h"
 
 #include "base/error.h"
@@ -120,7 +120,8 @@ static void copy_leaves(copy *c) {
       copy_leaf(c, b->carry[k], read_carry(c, cy_node_at(b->graph, b->carry[k]), k));
   for (int i = 0; i < b->n_inputs; i++)
     if (b->inputs[i] >= 0 && c->needed[b->inputs[i]])
-      copy_leaf(c, b->inputs[i], read_operand(c, cy_node_at(b->graph, b->inputs[i]), CY_STREAM_INPUT, cy_loop_input(c->loop, i)));
+      copy_leaf(c, b->inputs[i],
+                read_operand(c, cy_node_at(b->graph, b->inputs[i]), CY_STREAM_INPUT, cy_loop_input(c->loop, i)));
 }
 
 static cy_status copy_nodes(copy *c) {
@@ -156,8 +157,9 @@ static cy_status make_updates(copy *c) {
 
 static cy_status compile_part(const copy *c, int threads, const cy_share *share, cy_loop_program *made) {
   cy_compilation compilation = {
-      .backend = c->loop->backend, .updates = c->updates, .n_updates = c->n_wanted, .leaves = c->leaves, .n_leaves = c->n_leaves,
-      .share = share, .options = {.threads = threads, .unfused = c->loop->unfused, .frozen = true}};
+      .backend = c->loop->backend, .updates = c->updates, .n_updates = c->n_wanted, .leaves = c->leaves,
+      .n_leaves = c->n_leaves, .share = share,
+      .options = {.threads = threads, .unfused = c->loop->unfused, .frozen = true}};
   CY_TRY(cy_compile_for(&compilation, &made->part[made->n_parts]));
   made->n_parts++;
   return CY_OK;
@@ -167,7 +169,8 @@ static void forget_parts(cy_loop_program *made) {
   while (made->n_parts > 0) cy_program_free(made->part[--made->n_parts]);
 }
 
-/* Fewer rows than this are a waste of a product's vectors; less arithmetic in all is done before threads have started. */
+/* Fewer rows than this are a waste of a product's vectors; less arithmetic in all is done before threads have
+ * started. */
 enum { LEAST_ROWS = 4, LEAST_WORK = 400000 };
 
 /* A program for the rows of each thread; none if rows depend on one another or it is not worth it. */

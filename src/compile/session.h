@@ -1,4 +1,5 @@
-/* The inside of a session, for who runs a program within another one: addresses are found once and may then be moved. */
+/* The inside of a session, for who runs a program within another one: addresses are found once and may then be
+ * moved. */
 #ifndef CY_COMPILE_SESSION_H
 #define CY_COMPILE_SESSION_H
 
@@ -16,7 +17,7 @@ struct cy_session {
   void **bound;           /* per binding: the tensor's data; meaningless while missing */
   bool *is_bound;
   cy_session_call *calls; /* per instruction */
-  void **addresses;       /* what the calls' arrays point into: operands, then results of instruction after instruction */
+  void **addresses;       /* what the calls' arrays point into: operands, then results of each instruction */
   cy_tensor **outputs;    /* windows onto the arena or bound tensors */
   bool stale;             /* a binding changed: addresses must be computed again */
   bool unprepared;        /* a variable was bound: the prologue of a frozen program must run again */

@@ -6,8 +6,8 @@
 
 #include <string.h>
 
-/* A buffer of which a part owns some rows lies row after row: row i begins `step` bytes behind row i - 1. 0: the part has
- * all of it, the caller's or computed by every part for itself. */
+/* A buffer of which a part owns some rows lies row after row: row i begins `step` bytes behind row i - 1. 0: the
+ * part has all of it, the caller's or computed by every part for itself. */
 typedef struct sharing {
   cy_program *p;
   const cy_share *share;
@@ -16,7 +16,8 @@ typedef struct sharing {
 
 static int64_t size_of(const cy_operand *o) { return (int64_t)cy_dtype_size(o->layout.dtype); }
 
-/* The axis along which a window onto an owned buffer goes from row to row, if it shows all rows and stays within each. */
+/* The axis along which a window onto an owned buffer goes from row to row, if it shows all rows and stays within
+ * each. */
 static int row_axis(const sharing *s, const cy_operand *o, const int64_t *dim, const int64_t *stride, int n) {
   const int64_t step = s->step[o->buffer];
   int64_t end = o->offset + size_of(o);
@@ -132,7 +133,8 @@ static int result_axis(const sharing *s, const cy_instruction *i, int through[MO
         if (a == through[k]) return -2;
         continue;
       }
-      if (!same_place(&reach[k][a]) || in[k].shape.dim[a] != s->share->rows || (through[k] >= 0 && through[k] != a)) return -2;
+      if (!same_place(&reach[k][a]) || in[k].shape.dim[a] != s->share->rows) return -2;
+      if (through[k] >= 0 && through[k] != a) return -2;
       through[k] = a;
     }
   return axis;
@@ -193,8 +195,10 @@ cy_status cy_take_share(cy_program *p, const cy_share *share, const cy_leaf *lea
   cy_status status = s.step && before ? CY_OK : cy_no_memory();
   *done = status == CY_OK && begin(&s, leaves, n_leaves);
   if (status == CY_OK && bytes) memcpy(before, p->instructions, bytes);
-  for (int i = 0; i < p->n_instructions && status == CY_OK && *done; i++)
-    status = p->instructions[i].fused ? share_fused(&s, &p->instructions[i], done) : share_single(&s, &p->instructions[i], done);
+  for (int i = 0; i < p->n_instructions && status == CY_OK && *done; i++) {
+    cy_instruction *instruction = &p->instructions[i];
+    status = instruction->fused ? share_fused(&s, instruction, done) : share_single(&s, instruction, done);
+  }
   if (status == CY_OK && !*done && bytes) memcpy(p->instructions, before, bytes);
   cy_free(s.step);
   cy_free(before);

@@ -1,5 +1,6 @@
-/* A part of a program that does the same for each of some rows: the first axis of everything that moves. Its instructions
- * are cut down to a range of rows, so that threads may run parts of their own without waiting for one another. */
+/* A part of a program that does the same for each of some rows: the first axis of everything that moves. Its
+ * instructions are cut down to a range of rows, so that threads may run parts of their own without waiting for one
+ * another. */
 #ifndef CY_COMPILE_SHARE_H
 #define CY_COMPILE_SHARE_H
 

@@ -1,5 +1,5 @@
-/* Sums of padded values that do not overlap, found and written as concatenations: what the slices of one value send back to
- * it. A concatenation costs a copy at most, and none where its parts can be computed in place. */
+/* Sums of padded values that do not overlap, found and written as concatenations: what the slices of one value send
+ * back to it. A concatenation costs a copy at most, and none where its parts can be computed in place. */
 #include "ops/ops.h"
 
 enum { MOST = 16 };

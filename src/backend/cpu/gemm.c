@@ -146,8 +146,8 @@ void cy_gemm_prepare(const cy_gemm *gemm, void *instance, const void *a, const v
 }
 
 /* By our own kernels. */
-static void run_panels(const cy_gemm *gemm, const gemm_instance *instance, const void *a, const void *b, bool add, double scale,
-                       void *c, void *scratch) {
+static void run_panels(const cy_gemm *gemm, const gemm_instance *instance, const void *a, const void *b, bool add,
+                       double scale, void *c, void *scratch) {
   if (gemm->panels.keeps) *(gemm->panels.transposed ? &a : &b) = instance->packed;
   cy_panels_run(&gemm->panels, a, b, add, scale, c, scratch);
 }

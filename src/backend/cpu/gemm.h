@@ -21,8 +21,8 @@ CY_MUST_CHECK cy_status cy_gemm_create(const cy_gemm_problem *problem, int threa
 void cy_gemm_free(cy_gemm *gemm);
 /* Bytes of workspace one run needs, 64-byte aligned, contents irrelevant. */
 size_t cy_gemm_scratch(const cy_gemm *gemm);
-/* What one thread's session keeps between runs (library handles bound to pointers, operands that hold still); may stay NULL
- * if nothing. */
+/* What one thread's session keeps between runs (library handles bound to pointers, operands that hold still); may
+ * stay NULL if nothing. */
 CY_MUST_CHECK cy_status cy_gemm_instance_create(const cy_gemm *gemm, void **instance);
 void cy_gemm_instance_free(void *instance);
 size_t cy_gemm_kept(const cy_gemm *gemm); /* bytes of operands that an instance keeps */
