@@ -185,10 +185,19 @@ static void find_levels(cy_tile_planner *p) {
 
 /* ---- the tile ---- */
 
+/* Is it read with strides along the columns? */
+static bool is_scattered(const cy_tile_planner *p, int step) {
+  const cy_tiles *t = p->t;
+  if (p->access[step] < 0 || t->n_axes == 0) return false;
+  const cy_tile_access *access = &t->accesses[p->access[step]];
+  return access->source == CY_SOURCE_MEMORY && magnitude(access->stride[t->n_axes - 1]) > 1;
+}
+
 /* Nanoseconds per element, roughly, by kind of step: decides about threads only. */
 static double step_cost(const cy_tile_planner *p, int step) {
   const cy_step *s = &p->g->steps[step];
   double size = (double)cy_dtype_size(s->dtype) / 4;
+  if (is_scattered(p, step)) return 0.25 * size;
   if (s->kind == CY_STEP_RANDOM) return 0.3 * size;
   if (s->kind == CY_STEP_SCALAR && p->t->kernels->math[s->op][1]) return 0.13 * size * size;
   return 0.02 * size;
