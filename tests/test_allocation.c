@@ -113,7 +113,8 @@ static bool count_iteration(const cy_progress *progress, void *user) {
 static void iterations_allocate_nothing(void **unused) {
   (void)unused;
   static const cy_optimizer_options methods[] = {{.name = "newton"}, {.name = "lbfgs"},
-                                                 {.name = "newton-cg", .curvature_samples = 60, .cg_iterations = 5}};
+                                                 {.name = "newton-cg", .curvature_samples = 60, .cg_iterations = 5,
+                                                  .preconditioner = 0.75}};
   for (int i = 0; i < 3; i++) {
     cy_dataset *iris;
     cy_model *model;
@@ -181,7 +182,8 @@ static cy_status whole_life(void) {
 
 /* The other methods that know curvature differ in cy_descent_create alone, which test_minimize fails in turn. */
 static cy_status life_with_curvature(void) {
-  cy_optimizer_options method = {.name = "newton-cg", .curvature_samples = 60, .cg_iterations = 3};
+  cy_optimizer_options method = {.name = "newton-cg", .curvature_samples = 60, .cg_iterations = 3,
+                                 .preconditioner = 0.75};
   return life_of_training("dense(3)", (cy_trainer_options){.optimizer = method});
 }
 
