@@ -105,6 +105,9 @@ static void test_recurrent_network(void **state) {
             LINES("a[2] = W h[1] + U x[2] + b (h)", "dh[3] = 2 (h[3] - y[3]) (h)", "da[3] = dh[3] .* (1 - h[3].^2) (h)",
                   "dh[2] = 2 (h[2] - y[2]) + W' da[3] (h)", "dW = da[3] h[2]' + da[2] h[1]' + da[1] h[0]' (h x h)",
                   "dU = da[3] x[3]' + da[2] x[2]' + da[1] x[1]' (h x d)", "db = da[3] + da[2] + da[1] (h)"));
+  has_line(succeed("derive 'mu = mean(x); v = mean((x - mu)^2); y = (x - mu) / sqrt(v + eps)' "
+                   "--where 'x:m, eps' --elementwise"),
+           "dmu = 2 dv sum_i (mu - x_i) / m - sum_i dy_i / sqrt(v + eps) (scalar)");
   has_line(succeed("derive 's = sigmoid(W*g)' --where 'W:(h,h), g:h'"), "ds/dg = diag(s .* (1 - s)) W");
 }
 

@@ -422,8 +422,8 @@ static cy_status name_result(cy_derivation *d, cy_named_value result) {
   if (!cy_is_value(result.value) || !cy_dtype_is_float(cy_value_dtype(result.value)))
     return cy_fail(CY_INVALID, "derive: the result must be a number or numbers, not a condition or a class");
   if (cy_node_of(result.value)->n_inputs == 0)
-    return cy_fail(CY_INVALID, "there is nothing to derive: the formula is %s", cy_value_name(result.value)[0]
-                   ? cy_value_name(result.value) : "a number");
+    return cy_fail(CY_INVALID, "there is nothing to derive: the formula is %s",
+                   cy_value_name(result.value)[0] ? cy_value_name(result.value) : "a number");
   d->result = cy_sheet_name_of(&d->sheet, result.value.id);
   bool symbol = d->result >= 0 && d->sheet.names[d->result].kind != CY_NAME_VALUE;
   if (d->result < 0 || symbol) {

@@ -289,16 +289,25 @@ static void release_letters(const cy_style *st, const cy_term *t) {
     ((cy_sheet *)(uintptr_t)st->sheet)->indices[t->bound[i]].letter = 0;
 }
 
+static bool runs(const cy_term *t, int factor) {
+  for (int k = 0; k < t->n_bound; k++)
+    if (cy_atom_has(t->factor[factor].atom, t->bound[k])) return true;
+  return false;
+}
+
+/* What a sum does not run over stands in front of it, if anything is left: 2 v sum_i (x_i - y_i). */
+static bool has_front(const cy_style *st, const cy_term *t) {
+  for (int i = 0; i < t->n && st->language != CY_LANGUAGE_NUMPY; i++)
+    if (t->factor[i].power > 0 && runs(t, i)) return true;
+  return false;
+}
+
 static void show_term(cy_text *text, const cy_style *st, const cy_term *t) {
   const cy_marks *m = &cy_language_marks[st->language];
-  cy_text over = {0}, under = {0};
-  double number = fabs(t->number), top = number, bottom = 1;
-  for (int d = 2; d <= 64 && number != nearbyint(number); d++)
-    if (fabs(number * d - nearbyint(number * d)) < 1e-12 && fabs(number * 1000 - nearbyint(number * 1000)) > 1e-9) {
-      top = nearbyint(number * d);
-      bottom = d;
-      break;
-    }
+  cy_text front = {0}, over = {0}, under = {0};
+  double top;
+  int bottom;
+  cy_as_fraction(fabs(t->number), t->n > 0, &top, &bottom);
   bool some = false, below = false;
   int above = 0, below_count = bottom != 1;
   for (int i = 0; i < t->n; i++) {
@@ -309,25 +318,23 @@ static void show_term(cy_text *text, const cy_style *st, const cy_term *t) {
     above += t->dimension[i] > 0;
     if (t->dimension[i] < 0) below_count -= t->dimension[i];
   }
-  if (number == 0.5 && t->n) {
-    top = 1;
-    bottom = 2;
-    below_count++;
-  }
-  if (top != 1 || above == 0) cy_print_number(&over, top, st->language), some = true;
+  bool in_front = has_front(st, t), before = false, *first = in_front ? &before : &some;
+  if (top != 1 || above == 0) cy_print_number(in_front ? &front : &over, top, st->language), *first = true;
   if (bottom != 1) cy_print_number(&under, bottom, st->language), below = true;
-  add_dimensions(&over, st, t, 1, m->times, &some);
+  add_dimensions(in_front ? &front : &over, st, t, 1, m->times, first);
   add_dimensions(&under, st, t, -1, m->times, &below);
   for (int i = 0; i < t->n; i++) {
-    bool up = t->factor[i].power > 0;
-    bool *has = up ? &some : &below;
-    cy_text_add(up ? &over : &under, "%s", *has ? m->times : "");
+    bool up = t->factor[i].power > 0, ahead = up && in_front && !runs(t, i);
+    bool *has = ahead ? &before : up ? &some : &below;
+    cy_text *to = ahead ? &front : up ? &over : &under;
+    cy_text_add(to, "%s", *has ? m->times : "");
     bool alone =
         !up && m->fraction && below_count == 1 && t->factor[i].power == -1 && t->factor[i].atom->kind == CY_ATOM_GROUP;
     if (alone) show_poly(&under, st, t->factor[i].atom->arg[0], false);
-    else show_factor(up ? &over : &under, st, t->factor[i].atom, fabs(t->factor[i].power));
+    else show_factor(to, st, t->factor[i].atom, fabs(t->factor[i].power));
     *has = true;
   }
+  if (before) cy_text_add(text, "%s%s", front.data ? front.data : "", m->times);
   show_sums(text, st, t);
   const char *o = over.data ? over.data : "", *u = under.data ? under.data : "";
   if (!below) cy_text_add(text, "%s", o);
@@ -336,6 +343,7 @@ static void show_term(cy_text *text, const cy_style *st, const cy_term *t) {
   else cy_text_add(text, below_count > 1 ? "%s / (%s)" : "%s / %s", o, u);
   end_sums(text, st, t);
   release_letters(st, t);
+  cy_text_drop(text, &front);
   cy_text_drop(text, &over);
   cy_text_drop(text, &under);
 }

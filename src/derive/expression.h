@@ -77,6 +77,9 @@ static inline void cy_text_drop(cy_text *whole, cy_text *part) {
 }
 /* NumPy: "n_h", "n_h * n_m", "28". Returns buffer. */
 const char *cy_numpy_extent(const cy_sheet *sheet, int64_t extent, char buffer[2 * CY_NAME_SIZE]);
+/* number = over / under with a small denominator, unless it is a short decimal such as 0.8; half of something is it
+ * over 2. */
+void cy_as_fraction(double number, bool of_something, double *over, int *under);
 void cy_print_number(cy_text *text, double number, cy_language language);
 void cy_print_power(cy_text *text, double power, cy_language language); /* ^2, ^(1/3) */
 

@@ -13,9 +13,7 @@ static const cy_marks *marks(styles st) { return &cy_language_marks[st->language
 
 /* ---- numbers and names ---- */
 
-/* number = over / under with a small denominator, unless it is a short decimal such as 0.8; half of something is it
- * over 2. */
-static void as_fraction(double number, bool of_something, double *over, int *under) {
+void cy_as_fraction(double number, bool of_something, double *over, int *under) {
   *over = number;
   *under = 1;
   if (number == nearbyint(number)) return;
@@ -52,7 +50,7 @@ void cy_print_power(cy_text *text, double power, cy_language language) {
   static const char *const close[] = {"", "}", "", "</mn>"};
   double over = power;
   int under = 1;
-  if (power != nearbyint(power) && language != CY_LANGUAGE_NUMPY) as_fraction(power, false, &over, &under);
+  if (power != nearbyint(power) && language != CY_LANGUAGE_NUMPY) cy_as_fraction(power, false, &over, &under);
   cy_text_add(text, "%s", (const char *[]){under > 1 ? "^(" : "^", "^{", " ** ", "<mn>"}[language]);
   if (language == CY_LANGUAGE_NUMPY && power != nearbyint(power)) cy_print_number(text, power, language);
   else cy_text_add(text, "%.12g", over);
@@ -230,7 +228,7 @@ static void show_times(cy_text *text, styles st, const cy_expr *e) {
   bool more = e->body != NULL;
   for (int i = 0; i < e->n; i++) more = more || e->power[i] > 0;
   for (int i = 0; i < CY_MAX_DIMENSIONS; i++) more = more || e->dimension[i] > 0;
-  as_fraction(fabs(e->number), more || e->n > 0, &top, &bottom);
+  cy_as_fraction(fabs(e->number), more || e->n > 0, &top, &bottom);
   if (e->number < 0) cy_text_add(text, "%s", m->negative);
   if (top != 1 || !more) {
     separate(&over, m->times);
