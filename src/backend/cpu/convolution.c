@@ -24,6 +24,7 @@ static const struct {
 } tries[] = {
     {&cy_convolution_winograd, false},
     {&cy_convolution_strips, false},
+    {&cy_convolution_sequence, false},
 #if CY_HAVE_ONEDNN
     {&cy_convolution_onednn, false},
     {&cy_convolution_onednn, true},

@@ -14,7 +14,7 @@
 
 /* Measured on an AMD EPYC (Zen 5, AVX-512), one thread, batch 64, GFLOP/s: 3 -> 32, 3x3 stride 2, 64x64: 106, oneDNN 2.6.3 in
  * its own formats 120, with channels innermost 72. 3 -> 64, 3x3, 32x32: 142, 100, 70. */
-enum { FEW_CHANNELS = 4, LEAST_SEGMENT = 8, LEAST_COLUMNS = 16, PARTS = 16 /* of the sum */ };
+enum { FEW_CHANNELS = 4, FEW_IN_SEQUENCES = 16, LEAST_SEGMENT = 8, LEAST_COLUMNS = 16, PARTS = 16 /* of the sum */ };
 enum { PAIR = 1 /* log2 of the vectors in a tile's row */ };
 
 /* x and y as [image, row, column, channel]: a sequence is an image of one row. */
@@ -27,7 +27,8 @@ typedef struct strips {
   int64_t x_row, x_column, y_row, y_column, w_row, w_column; /* steps in memory, elements */
   int64_t segment, step;                  /* what a window sees of a row, elements; from window to window */
   int64_t strip;                          /* elements of a row of x with its ends */
-  bool copies;                            /* x, for its ends */
+  bool copies;                            /* x, for its ends, */
+  bool turns;                             /* or because channels are not innermost: sequences only */
   int64_t panel, panels;                  /* filters in a tile's row; how many such */
   size_t sums_bytes, copy_bytes;          /* of a part; of a thread */
 } strips;
@@ -50,11 +51,14 @@ static void take_axes(strips *s) {
 static bool applies(const cy_convolution_problem *p) {
   if (p->role != CY_CONVOLUTION_W || p->dtype != CY_F32 || p->groups != 1 || p->space > 2 || p->bias)
     return false;
-  if (p->dilation[p->space - 1] != 1 || (p->channels > 1 && p->x_stride[1] != 1) || p->y_stride[1] != 1) return false;
-  if (p->x_stride[1 + p->space] != p->channels || p->batch == 0 || p->filters == 0) return false;
+  const bool innermost = (p->channels == 1 || p->x_stride[1] == 1) && p->x_stride[1 + p->space] == p->channels;
+  if (p->dilation[p->space - 1] != 1 || p->y_stride[1] != 1 || p->batch == 0 || p->filters == 0) return false;
+  if (!innermost && p->space > 1) return false;
+  if (p->low[p->space - 1] < 0 || p->low[p->space - 1] >= p->kernel[p->space - 1]) return false;
   for (int i = 0; i < p->space; i++)
     if (p->extent[i] == 0 || p->kernel[i] == 0 || p->size[i] == 0) return false;
-  return p->channels > 0 && p->channels <= FEW_CHANNELS && p->extent[p->space - 1] >= LEAST_COLUMNS &&
+  return p->channels > 0 && p->channels <= (p->space == 1 ? FEW_IN_SEQUENCES : FEW_CHANNELS) &&
+         p->extent[p->space - 1] >= LEAST_COLUMNS &&
          p->kernel[p->space - 1] * p->channels >= LEAST_SEGMENT;
 }
 
@@ -72,7 +76,8 @@ static cy_status create(const cy_convolution_problem *problem, int threads, void
   s->segment = s->kernel_columns * problem->channels;
   const int64_t reach = (s->columns - 1) * s->column_stride + s->kernel_columns;
   s->strip = reach * problem->channels;
-  s->copies = s->left > 0 || reach > s->width;
+  s->turns = (problem->channels > 1 && problem->x_stride[1] != 1) || s->x_column != problem->channels;
+  s->copies = s->left > 0 || reach > s->width || s->turns;
   s->copy_bytes = s->copies ? cy_aligned((size_t)(s->height * s->strip) * sizeof(float)) : 0;
   s->panel = (int64_t)s->kernels->lanes << PAIR;
   s->panels = (problem->filters - 1) / s->panel + 1;
@@ -109,7 +114,8 @@ static image image_of(const strips *s, const float *x, float *copy) {
   for (int64_t i = 0; i < s->height; i++) {
     float *to = copy + i * s->strip;
     memset(to, 0, (size_t)left * sizeof *to);
-    memcpy(to + left, x + i * s->x_row, (size_t)inside * sizeof *to);
+    if (s->turns) cy_convolution_turn(x, inside / channels, channels, s->p.x_stride, to + left);
+    else memcpy(to + left, x + i * s->x_row, (size_t)inside * sizeof *to);
     memset(to + left + inside, 0, (size_t)(s->strip - left - inside) * sizeof *to);
   }
   return (image){copy, s->strip};
