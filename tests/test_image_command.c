@@ -240,8 +240,8 @@ static void cifar_is_shown(void **state) {
   assert_non_null(strstr(out, "samples  40 of 3x32x32, of which the last 10 are the test part\n"));
   assert_non_null(strstr(out, "classes  10: 0 (4), 1 (4)"));
   succeed("data list");
-  assert_non_null(strstr(out, "cifar10        here"));
-  assert_non_null(strstr(out, "cifar100       to fetch"));
+  assert_non_null(strstr(out, "cifar10         here"));
+  assert_non_null(strstr(out, "cifar100        to fetch"));
 #if CY_HAVE_CAIRO
   succeed("data info cifar10 --picture grid.png");
   assert_int_equal(access("grid.png", R_OK), 0);

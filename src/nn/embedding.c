@@ -50,6 +50,7 @@ static cy_value embedding(cy_network *net, cy_value x, cy_embedding_options o) {
   cy_dtype dtype = cy_value_dtype(x);
   if (dtype != CY_I32 && dtype != CY_I64) x = cy_convert(cy_floor(x), CY_I64);
   cy_value found = cy_gather(weight, x, 0, 0), check = cy_index_check(x, o.vocabulary, cy_network_dtype(net));
+  if (!cy_is_value(found)) return cy_none;
   cy_shape shape = cy_value_shape(found), along = shape;
   along.dim[shape.rank - 1] = 1;
   found = cy_add(found, cy_reshape(check, along));
