@@ -166,8 +166,8 @@ static const cli_verb verbs[] = {
              "name of a data set, a CSV or NPZ file, a folder of IDX files or of pictures by class. key=value\n"
              "changes a key of the recipe: `cauchy help recipe` lists them.\n\n"
              "A run folder receives the model, a checkpoint, the recipe as used, metrics (one JSON object per\n"
-             "line), curves, a confusion matrix, of two classes the ROC curve and of two features the decision\n"
-             "regions (PNG and SVG); the last line names it. Balanced accuracy is the mean over the classes of\n"
+             "line), curves, a confusion matrix, of two classes the ROC curve, of two features the decision regions,\n"
+             "of numbers to predict a chart against what is so (PNG and SVG); the last line names it. Balanced accuracy is the mean over the classes of\n"
              "the share that is recognised; ROC AUC how often the second of two classes scores above the first\n"
              "(of more classes the mean of each against the rest). Ctrl-C finishes the step, saves, and says how\n"
              "to go on; a resumed run ends with the same bits as one that was never interrupted.",
