@@ -167,10 +167,11 @@ static const cli_verb verbs[] = {
              "changes a key of the recipe: `cauchy help recipe` lists them.\n\n"
              "A run folder receives the model, a checkpoint, the recipe as used, metrics (one JSON object per\n"
              "line), curves, a confusion matrix, of two classes the ROC curve, of two features the decision regions,\n"
-             "of numbers to predict a chart against what is so (PNG and SVG); the last line names it. Balanced accuracy is the mean over the classes of\n"
-             "the share that is recognised; ROC AUC how often the second of two classes scores above the first\n"
-             "(of more classes the mean of each against the rest). Ctrl-C finishes the step, saves, and says how\n"
-             "to go on; a resumed run ends with the same bits as one that was never interrupted.",
+             "of numbers to predict a chart against what is so (PNG and SVG); the last line names it. Balanced\n"
+             "accuracy is the mean over the classes of the share that is recognised; ROC AUC how often the second\n"
+             "of two classes scores above the first (of more classes the mean of each against the rest). Ctrl-C\n"
+             "finishes the step, saves, and says how to go on; a resumed run ends with the same bits as one that\n"
+             "was never interrupted.",
      .examples = "cauchy train digits                            # built in; seconds\n"
                  "cauchy train digits 'model=dense(128) -> relu -> dropout(0.2) -> dense(10)'\n"
                  "cauchy train recipes/mnist-mlp.yaml epochs=5 optimizer.name=momentum learning_rate=0.05\n"
