@@ -2,6 +2,8 @@
  * the saved one, the answer is an error value and every block is given back. The linker sends the library's malloc,
  * calloc, realloc, aligned_alloc and free through the functions here (--wrap), so only our own code is counted; of
  * other libraries' functions, those whose result our code frees. */
+#include "allocations.h"
+
 #include <cauchy.h>
 
 #include <jansson.h>
@@ -14,46 +16,16 @@
 
 #include <cmocka.h>
 
-static long calls, failing, live; /* allocations asked for; which one of them fails (0: none); blocks not yet freed */
-
-void *__real_malloc(size_t size);
-void *__real_calloc(size_t count, size_t size);
-void *__real_realloc(void *block, size_t size);
-void *__real_aligned_alloc(size_t alignment, size_t size);
-void __real_free(void *block);
 char *__real_json_dumps(const json_t *json, size_t flags);
 char *__real_realpath(const char *name, char *resolved);
-void *__wrap_malloc(size_t size);
-void *__wrap_calloc(size_t count, size_t size);
-void *__wrap_realloc(void *block, size_t size);
-void *__wrap_aligned_alloc(size_t alignment, size_t size);
-void __wrap_free(void *block);
 char *__wrap_json_dumps(const json_t *json, size_t flags);
 char *__wrap_realpath(const char *name, char *resolved);
 
-static bool fails(void) { return __atomic_add_fetch(&calls, 1, __ATOMIC_RELAXED) == failing; }
-static void *counted(void *block) {
-  if (block) __atomic_add_fetch(&live, 1, __ATOMIC_RELAXED);
-  return block;
-}
-void *__wrap_malloc(size_t size) { return fails() ? NULL : counted(__real_malloc(size)); }
-void *__wrap_calloc(size_t count, size_t size) { return fails() ? NULL : counted(__real_calloc(count, size)); }
-void *__wrap_realloc(void *block, size_t size) {
-  if (fails()) return NULL;
-  return block ? __real_realloc(block, size) : counted(__real_realloc(block, size));
-}
-void *__wrap_aligned_alloc(size_t alignment, size_t size) {
-  return fails() ? NULL : counted(__real_aligned_alloc(alignment, size));
-}
 char *__wrap_json_dumps(const json_t *json, size_t flags) {
   return fails() ? NULL : counted(__real_json_dumps(json, flags));
 }
 char *__wrap_realpath(const char *name, char *resolved) {
   return resolved ? __real_realpath(name, resolved) : counted(__real_realpath(name, NULL));
-}
-void __wrap_free(void *block) {
-  if (block) __atomic_add_fetch(&live, -1, __ATOMIC_RELAXED);
-  __real_free(block);
 }
 
 /* ---- a step ---- */

@@ -1,5 +1,6 @@
 /* The analyzer: what the rows of the operations say they reach is what changes; receptive fields computed and measured agree
  * on random architectures; counts and memory are those of the network and of the compiler. */
+#include "allocations.h"
 #include "harness.h"
 
 #include "analyze/receptive.h"
@@ -9,39 +10,6 @@
 
 #include <time.h>
 #include <unistd.h>
-
-/* ---- allocations, counted and made to fail: the linker sends ours through here (--wrap) ---- */
-
-static long calls, failing, live;
-void *__real_malloc(size_t size);
-void *__real_calloc(size_t count, size_t size);
-void *__real_realloc(void *block, size_t size);
-void *__real_aligned_alloc(size_t alignment, size_t size);
-void __real_free(void *block);
-void *__wrap_malloc(size_t size);
-void *__wrap_calloc(size_t count, size_t size);
-void *__wrap_realloc(void *block, size_t size);
-void *__wrap_aligned_alloc(size_t alignment, size_t size);
-void __wrap_free(void *block);
-
-static bool fails(void) { return __atomic_add_fetch(&calls, 1, __ATOMIC_RELAXED) == failing; }
-static void *counted(void *block) {
-  if (block) __atomic_add_fetch(&live, 1, __ATOMIC_RELAXED);
-  return block;
-}
-void *__wrap_malloc(size_t size) { return fails() ? NULL : counted(__real_malloc(size)); }
-void *__wrap_calloc(size_t count, size_t size) { return fails() ? NULL : counted(__real_calloc(count, size)); }
-void *__wrap_realloc(void *block, size_t size) {
-  if (fails()) return NULL;
-  return block ? __real_realloc(block, size) : counted(__real_realloc(block, size));
-}
-void *__wrap_aligned_alloc(size_t alignment, size_t size) {
-  return fails() ? NULL : counted(__real_aligned_alloc(alignment, size));
-}
-void __wrap_free(void *block) {
-  if (block) __atomic_add_fetch(&live, -1, __ATOMIC_RELAXED);
-  __real_free(block);
-}
 
 /* ---- the rows: an element outside the reach never changes the result ---- */
 

@@ -1,5 +1,6 @@
 /* Pictures and sets of them: every kind of PNG and JPEG is read as documented, damaged files are refused by name,
  * whatever byte is missing or wrong, no failure leaks; CIFAR and folders of pictures hold what was put into them. */
+#include "allocations.h"
 #include "cauchy_config.h"
 
 #include <cauchy/data.h>
@@ -28,40 +29,6 @@
     assert_int_equal(call, status);                                                                   \
     if (!strstr(cy_error_message(), part)) fail_msg("\"%s\" lacks \"%s\"", cy_error_message(), part); \
   } while (0)
-
-/* ---- allocations of the library are counted, and one of them may fail (--wrap) ---- */
-
-static long calls, failing, live;
-
-void *__real_malloc(size_t size);
-void *__real_calloc(size_t count, size_t size);
-void *__real_realloc(void *block, size_t size);
-void *__real_aligned_alloc(size_t alignment, size_t size);
-void __real_free(void *block);
-void *__wrap_malloc(size_t size);
-void *__wrap_calloc(size_t count, size_t size);
-void *__wrap_realloc(void *block, size_t size);
-void *__wrap_aligned_alloc(size_t alignment, size_t size);
-void __wrap_free(void *block);
-
-static bool fails(void) { return ++calls == failing; }
-static void *counted(void *block) {
-  live += block != NULL;
-  return block;
-}
-void *__wrap_malloc(size_t size) { return fails() ? NULL : counted(__real_malloc(size)); }
-void *__wrap_calloc(size_t count, size_t size) { return fails() ? NULL : counted(__real_calloc(count, size)); }
-void *__wrap_realloc(void *block, size_t size) {
-  if (fails()) return NULL;
-  return block ? __real_realloc(block, size) : counted(__real_realloc(block, size));
-}
-void *__wrap_aligned_alloc(size_t alignment, size_t size) {
-  return fails() ? NULL : counted(__real_aligned_alloc(alignment, size));
-}
-void __wrap_free(void *block) {
-  live -= block != NULL;
-  __real_free(block);
-}
 
 /* ---- files ---- */
 

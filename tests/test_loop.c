@@ -1,40 +1,7 @@
 /* Loops compiled and run: every cell, length and direction gives what the same steps give one behind the other, on
  * every backend; a run allocates nothing; memory grows with what is kept. */
+#include "allocations.h"
 #include "harness.h"
-
-/* ---- allocations: the linker sends the library's through here (--wrap) ---- */
-
-static long calls, failing, live; /* asked for; which one of them fails (0: none); blocks not yet freed */
-
-void *__real_malloc(size_t size);
-void *__real_calloc(size_t count, size_t size);
-void *__real_realloc(void *block, size_t size);
-void *__real_aligned_alloc(size_t alignment, size_t size);
-void __real_free(void *block);
-void *__wrap_malloc(size_t size);
-void *__wrap_calloc(size_t count, size_t size);
-void *__wrap_realloc(void *block, size_t size);
-void *__wrap_aligned_alloc(size_t alignment, size_t size);
-void __wrap_free(void *block);
-
-static bool fails(void) { return __atomic_add_fetch(&calls, 1, __ATOMIC_RELAXED) == failing; }
-static void *counted(void *block) {
-  if (block) __atomic_add_fetch(&live, 1, __ATOMIC_RELAXED);
-  return block;
-}
-void *__wrap_malloc(size_t size) { return fails() ? NULL : counted(__real_malloc(size)); }
-void *__wrap_calloc(size_t count, size_t size) { return fails() ? NULL : counted(__real_calloc(count, size)); }
-void *__wrap_realloc(void *block, size_t size) {
-  if (fails()) return NULL;
-  return block ? __real_realloc(block, size) : counted(__real_realloc(block, size));
-}
-void *__wrap_aligned_alloc(size_t alignment, size_t size) {
-  return fails() ? NULL : counted(__real_aligned_alloc(alignment, size));
-}
-void __wrap_free(void *block) {
-  if (block) __atomic_add_fetch(&live, -1, __ATOMIC_RELAXED);
-  __real_free(block);
-}
 
 /* ---- cells: a step as a function of values, so that it can be a body or be unrolled ---- */
 

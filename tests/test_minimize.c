@@ -1,6 +1,7 @@
 /* Minimisation, on functions whose derivatives are known in closed form: what theory says of each method happens;
  * where numbers stop being finite a line search steps back and a plain step ends; and whichever allocation fails, the
  * answer is an error value. */
+#include "allocations.h"
 #include "optim/descent.h"
 
 #include <cauchy.h>
@@ -22,40 +23,6 @@
     cy_status assert_ok_status = (call);                                         \
     if (assert_ok_status != CY_OK) fail_msg("%s: %s", #call, cy_error_message()); \
   } while (0)
-
-/* ---- allocations, counted and failed ---- */
-
-static long calls, failing, live;
-
-void *__real_malloc(size_t size);
-void *__real_calloc(size_t count, size_t size);
-void *__real_realloc(void *block, size_t size);
-void *__real_aligned_alloc(size_t alignment, size_t size);
-void __real_free(void *block);
-void *__wrap_malloc(size_t size);
-void *__wrap_calloc(size_t count, size_t size);
-void *__wrap_realloc(void *block, size_t size);
-void *__wrap_aligned_alloc(size_t alignment, size_t size);
-void __wrap_free(void *block);
-
-static bool fails(void) { return ++calls == failing; }
-static void *counted(void *block) {
-  if (block) live++;
-  return block;
-}
-void *__wrap_malloc(size_t size) { return fails() ? NULL : counted(__real_malloc(size)); }
-void *__wrap_calloc(size_t count, size_t size) { return fails() ? NULL : counted(__real_calloc(count, size)); }
-void *__wrap_realloc(void *block, size_t size) {
-  if (fails()) return NULL;
-  return block ? __real_realloc(block, size) : counted(__real_realloc(block, size));
-}
-void *__wrap_aligned_alloc(size_t alignment, size_t size) {
-  return fails() ? NULL : counted(__real_aligned_alloc(alignment, size));
-}
-void __wrap_free(void *block) {
-  if (block) live--;
-  __real_free(block);
-}
 
 /* ---- functions ---- */
 

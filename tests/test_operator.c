@@ -1,5 +1,6 @@
 /* Layers as matrices. Symbols, which come from derivatives, against what the course writes by hand and against an index
  * formula; numbers against the symbols; the matrix times a vector against the layer, on random chains of linear layers. */
+#include "allocations.h"
 #include "base/random.h"
 
 #include <cauchy.h>
@@ -19,39 +20,6 @@
     cy_status assert_ok_status = (call);                                         \
     if (assert_ok_status != CY_OK) fail_msg("%s: %s", #call, cy_error_message()); \
   } while (0)
-
-/* ---- allocations, counted and made to fail: the linker sends ours through here (--wrap) ---- */
-
-static long calls, failing, live;
-void *__real_malloc(size_t size);
-void *__real_calloc(size_t count, size_t size);
-void *__real_realloc(void *block, size_t size);
-void *__real_aligned_alloc(size_t alignment, size_t size);
-void __real_free(void *block);
-void *__wrap_malloc(size_t size);
-void *__wrap_calloc(size_t count, size_t size);
-void *__wrap_realloc(void *block, size_t size);
-void *__wrap_aligned_alloc(size_t alignment, size_t size);
-void __wrap_free(void *block);
-
-static bool fails(void) { return __atomic_add_fetch(&calls, 1, __ATOMIC_RELAXED) == failing; }
-static void *counted(void *block) {
-  if (block) __atomic_add_fetch(&live, 1, __ATOMIC_RELAXED);
-  return block;
-}
-void *__wrap_malloc(size_t size) { return fails() ? NULL : counted(__real_malloc(size)); }
-void *__wrap_calloc(size_t count, size_t size) { return fails() ? NULL : counted(__real_calloc(count, size)); }
-void *__wrap_realloc(void *block, size_t size) {
-  if (fails()) return NULL;
-  return block ? __real_realloc(block, size) : counted(__real_realloc(block, size));
-}
-void *__wrap_aligned_alloc(size_t alignment, size_t size) {
-  return fails() ? NULL : counted(__real_aligned_alloc(alignment, size));
-}
-void __wrap_free(void *block) {
-  if (block) __atomic_add_fetch(&live, -1, __ATOMIC_RELAXED);
-  __real_free(block);
-}
 
 /* ---- a chain of layers in f64 with its state ---- */
 

@@ -44,14 +44,6 @@ static bool run(const char *folder, const char *const *words) {
   return WIFEXITED(status) && WEXITSTATUS(status) == 0;
 }
 
-static cy_status write_file(const char *path, const char *text) {
-  FILE *file = fopen(path, "wb");
-  if (!file) return cy_fail(CY_IO, "%s: %s", path, strerror(errno));
-  size_t length = strlen(text);
-  bool good = fwrite(text, 1, length, file) == length;
-  return fclose(file) == 0 && good ? CY_OK : cy_fail(CY_IO, "%s: %s", path, strerror(errno));
-}
-
 static cy_status copy_file(const char *from, const char *to) {
   char buffer[1 << 14];
   size_t n;
@@ -76,7 +68,7 @@ static cy_status typeset_in(const char *folder, const char *latex, const char *p
   cy_status status = CY_OK;
   for (int i = 0; i < FILES; i++)
     if (!(paths[i] = cli_join(folder, files[i]))) status = cy_no_memory();
-  if (status == CY_OK) status = write_file(paths[TEX], latex);
+  if (status == CY_OK) status = cy_file_write(latex, strlen(latex), paths[TEX]);
   if (status == CY_OK &&
       !run(folder, (const char *const[]){engine, "-interaction=batchmode", "-halt-on-error", "page.tex", NULL}))
     status = cy_fail(CY_IO, "%s could not typeset the derivation; --latex prints what it was given", engine);

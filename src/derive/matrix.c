@@ -159,11 +159,11 @@ static const cy_expr *along_expr(cy_sheet *s, const cy_atom *a, int row, int col
   return turn ? transposed(s, e) : e;
 }
 
-static const cy_expr *opaque_expr(cy_sheet *s, const cy_atom *a, int row, int column) {
-  int want[2] = {row, column}, n = (row >= 0) + (column >= 0);
+/* An operation on whole values, whatever their axes, if its places are these indices. */
+static const cy_expr *opaque_expr(cy_sheet *s, const cy_atom *a, const int *indices, int n) {
   if (a->n_places != n) return NULL;
   for (int i = 0; i < n; i++)
-    if (!cy_place_is_index(&a->place[i]) || a->place[i].index[0] != want[i]) return NULL;
+    if (!cy_place_is_index(&a->place[i]) || a->place[i].index[0] != indices[i]) return NULL;
   cy_expr *e = call_expr(s, a, n);
   if (e) e->op = cy_node_at(s->graph, a->node)->op->name, e->atom = a;
   for (int i = 0; i < a->n_args; i++) {
@@ -190,7 +190,7 @@ static const cy_expr *atom_expr(cy_sheet *s, const cy_atom *a, int row, int colu
     case CY_ATOM_COMPARE: return elementwise_expr(s, CY_EXPR_COMPARE, a, row, column);
     case CY_ATOM_CHOICE: return elementwise_expr(s, CY_EXPR_CHOICE, a, row, column);
     case CY_ATOM_ALONG: return along_expr(s, a, row, column);
-    case CY_ATOM_OPAQUE: return opaque_expr(s, a, row, column);
+    case CY_ATOM_OPAQUE: return opaque_expr(s, a, (int[]){row, column}, (row >= 0) + (column >= 0));
     case CY_ATOM_PLACE: return NULL;
   }
   return NULL;
@@ -455,21 +455,10 @@ const cy_expr *cy_expr_of(cy_sheet *s, const cy_poly *poly, int row, int column)
   return sum;
 }
 
-/* An operation on whole values, whatever their axes. */
 static const cy_expr *whole_call(cy_sheet *s, const cy_poly *poly, const int *indices, int n) {
   if (poly->n != 1 || poly->term[0].n != 1 || poly->term[0].n_bound || poly->term[0].number != 1) return NULL;
   const cy_atom *a = poly->term[0].factor[0].atom;
-  if (a->kind != CY_ATOM_OPAQUE || a->n_places != n) return NULL;
-  for (int i = 0; i < n; i++)
-    if (!cy_place_is_index(&a->place[i]) || a->place[i].index[0] != indices[i]) return NULL;
-  cy_expr *e = call_expr(s, a, n);
-  if (e) e->op = cy_node_at(s->graph, a->node)->op->name, e->atom = a;
-  for (int i = 0; i < a->n_args; i++) {
-    cy_expr *whole = new_expr(s, CY_EXPR_NAME, 2);
-    if (whole) whole->name = a->arg[i]->n && a->arg[i]->term[0].n ? a->arg[i]->term[0].factor[0].atom->name : 0;
-    e = with_part(s, e, whole, 1);
-  }
-  return e;
+  return a->kind == CY_ATOM_OPAQUE ? opaque_expr(s, a, indices, n) : NULL;
 }
 
 const cy_expr *cy_expr_of_all(cy_sheet *s, const cy_poly *poly, const int *indices, int n) {
