@@ -3,6 +3,7 @@
 #define CY_DERIVE_DOCUMENT_H
 
 #include "derive/derivation.h"
+#include "derive/print.h"
 
 cy_style cy_document_style(const cy_derivation *d, cy_language language, const cy_line *line);
 /* Left side, right side (simpler: the shorter one) of a line in its language. */

@@ -120,6 +120,15 @@ cy_poly *cy_poly_atom(cy_sheet *sheet, const cy_atom *atom, double power) {
   return cy_poly_of_term(sheet, &term);
 }
 
+cy_poly *cy_poly_function(cy_sheet *sheet, cy_atom_kind kind, const cy_notation *function, int n,
+                          const cy_poly *const *args) {
+  cy_atom *atom = cy_atom_new(sheet, kind);
+  atom->function = function;
+  atom->n_args = n;
+  for (int i = 0; i < n && i < CY_ATOM_ARGUMENTS; i++) atom->arg[i] = args[i];
+  return cy_poly_atom(sheet, atom, 1);
+}
+
 cy_poly *cy_poly_name(cy_sheet *sheet, int name, const cy_place *places, int n) {
   cy_atom *atom = cy_atom_new(sheet, CY_ATOM_NAME);
   atom->name = name;

@@ -152,6 +152,9 @@ cy_place cy_place_sum(cy_place a, cy_place b, int64_t scale); /* a + scale b; ne
 cy_atom *cy_atom_new(cy_sheet *sheet, cy_atom_kind kind);
 cy_poly *cy_poly_number(cy_sheet *sheet, double number); /* knows 1/n of a dimension n */
 cy_poly *cy_poly_atom(cy_sheet *sheet, const cy_atom *atom, double power);
+/* Of n polys: CALL, COMPARE, CHOICE. */
+cy_poly *cy_poly_function(cy_sheet *sheet, cy_atom_kind kind, const cy_notation *function, int n,
+                          const cy_poly *const *args);
 cy_poly *cy_poly_name(cy_sheet *sheet, int name, const cy_place *places, int n);
 cy_poly *cy_poly_add(cy_sheet *sheet, const cy_poly *a, const cy_poly *b, double scale); /* a + scale b */
 cy_poly *cy_poly_mul(cy_sheet *sheet, const cy_poly *a, const cy_poly *b);

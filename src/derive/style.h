@@ -2,7 +2,7 @@
 #ifndef CY_DERIVE_STYLE_H
 #define CY_DERIVE_STYLE_H
 
-#include "derive/expression.h"
+#include "derive/print.h"
 
 enum { CY_BINDS_NOTHING, CY_BINDS_SUM, CY_BINDS_PRODUCT, CY_BINDS_MATRIX, CY_BINDS_POWER, CY_BINDS_ATOM };
 
