@@ -23,8 +23,9 @@ static const struct {
   bool copies; /* f32: with its operands copied to where they are dense */
 } tries[] = {
     {&cy_convolution_winograd, false},
-    {&cy_convolution_strips, false},
-    {&cy_convolution_sequence, false},
+    {&cy_convolution_direct_y, false},
+    {&cy_convolution_direct_x, false},
+    {&cy_convolution_direct_w, false},
 #if CY_HAVE_ONEDNN
     {&cy_convolution_onednn, false},
     {&cy_convolution_onednn, true},

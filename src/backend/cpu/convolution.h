@@ -51,10 +51,7 @@ typedef struct cy_convolution_method {
   bool relu;         /* does the problem's relu itself */
 } cy_convolution_method;
 
-/* Places of a sequence with stride (.., channel, place), channels innermost. */
-void cy_convolution_turn(const float *x, int64_t places, int64_t channels, const int64_t stride[3], float *turned);
-
-extern const cy_convolution_method cy_convolution_winograd, cy_convolution_strips, cy_convolution_sequence,
-    cy_convolution_onednn, cy_convolution_columns;
+extern const cy_convolution_method cy_convolution_winograd, cy_convolution_direct_y, cy_convolution_direct_x,
+    cy_convolution_direct_w, cy_convolution_onednn, cy_convolution_columns;
 
 #endif

@@ -83,17 +83,22 @@ INLINE void tile_body(const cy_tile *t, const int rows, const int vectors) {
     UNROLL for (int i = 0; i < rows; ++i)
       UNROLL for (int v = 0; v < vectors; v += 64 / VECTOR_BYTES)
         __builtin_prefetch((const real *)t->c + i * t->c_row + v * CY_LANES, 1);
-  for (int64_t p = t->k; p > 0; --p) {
-    vec right[8];
-    UNROLL for (int v = 0; v + 1 < vectors; ++v) right[v] = load(b + v * CY_LANES);
-    right[vectors - 1] = load_part(b + (vectors - 1) * CY_LANES, last);
-    UNROLL for (int i = 0; i < rows; ++i) {
-      const real left = base[i / 3][(i % 3) * a_row];
-      UNROLL for (int v = 0; v < vectors; ++v) sum[i][v] += left * right[v];
+  for (int64_t run = t->more;; --run) {
+    for (int64_t p = t->k; p > 0; --p) {
+      vec right[8];
+      UNROLL for (int v = 0; v + 1 < vectors; ++v) right[v] = load(b + v * CY_LANES);
+      right[vectors - 1] = load_part(b + (vectors - 1) * CY_LANES, last);
+      UNROLL for (int i = 0; i < rows; ++i) {
+        const real left = base[i / 3][(i % 3) * a_row];
+        UNROLL for (int v = 0; v < vectors; ++v) sum[i][v] += left * right[v];
+      }
+      UNROLL for (int i = 0; i < (rows + 2) / 3; ++i) base[i] += a_step;
+      UNROLL for (int v = 0; v < vectors; v += 64 / VECTOR_BYTES) __builtin_prefetch(b + AHEAD * b_step + v * CY_LANES);
+      b += b_step;
     }
-    UNROLL for (int i = 0; i < (rows + 2) / 3; ++i) base[i] += a_step;
-    UNROLL for (int v = 0; v < vectors; v += 64 / VECTOR_BYTES) __builtin_prefetch(b + AHEAD * b_step + v * CY_LANES);
-    b += b_step;
+    if (run <= 0) break;
+    UNROLL for (int i = 0; i < (rows + 2) / 3; ++i) base[i] += t->a_jump;
+    b += t->b_jump;
   }
   real *const c = t->c;
   const int64_t c_row = t->c_row;

@@ -9,9 +9,10 @@
 enum { CY_TILE_ROWS = 14, CY_TILE_WIDTHS = 4, CY_TILE_ELEMENTS = 512 };
 
 /* What a tile reads and writes: c[i,j] = (c[i,j] +) scale * sum_p a[i,p] b[p,j]. Strides in elements; b and c have unit
- * stride along j. */
+ * stride along j. The sum may go on in further runs of k steps, each beginning a jump behind the end of the one before. */
 typedef struct cy_tile {
   int64_t k;
+  int64_t more, a_jump, b_jump; /* further runs; elements */
   const void *a;
   int64_t a_row, a_step;
   const void *b;
