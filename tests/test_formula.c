@@ -235,7 +235,9 @@ static void logarithms_are_stable(void **state) {
   assert_close("softmax", value_of("s = softmax(o); -log(s)[k]", "o:3, k:index", list).numbers[0], 2e4);
   assert_close("sigmoid", value_of("-log(sigmoid(t))", NULL, list).numbers[0], 1000);
   assert_close("sigmoid", value_of("p = sigmoid(-t); -log(1 - p)", NULL, list).numbers[0], 1000);
+  assert_close("sigmoid", value_of("u = exp(-t); log(1/(1 + u))", NULL, list).numbers[0], -1000);
   assert_close("softplus", value_of("log(1 + exp(-t))", NULL, list).numbers[0], 1000);
+  assert_close("tanh", value_of("(exp(t) - exp(-t))/(exp(t) + exp(-t))", NULL, list).numbers[0], -1);
   assert_close("logsumexp", value_of("log(sum(exp(o)))", "o:3", list).numbers[0], 1e4);
 }
 

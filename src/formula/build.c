@@ -1,81 +1,19 @@
-/* Trees to graphs. What would lose digits as it is written is built as the function that does not: log(softmax(o)),
- * log(sigmoid(a)), log(sum(exp(a))); and |x|^2 without a root, so that it has a derivative at 0. */
-#include "formula/build.h"
+/* Trees to graphs, node by node, but for what is better built as one (spelling.c). */
+#include "formula/builder.h"
 
 #include <cauchy/ops.h>
 #include <string.h>
 
-typedef struct builder {
-  const cy_formula *f;
-  cy_graph *graph;
-  const cy_value *symbols;
-  const cy_value *statements;
-  cy_value *values; /* of the nodes, by order */
-} builder;
+static cy_value number(const cy_builder *b, double value) { return cy_scalar(b->graph, CY_F64, value); }
 
-static cy_value build(const builder *b, const cy_expression *e);
-
-static cy_value number(const builder *b, double value) { return cy_scalar(b->graph, CY_F64, value); }
-
-/* ---- what is built as one ---- */
-
-static const cy_expression *behind(const builder *b, const cy_expression *e) { return cy_expression_behind(b->f, e); }
-static bool calls(const builder *b, const cy_expression *e, cy_function_id id) {
-  return cy_expression_calls(b->f, e, id);
-}
-static const cy_expression *argument(const builder *b, const cy_expression *e) { return behind(b, e)->operand[0]; }
-
-static bool is_number(const builder *b, const cy_expression *e, double value) {
-  e = behind(b, e);
-  return e->kind == CY_EXPRESSION_NUMBER && e->number == value;
-}
-
-static cy_value element(const builder *b, cy_value a, const cy_expression *e);
-
-/* log(a) where a is a sum or difference: 1 + exp(x), 1 - sigmoid(x). Empty: nothing special. */
-static cy_value log_of_terms(const builder *b, const cy_expression *a) {
-  const cy_expression *first = a->operand[0], *second = a->operand[1];
-  bool sum = a->kind == CY_EXPRESSION_ADD;
-  if (sum && is_number(b, first, 1) && calls(b, second, CY_FUNCTION_EXP))
-    return cy_softplus(build(b, argument(b, second)));
-  if (sum && is_number(b, second, 1) && calls(b, first, CY_FUNCTION_EXP))
-    return cy_softplus(build(b, argument(b, first)));
-  if (!sum && is_number(b, first, 1) && calls(b, second, CY_FUNCTION_SIGMOID))
-    return cy_neg(cy_softplus(build(b, argument(b, second))));
-  return (cy_value){0};
-}
-
-/* The logarithm of an expression that it knows better than the number; empty: nothing special. */
-static cy_value special_log(const builder *b, const cy_expression *operand) {
-  const cy_expression *a = behind(b, operand);
-  if (calls(b, a, CY_FUNCTION_SOFTMAX)) return cy_log_softmax(build(b, a->operand[0]), -1);
-  if (calls(b, a, CY_FUNCTION_SIGMOID)) return cy_neg(cy_softplus(cy_neg(build(b, a->operand[0]))));
-  if (calls(b, a, CY_FUNCTION_EXP)) return build(b, a->operand[0]);
-  if (calls(b, a, CY_FUNCTION_SUM) && a->axis < 0 && calls(b, a->operand[0], CY_FUNCTION_EXP) &&
-      a->operand[0]->dims.rank == 1)
-    return cy_logsumexp(build(b, argument(b, a->operand[0])), -1, false);
-  if (a->kind == CY_EXPRESSION_ELEMENT && calls(b, a->operand[0], CY_FUNCTION_SOFTMAX))
-    return element(b, cy_log_softmax(build(b, argument(b, a->operand[0])), -1), a);
-  if (a->kind == CY_EXPRESSION_ADD || a->kind == CY_EXPRESSION_SUBTRACT) return log_of_terms(b, a);
-  return (cy_value){0};
-}
-
-/* |x|^2, norm(x)^2. */
-static bool is_squared_length(const builder *b, const cy_expression *e) {
-  return is_number(b, e->operand[1], 2) &&
-         (calls(b, e->operand[0], CY_FUNCTION_NORM) || calls(b, e->operand[0], CY_FUNCTION_ABS));
-}
-
-static cy_value power(const builder *b, const cy_expression *e) {
-  const cy_expression *exponent = behind(b, e->operand[1]);
-  if (is_squared_length(b, e)) {
-    cy_value squares = cy_square(build(b, argument(b, e->operand[0])));
-    return calls(b, e->operand[0], CY_FUNCTION_NORM) ? cy_sum(squares, NULL, 0, false) : squares;
-  }
-  cy_value base = build(b, e->operand[0]);
+static cy_value power(const cy_builder *b, const cy_expression *e) {
+  cy_value special = cy_build_special_power(b, e);
+  if (cy_is_value(special)) return special;
+  const cy_expression *exponent = cy_expression_behind(b->f, e->operand[1]);
+  cy_value base = cy_build(b, e->operand[0]);
   bool minus = exponent->kind == CY_EXPRESSION_NEGATE && exponent->operand[0]->kind == CY_EXPRESSION_NUMBER;
   if (minus) return cy_pow_scalar(base, -exponent->operand[0]->number);
-  if (exponent->kind != CY_EXPRESSION_NUMBER) return cy_pow(base, build(b, e->operand[1]));
+  if (exponent->kind != CY_EXPRESSION_NUMBER) return cy_pow(base, cy_build(b, e->operand[1]));
   return exponent->number == 2 ? cy_square(base) : cy_pow_scalar(base, exponent->number);
 }
 
@@ -88,9 +26,9 @@ static cy_value as_matrix(cy_value a, cy_dims dims) {
 }
 
 /* A graph keeps a row or a column as [d]. */
-static cy_value product(const builder *b, const cy_expression *e) {
+static cy_value product(const cy_builder *b, const cy_expression *e) {
   const cy_expression *left = e->operand[0], *right = e->operand[1];
-  cy_value l = build(b, left), r = build(b, right);
+  cy_value l = cy_build(b, left), r = cy_build(b, right);
   bool column_left = left->dims.rank == 1 && !left->dims.row, row_right = right->dims.rank == 1 && right->dims.row;
   if (left->dims.rank == 2 && right->dims.rank == 2) return cy_matmul(l, r);
   if (column_left && row_right) return cy_dot(l, r, (cy_dot_axes){0});
@@ -104,32 +42,30 @@ static cy_value product(const builder *b, const cy_expression *e) {
 /* ---- elements ---- */
 
 /* One subscript along an axis, which goes. */
-static cy_value at_subscript(const builder *b, cy_value a, const cy_expression *subscript) {
+static cy_value at_subscript(const cy_builder *b, cy_value a, const cy_expression *subscript) {
   cy_shape shape = cy_value_shape(a);
   if (subscript->kind != CY_EXPRESSION_NUMBER) {
     bool each_row = subscript->dims.rank == 1;
-    return cy_gather(a, build(b, subscript), each_row, each_row);
+    return cy_gather(a, cy_build(b, subscript), each_row, each_row);
   }
   int64_t i = (int64_t)subscript->number;
   cy_value part = cy_slice_axis(a, 0, i, i + 1);
   return cy_reshape(part, shape.rank == 2 ? CY_SHAPE(shape.dim[1]) : (cy_shape){0});
 }
 
-static cy_value element(const builder *b, cy_value a, const cy_expression *e) {
+cy_value cy_build_element(const cy_builder *b, cy_value a, const cy_expression *e) {
   for (int i = 1; i < e->n; i++) a = at_subscript(b, a, e->operand[i]);
   return a;
 }
 
 /* ---- calls ---- */
 
-static cy_value call(const builder *b, const cy_expression *e) {
+static cy_value call(const cy_builder *b, const cy_expression *e) {
   const cy_function *function = e->function;
-  if (function->id == CY_FUNCTION_LOG) {
-    cy_value value = special_log(b, e->operand[0]);
-    if (value.graph) return value;
-  }
-  cy_value a = build(b, e->operand[0]);
-  if (e->n == 2) return function->binary(a, build(b, e->operand[1]));
+  cy_value special = cy_build_special_call(b, e);
+  if (cy_is_value(special)) return special;
+  cy_value a = cy_build(b, e->operand[0]);
+  if (e->n == 2) return function->binary(a, cy_build(b, e->operand[1]));
   if (function->id == CY_FUNCTION_ONEHOT)
     return cy_one_hot(a, cy_dim_extent(b->f, e->dims.dim[e->dims.rank - 1]), CY_F64);
   if (function->id == CY_FUNCTION_COLUMN) return cy_reshape(a, cy_dims_shape(b->f, e->dims));
@@ -140,12 +76,17 @@ static cy_value call(const builder *b, const cy_expression *e) {
 /* ---- every kind ---- */
 
 /* The left operand first: calls as arguments of one call are made in whatever order the compiler likes. */
-static cy_value of_two(const builder *b, const cy_expression *e, cy_value (*operation)(cy_value, cy_value)) {
-  cy_value left = build(b, e->operand[0]);
-  return operation(left, build(b, e->operand[1]));
+static cy_value of_two(const cy_builder *b, const cy_expression *e, cy_value (*operation)(cy_value, cy_value)) {
+  cy_value left = cy_build(b, e->operand[0]);
+  return operation(left, cy_build(b, e->operand[1]));
 }
 
-static cy_value make(const builder *b, const cy_expression *e) {
+static cy_value quotient(const cy_builder *b, const cy_expression *e) {
+  cy_value special = cy_build_special_quotient(b, e);
+  return cy_is_value(special) ? special : of_two(b, e, cy_div);
+}
+
+static cy_value make(const cy_builder *b, const cy_expression *e) {
   const cy_expression *const *o = e->operand;
   switch (e->kind) {
     case CY_EXPRESSION_NUMBER: return number(b, e->number);
@@ -153,22 +94,21 @@ static cy_value make(const builder *b, const cy_expression *e) {
     case CY_EXPRESSION_STATEMENT: return b->statements[e->id];
     case CY_EXPRESSION_DIMENSION: return number(b, (double)cy_dim_extent(b->f, (cy_dim){.name = e->id}));
     case CY_EXPRESSION_NEGATE:
-      return o[0]->kind == CY_EXPRESSION_NUMBER ? number(b, -o[0]->number) : cy_neg(build(b, o[0]));
+      return o[0]->kind == CY_EXPRESSION_NUMBER ? number(b, -o[0]->number) : cy_neg(cy_build(b, o[0]));
     case CY_EXPRESSION_ADD: return of_two(b, e, cy_add);
     case CY_EXPRESSION_SUBTRACT: return of_two(b, e, cy_sub);
     case CY_EXPRESSION_MULTIPLY: return of_two(b, e, cy_mul);
-    case CY_EXPRESSION_DIVIDE: return of_two(b, e, cy_div);
+    case CY_EXPRESSION_DIVIDE: return quotient(b, e);
     case CY_EXPRESSION_POWER: return power(b, e);
     case CY_EXPRESSION_PRODUCT: return product(b, e);
-    case CY_EXPRESSION_TRANSPOSE: return e->dims.rank == 2 ? cy_transpose(build(b, o[0])) : build(b, o[0]);
-    case CY_EXPRESSION_ELEMENT: return element(b, build(b, o[0]), e);
+    case CY_EXPRESSION_TRANSPOSE: return e->dims.rank == 2 ? cy_transpose(cy_build(b, o[0])) : cy_build(b, o[0]);
+    case CY_EXPRESSION_ELEMENT: return cy_build_element(b, cy_build(b, o[0]), e);
     case CY_EXPRESSION_CALL: return call(b, e);
   }
   return (cy_value){0};
 }
 
-/* Each node once, however many refer to it. */
-static cy_value build(const builder *b, const cy_expression *e) {
+cy_value cy_build(const cy_builder *b, const cy_expression *e) {
   cy_value *value = &b->values[e->order];
   if (!value->graph) *value = make(b, e);
   return *value;
@@ -184,9 +124,9 @@ static void build_symbols(const cy_formula *f, cy_graph *graph, cy_value *symbol
 
 cy_status cy_formula_build_parts(const cy_formula *f, cy_graph *graph, cy_value *symbols, cy_value *statements,
                                  cy_value *values) {
-  builder b = {f, graph, symbols, statements, values};
+  cy_builder b = {f, graph, symbols, statements, values};
   build_symbols(f, graph, symbols);
-  for (size_t i = 0; i < f->statements.n; i++) statements[i] = build(&b, f->statements.items[i].expression);
+  for (size_t i = 0; i < f->statements.n; i++) statements[i] = cy_build(&b, f->statements.items[i].expression);
   return cy_graph_status(graph);
 }
 
