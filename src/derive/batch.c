@@ -67,6 +67,10 @@ cy_status cy_batch_begin(cy_derivation *d, const char *dimension, const char *ba
     if (strcmp(d->sheet.dimensions[i].text, dimension) == 0)
       return cy_fail(CY_INVALID, "batch: %s is a dimension of the formula already; the examples' needs its own name",
                      dimension);
+  if (cy_sheet_find(&d->sheet, dimension) >= 0)
+    return cy_fail(CY_INVALID,
+                   "batch: %s is a name of the derivation already; the examples' dimension needs its own name",
+                   dimension);
   if (!number && !cy_sheet_dimension(&d->sheet, dimension, extent))
     return cy_fail(CY_INVALID, "batch: too many dimensions, or too long a name");
   d->batch = number ? CY_MAX_DIMENSIONS : d->sheet.n_dimensions - 1;

@@ -301,15 +301,11 @@ static bool try_normalization(cy_derivation *d, cy_line *line, int name) {
   int before = d->sheet.n_names;
   for (int i = 0; i < before; i++) {
     const cy_name *n = &d->sheet.names[i];
-    cy_value normalized, sent, value = d->sheet.names[name].value;
-    if (n->kind != CY_NAME_VALUE || i == name || n->value.id < value.id) continue;
+    if (n->kind != CY_NAME_VALUE || i == name || n->value.id < d->sheet.names[name].value.id) continue;
     int gradient = d->sheet.names[i].value.id == d->sheet.names[d->result].value.id ? d->upstream : gradient_of(d, i);
-    if (gradient < 0 || !cy_is_value(normalized = cy_find_normalization(d, i, name))) continue;
-    if (cy_vjp(&normalized, &d->sheet.names[gradient].value, 1, &value, 1, &sent) != CY_OK) {
-      d->sheet.failed = true;
-      return false;
-    }
-    if (normalized.id != n->value.id && !cy_sheet_stands_for(&d->sheet, normalized.id, i)) return false;
+    if (gradient < 0) continue;
+    cy_value sent = cy_normalization_gradient(d, i, name, d->sheet.names[gradient].value);
+    if (!cy_is_value(sent)) continue;
     line->simpler = cy_line_read(d, line, sent, false);
     return true;
   }

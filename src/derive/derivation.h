@@ -49,10 +49,12 @@ int cy_direct_names(const cy_derivation *d, cy_value value, bool define, int *di
 /* base, or base with a number, that is no name yet. */
 int cy_name_freely(cy_derivation *d, const char *base, cy_name_kind kind, cy_value value, int of);
 
-/* fold.c: names where their definitions stand; the composite that the named value is of the operand, if it is a
- * normalisation written in steps (else empty). */
+/* fold.c: names where their definitions stand. */
 const cy_poly *cy_fold_names(cy_derivation *d, const cy_poly *poly);
-cy_value cy_find_normalization(cy_derivation *d, int name, int operand);
+
+/* normalization.c: what the named value's gradient sends to the operand, in closed form, if the value is the operand
+ * normalised; else empty. */
+cy_value cy_normalization_gradient(cy_derivation *d, int name, int operand, cy_value gradient);
 
 /* arrange.c: the terms of a derivative in the order in which one writes them, and, if asked, their factors. */
 const cy_poly *cy_arranged(cy_derivation *d, const cy_poly *poly, bool factors);

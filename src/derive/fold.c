@@ -1,13 +1,8 @@
 /* Names put back where their definitions stand: the mean in x - (1/n) sum x, when it has been called mu. Derivatives
- * that are read from composites spell out what the values above have named. Also the normalisation that a formula
- * writes in steps: its gradient in closed form (C.I). */
+ * that are read from composites spell out what the values above have named. */
 #include "derive/derivation.h"
-#include "ops/ops.h"
 
-#include <cauchy/autodiff.h>
 #include <string.h>
-
-/* ---- folding ---- */
 
 typedef struct definition {
   int name, n, indices[2];
@@ -96,44 +91,4 @@ const cy_poly *cy_fold_names(cy_derivation *d, const cy_poly *poly) {
   if (n == 0 || d->batch >= 0) return poly;
   const cy_poly *folded = fold(&d->sheet, poly, list, n);
   return folded == poly ? poly : cy_poly_simplify(&d->sheet, fold(&d->sheet, folded, list, n));
-}
-
-/* ---- normalisation in steps ---- */
-
-static bool is_op(const cy_node *node, const char *op) { return strcmp(node->op->name, op) == 0; }
-
-/* The value's poly down to symbols, at fresh indices. */
-static const cy_poly *read_through(cy_derivation *d, cy_value v, const int *indices, int only) {
-  cy_place at[CY_MAX_RANK];
-  cy_shape shape = cy_value_shape(v);
-  for (int i = 0; i < shape.rank; i++) at[i] = cy_place_of(indices[i]);
-  d->sheet.only = only + 1;
-  const cy_poly *p = cy_poly_simplify(&d->sheet, cy_read(&d->sheet, v, at, true));
-  d->sheet.only = 0;
-  return p;
-}
-
-/* The number under the root. */
-static bool find_epsilon(const cy_derivation *d, int32_t id, int depth, double *epsilon) {
-  const cy_node *node = cy_node_at(d->graph, id);
-  for (int i = 0; i < node->n_inputs && is_op(node, "add"); i++)
-    if (cy_is_full(cy_value_at(d->graph, node->inputs[i]), epsilon) && *epsilon > 0) return true;
-  for (int i = 0; i < node->n_inputs && depth > 0; i++)
-    if (find_epsilon(d, node->inputs[i], depth - 1, epsilon)) return true;
-  return false;
-}
-
-cy_value cy_find_normalization(cy_derivation *d, int name, int operand) {
-  cy_value v = d->sheet.names[name].value, x = d->sheet.names[operand].value;
-  cy_shape shape = cy_value_shape(v);
-  const cy_node *node = cy_node_of(v);
-  double epsilon = 0;
-  int indices[CY_MAX_RANK], axis = 0;
-  if (!(is_op(node, "div") || is_op(node, "mul")) || shape.rank < 1 || shape.rank > 2) return cy_none;
-  if (!cy_shape_equal(shape, cy_value_shape(x)) || !find_epsilon(d, v.id, 8, &epsilon)) return cy_none;
-  cy_value normalized = cy_normalize(x, &axis, 1, epsilon);
-  for (int i = 0; i < shape.rank; i++) indices[i] = cy_sheet_index(&d->sheet, shape.dim[i], false);
-  if (!cy_is_value(normalized)) return cy_none;
-  const cy_poly *p = read_through(d, v, indices, operand), *q = read_through(d, normalized, indices, operand);
-  return cy_poly_compare(&d->sheet, p, q) == 0 ? normalized : cy_none;
 }

@@ -58,12 +58,6 @@ int cy_sheet_name_of(const cy_sheet *sheet, int32_t node) {
   return node >= 0 && (size_t)node < sheet->name_of_capacity ? sheet->name_of[node] : -1;
 }
 
-bool cy_sheet_stands_for(cy_sheet *sheet, int32_t node, int name) {
-  if (!reach_node(sheet, node)) return sheet->failed = true, false;
-  sheet->name_of[node] = name;
-  return true;
-}
-
 int cy_sheet_find(const cy_sheet *sheet, const char *text) {
   for (int i = 0; i < sheet->n_names; i++)
     if (strcmp(sheet->names[i].text, text) == 0) return i;

@@ -132,8 +132,6 @@ CY_MUST_CHECK cy_status cy_sheet_status(const cy_sheet *sheet);
 /* Names a value; -1 if memory is out. text is cut to CY_NAME_SIZE. */
 int cy_sheet_name(cy_sheet *sheet, const char *text, cy_name_kind kind, cy_value value, int of);
 int cy_sheet_name_of(const cy_sheet *sheet, int32_t node); /* -1: nameless */
-/* From now on the node is read as the name too; false if memory is out. */
-bool cy_sheet_stands_for(cy_sheet *sheet, int32_t node, int name);
 int cy_sheet_find(const cy_sheet *sheet, const char *text); /* -1: no such name */
 bool cy_sheet_dimension(cy_sheet *sheet, const char *text, int64_t extent);
 /* "h", "n m", "28": an extent in terms of the dimensions. Returns buffer. */
