@@ -27,6 +27,14 @@ static void minimum_of_the_course(void **state) {
   assert_null(strstr(out, "\n  21 "));
 }
 
+static void no_iterations_show_the_start(void **state) {
+  (void)state;
+  const char *out = succeed(QUADRATIC " --iterations 0 --method gd,newton");
+  assert_holds(out, "   0  4  18.7         8.8              \n\nthe start: f = 18.7 at x = 4 (|gradient| 8.8)\n");
+  assert_holds(out, "\nnewton           0            1         0  18.7         8.8  stopped\n");
+  assert_holds(succeed("minimize 'x^2' --from x=0 --iterations 0"), "converged after 0 iterations: f = 0 at x = 0");
+}
+
 static void newton_takes_one_step_on_a_quadratic(void **state) {
   (void)state;
   const char *out = succeed(QUADRATIC " --method newton");
@@ -211,7 +219,7 @@ static void mistakes_are_one_line(void **state) {
   refuse("minimize 'x^2' --from x=1 --rate 0", "option --rate takes a number above 0");
   refuse("minimize 'x^2' --from x=1 --rate fast", "option --rate takes a number, not \"fast\"");
   refuse("minimize 'x^2' --from x=1 --momentum 1", "option --momentum takes a number below 1");
-  refuse("minimize 'x^2' --from x=1 --iterations 0", "--iterations takes a whole number");
+  refuse("minimize 'x^2' --from x=1 --iterations -1", "--iterations takes a whole number");
   refuse("minimize 'x^2' --from x=1 --plot path.gif", "must end in .png or .svg");
   refuse("minimize 'x^2 +' --from x=1", "formula:1:6: expected a value, found the end");
   refuse("minimize 'weight^2 + wieght' --dimensions weight --from weight=1",
@@ -226,6 +234,7 @@ static void help_has_examples(void **state) {
 int main(void) {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(minimum_of_the_course),
+      cmocka_unit_test(no_iterations_show_the_start),
       cmocka_unit_test(newton_takes_one_step_on_a_quadratic),
       cmocka_unit_test(every_method_finds_it),
       cmocka_unit_test(divergence_is_explained_by_the_curvature),

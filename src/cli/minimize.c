@@ -26,7 +26,7 @@ static cy_status read_real(const cli_arguments *a, const char *name, double *val
 
 static cy_status read_options(const cli_arguments *a, cy_minimize_options *o) {
   int iterations = 1000;
-  CY_TRY(cli_option_number(a, "--iterations", 1, MOST_ITERATIONS, &iterations));
+  CY_TRY(cli_option_number(a, "--iterations", 0, MOST_ITERATIONS, &iterations));
   o->iterations = iterations;
   CY_TRY(read_real(a, "--rate", &o->rate));
   CY_TRY(read_real(a, "--momentum", &o->momentum));

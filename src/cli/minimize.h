@@ -70,6 +70,7 @@ typedef struct cli_course {
   char *explanation;  /* why it diverges; NULL: it does not, or nothing is known */
 } cli_course;
 
+/* options.iterations 0: the start is evaluated, and that is the end. */
 CY_MUST_CHECK cy_status cli_course_run(const cli_function *function, cy_minimize_options options, cli_course *course);
 void cli_course_clear(cli_course *course);
 

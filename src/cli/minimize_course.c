@@ -78,7 +78,7 @@ static bool keep_iterate(cli_course *c, const cy_iterate *it) {
 static bool record(const cy_iterate *it, void *user) {
   recorder *r = user;
   r->failed = !keep_iterate(r->course, it);
-  return !r->failed;
+  return !r->failed && r->course->options.iterations > 0;
 }
 
 /* ---- curvature ---- */

@@ -126,6 +126,8 @@ static cy_status print_end(const cli_function *f, const cli_course *c) {
            " iteration%s, where no step lowers f in floating-point numbers: f = %.6g at %s (|gradient| "
            "%.2g)\n",
            r->iterations, plural(r->iterations), without_sign(r->value), point, r->gradient_norm);
+  else if (r->end == CY_MINIMIZE_STOPPED && r->iterations == 0)
+    printf("the start: f = %.6g at %s (|gradient| %.2g)\n", without_sign(r->value), point, r->gradient_norm);
   else
     printf("%s after %" PRId64 " iteration%s: the lowest was f = %.6g at %s (|gradient| %.2g)\n", cli_end_name(r->end),
            r->iterations, plural(r->iterations), without_sign(r->value), point, r->gradient_norm);
