@@ -95,6 +95,8 @@ static void test_batch_normalisation(void **state) {
             LINES("mu = mean(x)", "v = mean((x - mu).^2)", "xh = (x - mu) / sqrt(v + 1e-5) (m)",
                   "dgamma = dy' xh (scalar)", "dbeta = sum(dy) (scalar)", "dxh = gamma dy (m)",
                   "= (dxh - mean(dxh) - dxh' xh xh / m) / sqrt(v + 1e-5) (m)"));
+  has_lines(succeed("derive 'mu = mean(x); v = mean((x - mu)^2); y = (x - mu) / sqrt(v + eps)' --where 'x:m, eps'"),
+            LINES("deps = -dy' y / (2 (v + eps)) (scalar)", "= (dy - mean(dy) - dy' y y / m) / sqrt(v + eps) (m)"));
 }
 
 /* C.II: three steps of a recurrent network, and the Jacobian of one. */
@@ -151,6 +153,35 @@ static void test_usual_functions(void **state) {
   has_line(succeed("derive 'sum(abs(x))' --where x:d"), "dx = sign(x) (d)");
 }
 
+/* Exponentials that spell a function are that function, and have its derivative. */
+static void test_spelled_functions(void **state) {
+  static const struct {
+    const char *formula, *value, *gradient;
+  } rows[] = {
+      {"1/(1+exp(-x))", "f = sigmoid(x)", "dx = f (1 - f)"},
+      {"exp(x)/(exp(x)+1)", "f = sigmoid(x)", "dx = f (1 - f)"},
+      {"1/(1+exp(-b*x))", "f = sigmoid(b x)", "dx = b f (1 - f)"},
+      {"(exp(x)-exp(-x))/(exp(x)+exp(-x))", "f = tanh(x)", "dx = 1 - f^2"},
+      {"(exp(2*x)-1)/(exp(2*x)+1)", "f = tanh(x)", "dx = 1 - f^2"},
+      {"(1-exp(-2*x))/(1+exp(-2*x))", "f = tanh(x)", "dx = 1 - f^2"},
+      {"log(1+exp(x))", "f = softplus(x)", "dx = sigmoid(x)"},
+      {"log1p(exp(x))", "f = softplus(x)", "dx = sigmoid(x)"},
+      /* And these are none. */
+      {"1/(1+2*exp(-x))", "f = 1 / (1 + 2 exp(-x))", "dx = 2 f exp(-x) / (1 + 2 exp(-x))"},
+      {"exp(x)/(1+exp(2*x))", "f = exp(x) / (1 + exp(2 x))", "dx = (exp(x) - 2 exp(2 x) f) / (1 + exp(2 x))"},
+      {"(exp(x)-exp(-y))/(exp(x)+exp(-y))", "f = (exp(x) - exp(-y)) / (exp(x) + exp(-y))",
+       "dx = exp(x) (1 - f) / (exp(x) + exp(-y))"},
+  };
+  char line[256];
+  (void)state;
+  for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+    snprintf(line, sizeof line, "derive '%s'", rows[i].formula);
+    has_lines(succeed(line), LINES(rows[i].value, rows[i].gradient));
+  }
+  has_lines(succeed("derive '1/(1+exp(-(W*x+b)))' --where 'W:(h,d), x:d, b:h'"),
+            LINES("y = sigmoid(a) (h)", "da = dy .* y .* (1 - y) (h)"));
+}
+
 /* What no example changes, each sends alike; what goes through a shared value's gradient comes once. */
 static void test_what_examples_share(void **state) {
   (void)state;
@@ -187,6 +218,34 @@ static void test_latex(void **state) {
   assert_holds(succeed("derive 's = gamma*x' --latex"), "s &= \\gamma \\, x");
 }
 
+/* The file is replaced as a whole: another name of the old one still has it. */
+static void test_files_are_replaced(void **state) {
+  static char page[COMMAND_OUTPUT];
+  (void)state;
+  write_file("page.html", "old");
+  assert_int_equal(link("page.html", "kept.html"), 0);
+  succeed("derive 'x^2' --html page.html");
+  read_back("page.html", page);
+  assert_holds(page, "</html>");
+  read_back("kept.html", page);
+  assert_string_equal(page, "old");
+}
+
+/* Pipes are written to as they are. */
+static void test_pipes(void **state) {
+  static char page[COMMAND_OUTPUT];
+  (void)state;
+  assert_int_equal(mkfifo("pipe", 0600), 0);
+  int fd = open("pipe", O_RDWR | O_NONBLOCK);
+  assert_true(fd >= 0);
+  succeed("derive 'x^2' --html pipe");
+  ssize_t n = read(fd, page, sizeof page - 1);
+  close(fd);
+  assert_true(n > 0);
+  page[n] = 0;
+  assert_holds(page, "</html>");
+}
+
 static void test_pages(void **state) {
   static char page[COMMAND_OUTPUT];
   (void)state;
@@ -203,6 +262,15 @@ static void test_pages(void **state) {
     assert_int_equal(o->exit_code, 2);
     assert_holds(o->err, "needs a LaTeX installation");
   }
+  o = run("derive 'x^2' --png x.png"); /* a sheet is 1754 pixels high */
+  if (o->exit_code == 0) {
+    read_back("x.png", page);
+    assert_memory_equal(page, "\x89PNG", 4);
+    assert_in_range((unsigned char)page[22] << 8 | (unsigned char)page[23], 100, 600);
+  } else {
+    assert_int_equal(o->exit_code, 2);
+    assert_holds(o->err, "needs");
+  }
 }
 
 static void test_bad_input(void **state) {
@@ -212,6 +280,7 @@ static void test_bad_input(void **state) {
   refuse("derive '5'", "nothing to derive");
   refuse("derive 'x^2' --jvp y=v", "\"y\" is not a symbol of the formula");
   refuse("derive 'x^2' --batch n", "n:x,y");
+  refuse("derive 'x^2' --batch x:x", "batch: x is a name of the derivation already");
   refuse("derive 'x^2' --latex --numpy", "not both");
   refuse("derive 'dense(3)' --input 4 --loss mso", "mse");
   refuse("derive 'dense(3) -> relu'", "--input");
@@ -231,10 +300,13 @@ int main(void) {
       cmocka_unit_test(test_recurrent_network),
       cmocka_unit_test(test_neurons),
       cmocka_unit_test(test_usual_functions),
+      cmocka_unit_test(test_spelled_functions),
       cmocka_unit_test(test_what_examples_share),
       cmocka_unit_test(test_sums_within_sums),
       cmocka_unit_test(test_latex),
       cmocka_unit_test(test_pages),
+      cmocka_unit_test(test_files_are_replaced),
+      cmocka_unit_test(test_pipes),
       cmocka_unit_test(test_bad_input),
   };
   return cmocka_run_group_tests(tests, enter_folder, leave_folder);

@@ -1,7 +1,6 @@
 /* `cauchy derive`: the derivation of all gradients of a formula or a network, as text, LaTeX, NumPy or MathML. */
 #include "cli/derive.h"
 
-#include <errno.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -66,15 +65,8 @@ static cy_status open_derivation(work *w, bool network) {
 
 /* ---- output ---- */
 
-static cy_status write_file(const char *text, const char *path) {
-  FILE *file = fopen(path, "wb");
-  if (!file) return cy_fail(CY_IO, "%s: %s", path, strerror(errno));
-  size_t length = strlen(text);
-  bool good = fwrite(text, 1, length, file) == length;
-  return fclose(file) == 0 && good ? CY_OK : cy_fail(CY_IO, "%s: %s", path, strerror(errno));
-}
-
 typedef cy_status writer(const char *text, const char *path);
+static cy_status write_text(const char *text, const char *path) { return cli_derive_save(text, strlen(text), path); }
 static cy_status write_pdf(const char *text, const char *path) { return cli_derive_typeset(text, path, false); }
 static cy_status write_png(const char *text, const char *path) { return cli_derive_typeset(text, path, true); }
 
@@ -84,7 +76,7 @@ static const struct {
   cy_derive_format format;
   writer *write;
 } files[] = {
-    {"--html", CY_DERIVE_HTML, write_file},
+    {"--html", CY_DERIVE_HTML, write_text},
     {"--pdf", CY_DERIVE_LATEX_DOCUMENT, write_pdf},
     {"--png", CY_DERIVE_LATEX_DOCUMENT, write_png},
 };

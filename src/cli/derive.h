@@ -12,8 +12,11 @@
 CY_MUST_CHECK cy_status cli_derive_network(const cli_arguments *a, cy_derive_options options, cy_graph **graph,
                                            cy_derivation **derivation, char **names);
 
-/* Typesets a LaTeX document: page.pdf or, with png, the first page as picture. Fails with the programs' names if they
- * are not here. */
+/* To a pipe or a device as it is; else the path has the old file or all of the new one. */
+CY_MUST_CHECK cy_status cli_derive_save(const char *bytes, size_t length, const char *path);
+
+/* Typesets a LaTeX document: page.pdf or, with png, the first page as picture, without the empty paper around. Fails
+ * with the programs' names if they are not here. */
 CY_MUST_CHECK cy_status cli_derive_typeset(const char *latex, const char *path, bool png);
 
 #endif

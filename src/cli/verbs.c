@@ -123,7 +123,7 @@ static const cli_option derive_options[] = {
     {"--numpy", NULL, "print a NumPy program that computes every line"},
     {"--html", "FILE", "write a page (MathML)"},
     {"--pdf", "FILE", "write a page, by an installed LaTeX"},
-    {"--png", "FILE", "the same as a picture"},
+    {"--png", "FILE", "the first page as a picture, cropped"},
     {0},
 };
 static const cli_option matrix_options[] = {
@@ -150,7 +150,7 @@ static const cli_option minimize_options[] = {
     {"--rate", "R", "step size (0.1); of a method with a line search its first step (1), if it is alone"},
     {"--momentum", "M", "of momentum and nesterov (0.9)"},
     {"--damping", "L", "of newton (0) and newton-cg (1): added to the curvature"},
-    {"--iterations", "N", "at most (1000)"},
+    {"--iterations", "N", "at most (1000); 0: evaluates the start"},
     {"--tolerance", "T", "stop when |gradient| is at most this (1e-8)"},
     {"--plot", "FILE", "draw the path (of three or more numbers: the values) to a .png or .svg file"},
     {"--out", "DIR", "draw the path and the values, as .png and .svg, into this folder"},
