@@ -4,7 +4,7 @@
 #include "backend/cpu/tile_kernels.h"
 
 #include "backend/cpu/vector_math.h"
-#include "base/random.h"
+#include "backend/cpu/vector_random.h"
 
 #include <math.h>
 #include <string.h>
@@ -209,53 +209,6 @@ CONVERT(f64, double, bool, uint8_t, a != 0)
 CONVERT(i32, int32_t, bool, uint8_t, a != 0)
 CONVERT(i64, int64_t, bool, uint8_t, a != 0)
 CONVERT(u8, uint8_t, bool, uint8_t, a != 0)
-
-/* ---- random numbers: BLOCKS counters at a time, each the four numbers of one cy_philox call ---- */
-
-enum { BLOCKS = 16 };
-
-static void philox_blocks(uint32_t word[4][BLOCKS], uint64_t seed, uint64_t step, uint32_t stream, uint64_t block) {
-  uint32_t c0[BLOCKS], c1[BLOCKS], c2[BLOCKS], c3[BLOCKS];
-  uint32_t k0 = (uint32_t)seed, k1 = (uint32_t)(seed >> 32);
-  for (int i = 0; i < BLOCKS; i++) {
-    c0[i] = (uint32_t)(block + (uint64_t)i);
-    c1[i] = (uint32_t)((block + (uint64_t)i) >> 32);
-    c2[i] = stream;
-    c3[i] = (uint32_t)step;
-  }
-  for (int round = 0; round < 10; round++) {
-    CY_SIMD for (int i = 0; i < BLOCKS; i++) {
-      uint64_t p0 = (uint64_t)0xD2511F53u * c0[i], p1 = (uint64_t)0xCD9E8D57u * c2[i];
-      c0[i] = (uint32_t)(p1 >> 32) ^ c1[i] ^ k0;
-      c1[i] = (uint32_t)p1;
-      c2[i] = (uint32_t)(p0 >> 32) ^ c3[i] ^ k1;
-      c3[i] = (uint32_t)p0;
-    }
-    k0 += 0x9E3779B9u;
-    k1 += 0xBB67AE85u;
-  }
-  memcpy(word[0], c0, sizeof c0);
-  memcpy(word[1], c1, sizeof c1);
-  memcpy(word[2], c2, sizeof c2);
-  memcpy(word[3], c3, sizeof c3);
-}
-
-#define RANDOM(name, T, per_block, number)                                                              \
-  static void name(void *out, uint64_t seed, uint64_t step, uint32_t stream, uint64_t position, size_t n) { \
-    enum { MANY = BLOCKS * per_block };                                                                 \
-    T *o = out, made[MANY];                                                                             \
-    while (n) {                                                                                         \
-      uint32_t word[4][BLOCKS];                                                                         \
-      size_t skip = position % per_block, take = MANY - skip < n ? MANY - skip : n;                     \
-      philox_blocks(word, seed, step, stream, position / per_block);                                    \
-      for (int i = 0; i < BLOCKS; i++)                                                                  \
-        for (int k = 0; k < per_block; k++) made[i * per_block + k] = number;                           \
-      memcpy(o, made + skip, take * sizeof(T));                                                         \
-      o += take, position += take, n -= take;                                                           \
-    }                                                                                                   \
-  }
-RANDOM(random_f32, float, 4, cy_unit_f32(word[k][i]))
-RANDOM(random_f64, double, 2, cy_unit_f64(word[2 * k][i], word[2 * k + 1][i]))
 
 /* ---- the table ---- */
 

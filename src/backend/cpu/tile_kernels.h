@@ -15,8 +15,12 @@ typedef void (*cy_tile_kernel)(void *out, const void *a, const void *b, const vo
 typedef void (*cy_tile_reduction)(void *out, const void *x, size_t rows, size_t columns);
 /* sums[c] = combination of itself and x[0..rows)[c]. */
 typedef void (*cy_tile_accumulation)(void *sums, const void *x, size_t rows, size_t columns);
-/* The numbers at position ... position + n - 1. */
-typedef void (*cy_tile_random)(void *out, uint64_t seed, uint64_t step, uint32_t stream, uint64_t position, size_t n);
+/* The numbers at position ... position + n - 1, behind them those at position + step and on, for so many runs. */
+typedef struct cy_random_key {
+  uint64_t seed, step;
+  uint32_t stream;
+} cy_random_key;
+typedef void (*cy_tile_random)(void *out, const cy_random_key *key, uint64_t position, int64_t step, size_t n, size_t runs);
 
 /* Several operations at once: operand k of element i is x[k][i * step[k]], step 0 (one number) or 1. */
 typedef void (*cy_tile_fused)(void *out, const void *const *x, const size_t *step, size_t n);

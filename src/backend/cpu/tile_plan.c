@@ -198,7 +198,7 @@ static double step_cost(const cy_tile_planner *p, int step) {
   const cy_step *s = &p->g->steps[step];
   double size = (double)cy_dtype_size(s->dtype) / 4;
   if (is_scattered(p, step)) return 0.25 * size;
-  if (s->kind == CY_STEP_RANDOM) return 0.3 * size;
+  if (s->kind == CY_STEP_RANDOM) return 0.35 * size;
   if (s->kind == CY_STEP_SCALAR && p->t->kernels->math[s->op][1]) return 0.13 * size * size;
   return 0.02 * size;
 }
@@ -235,7 +235,7 @@ static void choose_tile(cy_tile_planner *p, int threads) {
     if (p->access[i] >= 0 && t->n_axes > t->row_axes && t->row_axes) {
       int64_t column = magnitude(t->accesses[p->access[i]].stride[t->n_axes - 1]);
       int64_t row = magnitude(t->accesses[p->access[i]].stride[t->row_axes - 1]);
-      if (t->accesses[p->access[i]].source == CY_SOURCE_MEMORY && column > 1 && row && row < column) gathers = true;
+      if (t->accesses[p->access[i]].source != CY_SOURCE_IOTA && column > 1 && row && row < column) gathers = true;
     }
   }
   for (int i = 0; i < p->g->n_outputs; i++) sums_columns |= cy_tile_is_column_sum(p, &p->g->outputs[i]);

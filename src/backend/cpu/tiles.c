@@ -124,11 +124,10 @@ static void load_run(const run *r, const cy_instruction *in, char *out, int64_t 
       break;
     case CY_SOURCE_IOTA: count_up(out, access->dtype, offset, stride, n); break;
     case CY_SOURCE_RANDOM: {
-      cy_tile_random random = r->tiles->kernels->random[access->dtype == CY_F64];
-      uint64_t seed = key_at(r, in->a), step = key_at(r, in->b);
-      int64_t together = stride == 1 ? n : 1;
-      for (int64_t i = 0; i < n; i += together)
-        random(out + i * size, seed, step, access->stream, (uint64_t)(offset + i * stride), (size_t)together);
+      const cy_random_key key = {key_at(r, in->a), key_at(r, in->b), access->stream};
+      const bool together = stride == 1 || n == 1;
+      r->tiles->kernels->random[access->dtype == CY_F64](out, &key, (uint64_t)offset, stride, together ? (size_t)n : 1,
+                                                         together ? 1 : (size_t)n);
       break;
     }
   }
@@ -202,40 +201,67 @@ static inline void turn_four(const uint32_t *x, int64_t column, uint32_t *out, i
   *(four *)(out + 3 * row) = CHOOSE(ef, gh, 2, 3, 6, 7);
 }
 
-/* out[i * columns + j] = x[i + j * stride]. */
-static void turn(const uint32_t *x, int64_t stride, int64_t rows, int64_t columns, uint32_t *out) {
+/* out[i * row + j] = x[i + j * stride]. */
+static void turn(const uint32_t *x, int64_t stride, int64_t rows, int64_t columns, uint32_t *out, int64_t row) {
   for (int64_t i = 0; i < rows; i += 4)
     for (int64_t j = 0; j < columns; j += 4) {
       if (i + 4 <= rows && j + 4 <= columns) {
-        turn_four(x + i + j * stride, stride, out + i * columns + j, columns);
+        turn_four(x + i + j * stride, stride, out + i * row + j, row);
         continue;
       }
       for (int64_t k = i; k < rows && k < i + 4; k++)
-        for (int64_t l = j; l < columns && l < j + 4; l++) out[k * columns + l] = x[k + l * stride];
+        for (int64_t l = j; l < columns && l < j + 4; l++) out[k * row + l] = x[k + l * stride];
     }
 }
 
 static bool is_turned(const cy_tiles *t, const cy_tile_access *access, cy_tile_level level) {
-  return level == CY_LEVEL_FULL && access->source == CY_SOURCE_MEMORY && cy_dtype_size(access->dtype) == 4 &&
+  return level == CY_LEVEL_FULL && access->source != CY_SOURCE_IOTA && cy_dtype_size(access->dtype) == 4 &&
          t->row_axes > 0 && t->n_axes == t->row_axes + 1 && access->stride[t->row_axes - 1] == 1 &&
          access->stride[t->row_axes] > 1;
 }
 
-static void load_turned(const run *r, const cy_tile_access *access, uint32_t *out) {
+enum { TURNED_ROWS = 64, TURNED_COLUMNS = 64 }; /* random numbers made at a time */
+
+/* Random numbers of positions that are neighbours along the rows: made as they are counted, then turned. */
+static void random_turned(const run *r, const cy_instruction *in, int64_t offset, int64_t rows, uint32_t *out) {
+  const cy_tile_access *access = &r->tiles->accesses[in->access];
+  const cy_random_key key = {key_at(r, in->a), key_at(r, in->b), access->stream};
+  const int64_t stride = access->stride[r->tiles->row_axes], columns = r->n_columns;
+  uint32_t made[TURNED_ROWS * TURNED_COLUMNS];
+  for (int64_t i = 0; i < rows; i += TURNED_ROWS)
+    for (int64_t j = 0; j < columns; j += TURNED_COLUMNS) {
+      const int64_t m = rows - i < TURNED_ROWS ? rows - i : TURNED_ROWS;
+      const int64_t n = columns - j < TURNED_COLUMNS ? columns - j : TURNED_COLUMNS;
+      r->tiles->kernels->random[0](made, &key, (uint64_t)(offset + i + j * stride), stride, (size_t)m, (size_t)n);
+      turn(made, m, m, n, out + i * columns + j, columns);
+    }
+}
+
+static void load_turned(const run *r, const cy_instruction *in, uint32_t *out) {
   const cy_tiles *t = r->tiles;
-  const int64_t stride = access->stride[t->row_axes];
-  const uint32_t *x = (const uint32_t *)r->inputs[access->tensor] + r->column * stride;
+  const cy_tile_access *access = &t->accesses[in->access];
+  const int64_t stride = access->stride[t->row_axes], first = r->column * stride, columns = r->n_columns;
   int64_t offset, n;
   runs rows = runs_start(t->dim, access->stride, t->row_axes, r->row, r->n_rows);
-  for (; runs_next(&rows, &offset, &n); out += n * r->n_columns) turn(x + offset, stride, n, r->n_columns, out);
+  for (; runs_next(&rows, &offset, &n); out += n * columns) {
+    if (access->source == CY_SOURCE_RANDOM) random_turned(r, in, first + offset, n, out);
+    else turn((const uint32_t *)r->inputs[access->tensor] + first + offset, stride, n, columns, out, columns);
+  }
 }
+
+/* Do the tile's elements follow one another in the domain? */
+static bool is_dense(const run *r) { return r->n_rows == 1 || r->n_columns == r->tiles->columns; }
 
 static void load(const run *r, const cy_instruction *in) {
   const cy_tile_access *access = &r->tiles->accesses[in->access];
   int64_t size = (int64_t)cy_dtype_size(access->dtype);
   char *out = r->slot[in->dst];
   if (is_turned(r->tiles, access, in->level)) {
-    load_turned(r, access, (uint32_t *)(void *)out);
+    load_turned(r, in, (uint32_t *)(void *)out);
+    return;
+  }
+  if (access->source == CY_SOURCE_RANDOM && access->flat && in->level == CY_LEVEL_FULL && is_dense(r)) {
+    load_run(r, in, out, r->row * r->tiles->columns + r->column, 1, r->n_rows * r->n_columns);
     return;
   }
   FOR_RUNS(r, access, in->level, load_run(r, in, out + at * size, offset, stride, n));
