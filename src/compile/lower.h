@@ -52,6 +52,8 @@ void cy_lowering_end(cy_lowering *lowering);
 
 /* Pass: windows and layouts. */
 cy_status cy_assign_layouts(cy_lowering *lowering);
+/* Part of it: which values have their channels innermost. Windows are known as they are where nothing has. */
+cy_status cy_assign_images(cy_lowering *lowering);
 /* Pass: units. */
 cy_status cy_assign_units(cy_lowering *lowering);
 /* The node of the unit that operand v is inside it: v itself, or, seen through windows, a row value spread over the

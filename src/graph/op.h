@@ -162,6 +162,9 @@ struct cy_op {
   /* Bit i: operand i is an image [N, C, space...] whose kernels like channels innermost in memory; bit 31: the result is.
    * NULL: none. */
   uint32_t (*images)(const void *attrs);
+  /* Products of matrices: are all axes of this operand but axis 1 walked as one, so that in rows they would not lie one inside
+   * the other? NULL: the operand is read as it is counted. */
+  bool (*joins_around)(const void *attrs, cy_shape shape, int operand);
   /* Fills a random instance; NULL: the operation is tested by name elsewhere (leaves). */
   void (*sample)(const cy_op *op, cy_rng *rng, cy_sample *sample);
   double low[3], high[3]; /* elementwise: where operands are sampled */

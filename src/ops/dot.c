@@ -319,11 +319,20 @@ static void sample_dot(const cy_op *op, cy_rng *rng, cy_sample *s) {
   memcpy(s->attrs, &d, sizeof d);
 }
 
+bool cy_dot_joins_around(const void *attrs, cy_shape shape, int operand) {
+  const cy_dot_attrs *d = attrs;
+  const cy_list *batch = operand ? &d->b_batch : &d->a_batch, *contract = operand ? &d->b_contract : &d->a_contract;
+  int free[CY_MAX_RANK];
+  const int n_free = cy_dot_free_axes(shape.rank, batch, contract, free);
+  const bool one = batch->n == 0 && shape.rank > 2; /* two groups: axis 1, and all others */
+  return one && ((n_free == 1 && free[0] == 1) || (contract->n == 1 && contract->at[0] == 1));
+}
+
 const cy_op cy_op_dot = {
     .name = "dot", .op_class = CY_CLASS_MULTILINEAR, .arity = 2, .attr_size = sizeof(cy_dot_attrs), .fields = cy_dot_fields,
     .linear = 3, .scalar = -1, .infer = infer_dot, .jvp = cy_jvp_multilinear, .transpose = transpose_dot,
-    .simplify = simplify_dot, .kernel = kernel_dot, .cost = cost_dot, .reach = reach_dot, .big = true, .batch = batch_dot,
-    .sample = sample_dot};
+    .simplify = simplify_dot, .kernel = kernel_dot, .cost = cost_dot, .reach = reach_dot, .joins_around = cy_dot_joins_around, .big = true,
+    .batch = batch_dot, .sample = sample_dot};
 
 /* ---- builders ---- */
 

@@ -14,6 +14,9 @@ extern const cy_field cy_dot_fields[];
 /* Axes that are neither batch nor contracted, in order; returns how many. */
 int cy_dot_free_axes(int rank, const cy_list *batch, const cy_list *contract, int axes[CY_MAX_RANK]);
 
+/* Its row's joins_around. */
+bool cy_dot_joins_around(const void *attrs, cy_shape shape, int operand);
+
 /* permute(dot(a, b)) by an order that keeps the batch axes first and exchanges the blocks of free axes is dot(b, a) with
  * the attributes given back; false for other orders. */
 bool cy_dot_swap(const cy_dot_attrs *attrs, cy_value a, cy_value b, const cy_list *order, cy_dot_attrs *swapped);

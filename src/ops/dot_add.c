@@ -49,6 +49,10 @@ static void reach_dot_add(const void *attrs, const cy_type *in, int n, const cy_
     cy_reach_pointwise(attrs, in, n, out, operand, reach);
 }
 
+static bool joins_around(const void *attrs, cy_shape shape, int operand) {
+  return (operand == A || operand == B) && cy_dot_joins_around(attrs, shape, operand - A);
+}
+
 static void sample_dot_add(const cy_op *op, cy_rng *rng, cy_sample *s) {
   cy_type product;
   (void)op;
@@ -64,7 +68,7 @@ static void sample_dot_add(const cy_op *op, cy_rng *rng, cy_sample *s) {
 const cy_op cy_op_dot_add = {
     .name = "dot_add", .op_class = CY_CLASS_COMPOSITE, .arity = 4, .attr_size = sizeof(cy_dot_attrs),
     .fields = cy_dot_fields, .scalar = -1, .overwrites = true, .infer = infer_dot_add, .expand = expand_dot_add,
-    .kernel = kernel_dot_add, .cost = cost_dot_add, .reach = reach_dot_add,
+    .kernel = kernel_dot_add, .cost = cost_dot_add, .reach = reach_dot_add, .joins_around = joins_around,
     .sample = sample_dot_add};
 
 cy_value cy_dot_add(cy_value c, cy_value a, cy_value b, cy_value scale, const cy_dot_attrs *attrs) {
