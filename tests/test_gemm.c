@@ -195,6 +195,43 @@ static void test_random(void **state) {
   }
 }
 
+/* Products in groups, as of the heads of sequences that lie side by side, are those of each group by itself, to the bit. */
+static void test_groups(void **state) {
+  (void)state;
+  for (int i = 0; i < 100; ++i) {
+    const cy_dtype dtype = i % 3 ? CY_F32 : CY_F64;
+    const int64_t groups = 1 + below(4), inner = 1 + below(4), m = 1 + below(70), n = 1 + below(70), k = 1 + below(20);
+    const size_t size = cy_dtype_size(dtype), all = (size_t)(groups * inner);
+    array a = array_create(all * (size_t)(m * k), dtype), b = array_create(all * (size_t)(n * k), dtype);
+    array c = array_create(all * (size_t)(m * n), dtype), each = array_create(all * (size_t)(m * n), dtype);
+    fill(&a, dtype, (int64_t[]){0, 0, 1}, 1, 1, groups * inner * m * k);
+    fill(&b, dtype, (int64_t[]){0, 0, 1}, 1, 1, groups * inner * n * k);
+    cy_gemm_problem p = {.dtype = dtype, .batch = groups * inner, .m = m, .n = n, .k = k,
+                         .a_stride = {m * inner * k, inner * k, 1}, .b_stride = {n * inner * k, 1, inner * k},
+                         .c_stride = {m * inner * n, inner * n, 1}, .inner = inner, .inner_stride = {k, k, n}};
+    cy_gemm *gemm;
+    assert_int_equal(cy_gemm_create(&p, 1 + i % 3, &gemm), CY_OK);
+    void *scratch = cy_alloc_aligned(cy_gemm_scratch(gemm));
+    assert_int_equal(cy_gemm_run(gemm, NULL, a.first, b.first, c.first, scratch), CY_OK);
+    cy_gemm_free(gemm);
+    cy_free(scratch);
+    p.batch = inner, p.inner = 0;
+    for (int side = 0; side < 3; ++side) *(side == 0 ? p.a_stride : side == 1 ? p.b_stride : p.c_stride) = p.inner_stride[side];
+    assert_int_equal(cy_gemm_create(&p, 1, &gemm), CY_OK);
+    scratch = cy_alloc_aligned(cy_gemm_scratch(gemm));
+    for (int64_t g = 0; g < groups; ++g)
+      assert_int_equal(cy_gemm_run(gemm, NULL, a.first + (size_t)(g * m * inner * k) * size,
+                                   b.first + (size_t)(g * n * inner * k) * size,
+                                   each.first + (size_t)(g * m * inner * n) * size, scratch), CY_OK);
+    assert_memory_equal(c.memory, each.memory, c.bytes);
+    cy_gemm_free(gemm);
+    cy_free(scratch);
+    free(a.memory), free(b.memory), free(c.memory), free(each.memory);
+  }
+  cy_gemm *gemm;
+  assert_int_equal(cy_gemm_create(&(cy_gemm_problem){.batch = 5, .m = 1, .n = 1, .k = 1, .inner = 2}, 1, &gemm), CY_INVALID);
+}
+
 static void test_instruction_sets(void **state) {
   (void)state;
   for (int i = 0; i < 400; ++i) {
@@ -316,7 +353,8 @@ static void test_concurrent(void **state) {
 
 int main(void) {
   const struct CMUnitTest tests[] = {
-      cmocka_unit_test(test_layers),     cmocka_unit_test(test_random),  cmocka_unit_test(test_instruction_sets),
+      cmocka_unit_test(test_layers),     cmocka_unit_test(test_random),  cmocka_unit_test(test_groups),
+      cmocka_unit_test(test_instruction_sets),
       cmocka_unit_test(test_not_finite), cmocka_unit_test(test_rejects), cmocka_unit_test(test_concurrent),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);

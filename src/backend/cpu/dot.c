@@ -12,8 +12,10 @@ enum { BATCH, FREE, CONTRACT, GROUPS };
 typedef struct side {
   bool packs;
   cy_view window; /* the operand with its axes in the order of the groups */
-  size_t bytes;   /* of the packed copy */
+  int count[GROUPS]; /* axes */
+  size_t bytes; /* of the packed copy */
   int64_t extent[GROUPS], stride[GROUPS];
+  int64_t within; /* stride of the batch's inner axes, where they are not joined with the outer ones */
 } side;
 
 typedef struct plan {
@@ -40,12 +42,12 @@ static bool join(const cy_view *w, int first, int n, int64_t *extent, int64_t *s
 }
 
 static void arrange(const cy_view *operand, const cy_list *batch, const cy_list *contract, side *s) {
-  int free[CY_MAX_RANK], order[CY_MAX_RANK], n = 0, count[GROUPS];
-  count[FREE] = cy_dot_free_axes(operand->shape.rank, batch, contract, free);
-  count[BATCH] = (int)batch->n;
-  count[CONTRACT] = (int)contract->n;
+  int free[CY_MAX_RANK], order[CY_MAX_RANK], n = 0;
+  s->count[FREE] = cy_dot_free_axes(operand->shape.rank, batch, contract, free);
+  s->count[BATCH] = (int)batch->n;
+  s->count[CONTRACT] = (int)contract->n;
   for (int i = 0; i < batch->n; i++) order[n++] = (int)batch->at[i];
-  for (int i = 0; i < count[FREE]; i++) order[n++] = free[i];
+  for (int i = 0; i < s->count[FREE]; i++) order[n++] = free[i];
   for (int i = 0; i < contract->n; i++) order[n++] = (int)contract->at[i];
   s->window = (cy_view){.dtype = operand->dtype, .shape.rank = n};
   for (int i = 0; i < n; i++) {
@@ -53,13 +55,45 @@ static void arrange(const cy_view *operand, const cy_list *batch, const cy_list 
     s->window.stride[i] = operand->stride[order[i]];
   }
   s->packs = false;
-  for (int g = 0, first = 0; g < GROUPS; first += count[g++])
-    if (!join(&s->window, first, count[g], &s->extent[g], &s->stride[g])) s->packs = true;
+  for (int g = FREE, first = s->count[BATCH]; g < GROUPS; first += s->count[g++])
+    if (!join(&s->window, first, s->count[g], &s->extent[g], &s->stride[g])) s->packs = true;
+}
+
+static int64_t extent_of(const side *s, int first, int end) {
+  int64_t extent = 1;
+  for (int i = first; i < end; i++) extent *= s->window.shape.dim[i];
+  return extent;
+}
+
+/* Joins the batch's axes to outer ones and `inner` last ones. An operand that is packed anyway has them joined. */
+static bool join_batch(side *s, int inner) {
+  int64_t extent;
+  const int outer = s->count[BATCH] - inner;
+  if (s->packs) return true;
+  const bool outside = join(&s->window, 0, outer, &extent, &s->stride[BATCH]);
+  return join(&s->window, outer, inner, &extent, &s->within) && outside;
+}
+
+/* How many products are a group, so that neither operand must be copied to be walked from group to group and within them; 1 if
+ * the batch's axes are one, or are made one by copies. */
+static int64_t split_batch(side *a, side *b) {
+  const int axes = a->count[BATCH];
+  for (int n = 0; n == 0 || n < axes; n++) {
+    const bool left = join_batch(a, n), right = join_batch(b, n);
+    if (left && right) return extent_of(a, axes - n, axes);
+  }
+  a->packs = a->packs || !join_batch(a, 0);
+  b->packs = b->packs || !join_batch(b, 0);
+  return 1;
+}
+
+static void plan_copy(side *s, int64_t inner) {
   if (!s->packs) return;
-  s->bytes = cy_aligned((size_t)cy_count(s->window.shape) * cy_dtype_size(operand->dtype));
+  s->bytes = cy_aligned((size_t)cy_count(s->window.shape) * cy_dtype_size(s->window.dtype));
   s->stride[CONTRACT] = 1;
   s->stride[FREE] = s->extent[CONTRACT];
-  s->stride[BATCH] = s->extent[FREE] * s->extent[CONTRACT];
+  s->within = s->extent[FREE] * s->extent[CONTRACT];
+  s->stride[BATCH] = inner * s->within;
 }
 
 static void destroy(void *p) {
@@ -75,12 +109,17 @@ static cy_status create_from(const cy_instruction *instruction, int first, int t
   if (!p) return cy_no_memory();
   arrange(&instruction->in[first].layout, &d->a_batch, &d->a_contract, &p->a);
   arrange(&instruction->in[first + 1].layout, &d->b_batch, &d->b_contract, &p->b);
+  const int64_t inner = split_batch(&p->a, &p->b);
+  plan_copy(&p->a, inner);
+  plan_copy(&p->b, inner);
+  const int64_t result = p->a.extent[FREE] * p->b.extent[FREE];
   cy_gemm_problem problem = {
       .dtype = instruction->out[0].layout.dtype,
-      .batch = p->a.extent[BATCH], .m = p->a.extent[FREE], .n = p->b.extent[FREE], .k = p->a.extent[CONTRACT],
+      .batch = extent_of(&p->a, 0, p->a.count[BATCH]), .m = p->a.extent[FREE], .n = p->b.extent[FREE], .k = p->a.extent[CONTRACT],
       .a_stride = {p->a.stride[BATCH], p->a.stride[FREE], p->a.stride[CONTRACT]},
       .b_stride = {p->b.stride[BATCH], p->b.stride[CONTRACT], p->b.stride[FREE]},
-      .c_stride = {p->a.extent[FREE] * p->b.extent[FREE], p->b.extent[FREE], 1},
+      .c_stride = {inner * result, p->b.extent[FREE], 1},
+      .inner = inner, .inner_stride = {p->a.within, p->b.within, result},
       .a_still = !p->a.packs && instruction->still >> first & 1,
       .b_still = !p->b.packs && instruction->still >> (first + 1) & 1};
   cy_status status = cy_gemm_create(&problem, threads, &p->gemm);

@@ -29,6 +29,7 @@ const cy_gemm_kernels *cy_gemm_kernels_of(cy_dtype dtype) {
 
 /* A stride along an extent of one is never used: call it 1, which every kernel likes. */
 static void tidy_strides(cy_gemm_problem *p) {
+  if (p->inner < 2) p->inner = 1;
   if (p->batch == 1) p->a_stride[0] = p->b_stride[0] = p->c_stride[0] = 0;
   if (p->m == 1) p->a_stride[1] = p->c_stride[1] = 1;
   if (p->n == 1) p->b_stride[2] = p->c_stride[2] = 1;
@@ -63,7 +64,7 @@ static void tidy_strides(cy_gemm_problem *p) {
 static bool prefer_library(const cy_gemm_problem *p, const cy_gemm_kernels *kernels) {
   const double products = (double)p->m * (double)p->n * (double)p->k;
   const int64_t shortest = p->m < p->n ? (p->m < p->k ? p->m : p->k) : (p->n < p->k ? p->n : p->k);
-  if (p->dtype != CY_F32) return false;
+  if (p->dtype != CY_F32 || p->inner > 1) return false;
   return kernels->lanes >= 8 ? shortest >= 256 && products > 0x1p27 : shortest >= 16 && products > 0x1p18;
 }
 
@@ -72,6 +73,9 @@ cy_status cy_gemm_create(const cy_gemm_problem *problem, int threads, cy_gemm **
   if (problem->dtype != CY_F32 && problem->dtype != CY_F64)
     return cy_fail(CY_UNSUPPORTED, "contraction: the CPU multiplies f32 and f64, not %s",
                    cy_dtype_name(problem->dtype));
+  if (problem->inner > 1 && problem->batch % problem->inner != 0)
+    return cy_fail(CY_INVALID, "contraction: groups of %lld do not divide %lld batches", (long long)problem->inner,
+                   (long long)problem->batch);
   if (problem->batch < 0 || problem->m < 0 || problem->n < 0 || problem->k < 0)
     return cy_fail(CY_INVALID, "contraction: an extent is negative (batch %lld, m %lld, n %lld, k %lld)",
                    (long long)problem->batch, (long long)problem->m, (long long)problem->n, (long long)problem->k);

@@ -12,6 +12,8 @@ typedef struct cy_gemm_problem {
   int64_t a_stride[3];       /* elements: batch, i, k. 0 where A repeats */
   int64_t b_stride[3];       /* batch, k, j */
   int64_t c_stride[3];       /* batch, i, j; c's elements do not overlap */
+  int64_t inner;             /* 0 or 1: none. Batches come in groups of so many, as heads of attention do: strides above are */
+  int64_t inner_stride[3];   /* from group to group, these of A, B, C within one */
   bool a_still, b_still;     /* the same in many runs: an instance may keep it packed, once it was prepared */
 } cy_gemm_problem;
 

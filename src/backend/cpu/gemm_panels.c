@@ -45,6 +45,8 @@ static void candidate(const cy_gemm_problem *problem, const cy_gemm_kernels *ker
                       cy_panels *p) {
   *p = (cy_panels){.kernels = kernels, .batch = problem->batch, .k = problem->k, .transposed = transposed, .dot = dot};
   const int64_t *a = problem->a_stride, *b = problem->b_stride, *c = problem->c_stride;
+  p->inner = max64(problem->inner, 1);
+  for (int i = 0; i < 3; ++i) p->within[i] = problem->inner_stride[transposed && i < 2 ? 1 - i : i];
   if (transposed) {
     p->rows = problem->n, p->columns = problem->m;
     p->a[0] = b[0], p->a[1] = b[2], p->a[2] = b[1];
@@ -368,8 +370,10 @@ static void run_part(const cy_panels *p, int part, const char *a, const char *b,
   const span batch = share(p->batch, 1, part / p->column_parts / p->row_parts, p->batch_parts);
   if (rows.begin >= rows.end || columns.begin >= columns.end) return;
   for (int64_t i = batch.begin; i < batch.end; ++i) {
-    const char *left = at(a, size, i * p->a[0]), *right = at(b, size, i * p->b[0]);
-    char *out = c + i * p->c[0] * size;
+    const int64_t group = i / p->inner, member = i % p->inner;
+    const char *left = at(a, size, group * p->a[0] + member * p->within[0]);
+    const char *right = at(b, size, group * p->b[0] + member * p->within[1]);
+    char *out = c + (group * p->c[0] + member * p->within[2]) * size;
     if (p->dot) run_dots(p, left, right, out, sum, rows, columns);
     else if (p->outer) run_outer(p, left, right, out, sum, rows, columns);
     else if (p->sweep) run_sweep(p, left, right, out, sum, columns);

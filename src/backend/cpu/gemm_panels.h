@@ -13,6 +13,7 @@ typedef struct cy_panels {
   const cy_gemm_kernels *kernels;
   int64_t batch, rows, columns, k;
   int64_t a[3], b[3], c[3];
+  int64_t inner, within[3];  /* batches in a group (at least 1), and the strides of a, b, c from one to the next in it */
   bool transposed;           /* a and b of the plan are B and A of the problem */
   bool dot;                  /* vectors run along k instead of along the columns */
   bool sweep;                /* one row: the matrix b is read row by row */
