@@ -42,7 +42,7 @@ static void add_layer(cy_rng *rng, char *text, int64_t *channels) {
       snprintf(layer, sizeof layer, "attention(%d%s, size=%d)", 1 + below(rng, 2), below(rng, 2) ? ", causal" : "",
                1 + below(rng, 4));
       break;
-    case 6: snprintf(layer, sizeof layer, "positions(%s)", below(rng, 2) ? "learned" : "sinusoidal"); break;
+    case 6: snprintf(layer, sizeof layer, "positions(%s)", below(rng, 2) ? "learned, length=9" : "sinusoidal"); break;
     case 7: snprintf(layer, sizeof layer, "residual(conv(%d, 1) -> tanh -> gru(%d))", units, (int)*channels); break;
     default: snprintf(layer, sizeof layer, "tanh");
   }
@@ -63,7 +63,10 @@ static trial draw(uint64_t seed) {
   for (int i = 0, layers = 1 + below(&rng, 3); i < layers; i++) add_layer(&rng, t.text, &channels);
   int end = below(&rng, 3);
   size_t used = strlen(t.text);
-  if (end) snprintf(t.text + used, TEXT - used, end == 1 ? " -> last" : " -> dense(2)");
+  if (end) snprintf(t.text + used, TEXT - used, "%s",
+                    end == 1   ? " -> last"
+                    : t.ragged ? " -> global_avg_pool -> dense(2)"
+                               : " -> dense(2)");
   return t;
 }
 

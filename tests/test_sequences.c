@@ -615,7 +615,8 @@ static void lengths_must_fit(void **state) {
   lab_close(&l);
   l = lab_open(false, CY_F32, CY_SHAPE(4, 3, 9));
   cy_network_set_lengths(l.net, l.x, cy_input(l.graph, "lengths", CY_I64, CY_SHAPE(4)));
-  apply_text(l.net, l.x, "conv(2, 3) -> lstm(2)");
+  cy_value shorter = cy_conv(l.net, l.x, (cy_conv_options){.filters = 2, .kernel = {3}});
+  cy_lstm(l.net, shorter, (cy_recurrent_options){.units = 2});
   assert_string_equal(cy_graph_error(l.graph),
                       "lstm \"lstm1\": the lengths are of sequences of 9 steps, but here are 7");
   lab_close(&l);

@@ -96,6 +96,12 @@ typedef struct cy_dataset_options {
   const char *vocabulary;  /* texts: the characters that are numbered, ascending; others are errors. NULL: those that
                             * occur */
   cy_window_options windows; /* of CSV files: sequences */
+  const char *sequence;      /* CSV: the column, of text or numbers, that says to which sequence a row belongs. A sample is
+                              * then a sequence, [columns, steps], its rows in the order of the file; its target is that of
+                              * its rows, which have one. "": each file is a sequence, as in folders by class, and a file or a
+                              * folder of files without classes does, for target "input". With target "input" sequences have
+                              * no targets: to predict from them [NULL: each row is a sample] */
+  int64_t buckets;           /* sequences of different lengths: batches are padded to at most so many [4], CY_MAX_BUCKETS */
   bool (*progress)(const cy_load_progress *progress, void *user); /* called after each picture; false: CY_CANCELLED */
   void *user;
 } cy_dataset_options;
@@ -110,6 +116,8 @@ typedef struct cy_dataset_options {
  *              test part. Classes are the folders' names in byte order, pictures of a class too; a folder without any
  *              is an error, as its class would never be seen, but one whose name begins with a dot is left out. All
  *              pictures need one size, or options.images.size
+ *              or with CSV files by class, DIR/class/1.csv, or DIR/train/class/... and DIR/test/class/...: each file is a
+ *              sequence of its own length; all have the columns of the first
  *   with options.windows, CSV files of sequences, each a series of its own, with the same columns: a file, a folder, of which
  *              every .csv, .tsv and .data[.gz] is read, or a pattern: "air/{north,south}*.csv.gz". Samples are [columns,
  *              length]. The target is options.target, a column's name; "input": none, samples are their own targets
@@ -158,11 +166,34 @@ CY_API int64_t cy_dataset_length(const cy_dataset *dataset); /* as chosen by the
 /* Each sample is its own target: as it is scaled, never augmented. Then there are no classes. */
 CY_API bool cy_dataset_reconstructs(const cy_dataset *dataset);
 
+/* ---- sequences of different lengths ----
+ * A data set of them has samples [channels, steps], where steps are those of the longest; in its inputs zeros follow each
+ * end. A batch may be padded to fewer steps; networks that mind the ends (cy_network_set_lengths) give the same whatever
+ * the padding. So that few programs are compiled, batches are padded to a few lengths, the buckets: those, ending with the
+ * longest sequence's, that make the padding of the whole data set least. Scaling looks at the steps before the ends. */
+enum { CY_MAX_BUCKETS = 16 };
+CY_API bool cy_dataset_is_ragged(const cy_dataset *dataset);
+/* Steps of sample i; -1 out of range. Of other data sets the last extent of their samples. */
+CY_API int64_t cy_dataset_steps(const cy_dataset *dataset, int64_t i);
+CY_API int cy_dataset_buckets(const cy_dataset *dataset, int64_t buckets[CY_MAX_BUCKETS]); /* how many; 0: not ragged */
+/* The bucket that these samples fit into together. */
+CY_API int64_t cy_dataset_padded_steps(const cy_dataset *dataset, const int64_t *indices, int64_t n);
+/* "walk/7.csv", the value of the sequence's column; NULL: it has none. */
+CY_API const char *cy_dataset_sequence_name(const cy_dataset *dataset, int64_t i);
+CY_API const char *cy_dataset_channel_name(const cy_dataset *dataset, int64_t c);     /* NULL: it has none */
+CY_API const char *cy_dataset_sequence_column(const cy_dataset *dataset); /* options.sequence; NULL: each file is one */
+/* From the caller's tensors, as cy_dataset_from_tensors: inputs f32 or f64 [N, channels, steps], whatever behind the ends;
+ * lengths [N], from 1 to steps. buckets: 0: 4. */
+CY_API CY_MUST_CHECK cy_status cy_dataset_from_sequences(const char *name, const cy_tensor *inputs,
+                                                         const int64_t *lengths, const cy_tensor *targets,
+                                                         int64_t classes, int64_t test_count, int64_t buckets,
+                                                         cy_dataset **dataset);
+
 /* What its windows were cut with: columns by name, above and boundaries as numbers and times, so that windows of other
  * files are cut alike. Strings belong to the data set. length 0: its samples are no windows. */
 CY_API cy_window_options cy_dataset_windows(const cy_dataset *dataset);
-/* Of windows: what was read, what was missing, how many windows were left out and why; sentences, one a line. "" of
- * other data sets. */
+/* Of sequences of different lengths: how many, how long, how they are padded. Of windows: what was read, what was missing,
+ * how many windows were left out and why; sentences, one a line. "" of other data sets. */
 CY_API const char *cy_dataset_notes(const cy_dataset *dataset);
 /* How many windows were left out, for gaps, missing labels, or because they lie across a boundary. */
 CY_API int64_t cy_dataset_windows_left_out(const cy_dataset *dataset);
@@ -228,7 +259,8 @@ CY_API CY_MUST_CHECK cy_status cy_dataset_set_scaling(cy_dataset *dataset, cy_sc
 /* ---- batches ---- */
 
 /* Sample indices[i] goes to row i of x (f32 [n, ...], any trailing shape with as many elements as a sample, so that
- * [n, 784] takes 1x28x28) and of y (labels: i32, i64 or f32 [n], of texts [n, length]; targets: f32 [n, ...]). Both
+ * [n, 784] takes 1x28x28; of sequences of different lengths [n, channels, steps] with as many steps as they need or
+ * more) and of y (labels: i32, i64 or f32 [n], of texts [n, length]; targets: f32 [n, ...]). Both
  * row-major with exactly n rows; x or y may be NULL. Allocates nothing; cost: one pass over the batch. Safe from several
  * threads. */
 CY_API CY_MUST_CHECK cy_status cy_dataset_batch(const cy_dataset *dataset, const int64_t *indices, int64_t n,
@@ -288,6 +320,12 @@ CY_API CY_MUST_CHECK cy_status cy_batches_create(const int64_t *indices, int64_t
  * are left out. n >= rows. The same in every epoch. */
 CY_API CY_MUST_CHECK cy_status cy_batches_create_streams(const int64_t *indices, int64_t n, int64_t rows,
                                                          cy_batches **batches);
+/* Sequences of like length together: in an epoch those of each bucket (cy_dataset_buckets) are shuffled, laid one behind
+ * the other and cut into batches, which then are shuffled, but for a smaller last one. Without shuffle: as in the list,
+ * by bucket. The data set is read during the call alone. */
+CY_API CY_MUST_CHECK cy_status cy_batches_create_by_length(const cy_dataset *dataset, const int64_t *indices, int64_t n,
+                                                           int64_t batch_size, bool shuffle, uint64_t seed,
+                                                           cy_batches **batches);
 CY_API void cy_batches_free(cy_batches *batches);
 CY_API int64_t cy_batches_count(const cy_batches *batches); /* per epoch: ceil(n / batch_size); streams: n / rows */
 /* Goes to batch number batch (0: the first) of an epoch. Allocates nothing. */

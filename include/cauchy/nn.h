@@ -107,8 +107,11 @@ CY_API cy_value cy_network_buffer(cy_network *network, const char *name, cy_shap
  * CY_OPTIMIZER, zero at first, to which the layer then gives what it ends with by cy_network_carry. */
 CY_API cy_value cy_network_carried(cy_network *network, const char *name, cy_shape shape);
 CY_API void cy_network_carry(cy_network *network, cy_value carried, cy_value last); /* nothing unless it carries */
-/* Sequences of different lengths: example n of x [N, ..., T] ends after lengths[n] (i32 or i64 [N]) steps. Layers on
- * sequences of T steps that are applied after this mind it, unless their options say otherwise. */
+/* Sequences of different lengths: example n of x [N, ..., T] ends after lengths[n] (i32 or i64 [N]) steps. Recurrent layers,
+ * attention, batch normalisation and cy_last_step on sequences of T steps that are applied after this mind it, unless their
+ * options say otherwise. In a model of the architecture language that is applied to such an x every layer does, or is
+ * refused by name: what comes out is that of each sequence alone, whatever stands behind the ends; convolutions and pooling
+ * of windows make sequences shorter, global pooling counts the steps before the ends. */
 CY_API void cy_network_set_lengths(cy_network *network, cy_value x, cy_value lengths);
 /* Shape of a variable of the open layer if it was declared before (rank -1 if not): for messages of shared layers. */
 CY_API cy_shape cy_network_declared_shape(const cy_network *network, const char *name);

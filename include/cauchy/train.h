@@ -216,10 +216,14 @@ CY_API cy_trainer_options cy_trained_options(const cy_trained *trained); /* as u
 
 /* Raw inputs [n, sample shape] of any dtype (or [sample shape]: one) are scaled as in training; images of another
  * height and width are taken too: a model trained with a single entry of sizes has them resized to it, another takes
- * them as they are, if its layers do. outputs: a new tensor [n, ...]: probabilities if classes, else the
- * model's output. labels (may be NULL): a new i64 [n], the most probable class of each; fails for regression. */
+ * them as they are, if its layers do; so are sequences of another length, all of one, if those of the training differed.
+ * outputs: a new tensor [n, ...]: probabilities if classes, else the model's output. labels (may be NULL): a new i64 [n], the most probable class of each; fails for regression. */
 CY_API CY_MUST_CHECK cy_status cy_trained_predict(cy_trained *trained, const cy_tensor *inputs, cy_tensor **outputs,
                                                   cy_tensor **labels);
+/* The same of all sequences of a data set, of a model that was trained on sequences of different lengths. The data set is
+ * set to the model's scaling; its targets are not looked at. */
+CY_API CY_MUST_CHECK cy_status cy_trained_predict_sequences(cy_trained *trained, cy_dataset *dataset,
+                                                            cy_tensor **outputs, cy_tensor **labels);
 /* Metrics over the given samples of a data set, which is set to the model's scaling. indices NULL: all (n ignored).
  * Images have the sizes of the training, in turn if there are several; without any, those of the data set. Fails if
  * shapes or classes disagree with the model. */

@@ -32,13 +32,15 @@ static cy_status read_samples(cli_check *c, cy_dataset *dataset) {
   return status;
 }
 
-/* Of a saved model, if its data are here and have the shape of the input; else random numbers serve. */
+/* Of a saved model, if its data are here and have the shape of the input; else random numbers serve, as for sequences of
+ * different lengths, whose padding would lie at kinks. */
 static void find_samples(cli_check *c, const char *word) {
   char *path = NULL;
   cy_dataset *dataset = NULL;
   cy_status status = cli_model_path(word, CLI_MODEL_NAME, CLI_CHECKPOINT_NAME, &path);
   if (status == CY_OK) status = cli_open_training_data(path, &dataset);
-  if (status == CY_OK && cy_shape_equal(cy_dataset_sample_shape(dataset), c->network.sample)) {
+  if (status == CY_OK && cy_shape_equal(cy_dataset_sample_shape(dataset), c->network.sample) &&
+      !cy_dataset_is_ragged(dataset)) {
     status = read_samples(c, dataset);
     snprintf(c->samples, sizeof c->samples, "%s", cy_dataset_name(dataset));
   }

@@ -74,6 +74,13 @@ static void describe_classes(const cy_dataset *d) {
 static void describe_features(const cy_dataset *d) {
   enum { MOST_SHOWN = 30 };
   int64_t features;
+  if (cy_dataset_channel_name(d, 0)) {
+    printf("channels ");
+    const char *name;
+    for (int64_t c = 0; c < MOST_SHOWN && (name = cy_dataset_channel_name(d, c)) != NULL; c++)
+      printf("%s%s", c ? ", " : "", name);
+    printf("%s\n", cy_dataset_channel_name(d, MOST_SHOWN) ? ", ..." : "");
+  }
   if (!cy_dataset_feature_name(d, 0) || cy_shape_count(cy_dataset_sample_shape(d), &features) != CY_OK) return;
   printf("features ");
   for (int64_t f = 0; f < features && f < MOST_SHOWN; f++) printf("%s%s", f ? ", " : "", cy_dataset_feature_name(d, f));
@@ -81,9 +88,9 @@ static void describe_features(const cy_dataset *d) {
 }
 
 static void describe_content(const cy_dataset *d) {
-  char shape[CLI_SHAPE_SIZE], a[CLI_NUMBER_SIZE], b[CLI_NUMBER_SIZE];
-  printf("samples  %s of %s", cli_count_text(cy_dataset_count(d), a),
-         cli_shape_text(cy_dataset_sample_shape(d), shape));
+  char shape[CLI_SAMPLES_SIZE], a[CLI_NUMBER_SIZE], b[CLI_NUMBER_SIZE];
+  printf("samples  %s %s", cli_count_text(cy_dataset_count(d), a),
+         cli_samples_text(d, shape) + (cy_dataset_is_ragged(d) ? 0 : strlen("samples ")));
   if (cy_dataset_test_count(d))
     printf(", of which the last %s are the test part", cli_count_text(cy_dataset_test_count(d), b));
   printf("\n");
@@ -99,7 +106,10 @@ static void describe_content(const cy_dataset *d) {
   describe_features(d);
   const cy_tensor *inputs = cy_dataset_inputs(d);
   double low = INFINITY, high = -INFINITY;
+  int64_t steps = cy_dataset_steps(d, 0), size = cy_tensor_count(inputs) / cy_dataset_count(d);
+  if (cy_dataset_is_ragged(d)) steps = cy_dataset_sample_shape(d).dim[1];
   for (int64_t i = 0; i < cy_tensor_count(inputs); i++) {
+    if (i % steps >= cy_dataset_steps(d, i / size)) continue; /* behind the end of a sequence */
     double v = cy_tensor_at(inputs, i);
     if (v < low) low = v;
     if (v > high) high = v;
@@ -153,7 +163,9 @@ static cy_status info(cli_arguments *a) {
   const cy_data_set *set = strchr(spec, '/') ? NULL : cy_data_find(spec);
   cy_dataset *dataset;
   cli_progress progress;
-  cy_dataset_options options = {.progress = cli_progress_pictures, .user = &progress};
+  cy_dataset_options options = {.progress = cli_progress_pictures, .user = &progress,
+                                .sequence = cli_option_value(a, "--sequence"), .target = cli_option_value(a, "--target"),
+                                .ignore = cli_option_value(a, "--ignore")};
   const char *size = cli_option_value(a, "--resize"), *picture = cli_option_value(a, "--picture");
   if (size) CY_TRY(cli_read_size("--resize", size, &options.images.size));
   if (set) CY_TRY(describe_set(set));
@@ -164,6 +176,7 @@ static cy_status info(cli_arguments *a) {
   CY_TRY(status);
   if (!set) printf("%s: %s\n", cy_dataset_name(dataset), cy_dataset_origin(dataset));
   describe_content(dataset);
+  if (cy_dataset_is_ragged(dataset)) printf("batches  %s", cy_dataset_notes(dataset));
   status = picture ? save_picture(dataset, picture) : CY_OK;
   cy_dataset_free(dataset);
   return status;

@@ -12,6 +12,7 @@ typedef struct cli_flow_case {
   const char *word;           /* the network on the command line */
   double radius;              /* asked for; 0: none */
   bool random_data, at_rest;  /* made-up inputs; these are 0 */
+  int64_t last_steps;         /* of sequences of different lengths, so many were taken of each; 0: all */
   const char *loss;           /* what is derived, in words */
   cy_flow *flow;
 } cli_flow_case;

@@ -29,7 +29,8 @@ static cy_status open_data(const cli_flow *f, const char *word, cli_network *net
   if (!data) return CY_OK;
   if (network->trained) status = cli_trained_data_options(network->trained, word, &saved);
   else if (network->recipe.data) status = cli_recipe_data_options(&network->recipe, &saved.options);
-  if (status == CY_OK) status = cy_dataset_open(data, saved.options, dataset);
+  if (status == CY_OK)
+    status = network->trained ? cli_open_alike(data, &saved, dataset) : cy_dataset_open(data, saved.options, dataset);
   cli_saved_data_clear(&saved);
   return status;
 }
@@ -50,11 +51,44 @@ static cy_shape batch_of(int64_t n, cy_shape one) {
   return shape;
 }
 
+/* The n longest, and in *steps how many steps the shortest of them has. */
+static void choose_longest(const cy_dataset *dataset, int64_t n, int64_t *indices, int64_t *steps) {
+  for (int64_t i = 0, kept = 0; i < cy_dataset_count(dataset); i++) {
+    int64_t k = kept < n ? kept++ : n;
+    for (; k > 0 && cy_dataset_steps(dataset, indices[k - 1]) < cy_dataset_steps(dataset, i); k--)
+      if (k < n) indices[k] = indices[k - 1];
+    if (k < n) indices[k] = i;
+  }
+  *steps = cy_dataset_steps(dataset, indices[n - 1]);
+}
+
+/* Of sequences of different lengths: the longest, and so many of their last steps as all have. */
+static cy_status take_ends(const cy_dataset *dataset, int64_t n, cy_tensor **inputs, cy_tensor **labels) {
+  cy_shape sample = cy_dataset_sample_shape(dataset);
+  cy_tensor *whole = NULL;
+  int64_t steps = 0, *indices = cy_calloc((size_t)n, sizeof *indices);
+  if (!indices) return cy_no_memory();
+  choose_longest(dataset, n, indices, &steps);
+  cy_status status = cy_tensor_create(CY_F32, batch_of(n, sample), &whole);
+  if (status == CY_OK) status = cy_tensor_create(CY_F32, CY_SHAPE(n, sample.dim[0], steps), inputs);
+  if (status == CY_OK && cy_dataset_classes(dataset) > 0) status = cy_tensor_create(CY_I64, CY_SHAPE(n), labels);
+  if (status == CY_OK) status = cy_dataset_batch(dataset, indices, n, whole, *labels);
+  for (int64_t row = 0; status == CY_OK && row < n * sample.dim[0]; row++) {
+    int64_t length = cy_dataset_steps(dataset, indices[row / sample.dim[0]]);
+    memcpy(cy_tensor_f32(*inputs) + row * steps, cy_tensor_f32(whole) + row * sample.dim[1] + length - steps,
+           (size_t)steps * sizeof(float));
+  }
+  cy_tensor_free(whole);
+  cy_free(indices);
+  return status;
+}
+
 /* So many sequences, spread evenly over the data. */
 static cy_status take_sequences(const cy_dataset *dataset, int64_t n, cy_tensor **inputs, cy_tensor **labels) {
   int64_t count = cy_dataset_count(dataset), *indices = NULL;
   if (n > count) n = count;
   if (n < 1) return cy_fail(CY_INVALID, "\"%s\" has no samples", cy_dataset_name(dataset));
+  if (cy_dataset_is_ragged(dataset)) return take_ends(dataset, n, inputs, labels);
   indices = cy_calloc((size_t)n, sizeof *indices);
   if (!indices) return cy_no_memory();
   for (int64_t i = 0; i < n; i++) indices[i] = (int64_t)((double)i * (double)count / (double)n);
@@ -139,12 +173,14 @@ static cy_status measure(cli_flow *f, const char *word, cli_network *network, co
   if (dataset) {
     o.sample = cy_dataset_sample_shape(dataset);
     status = take_sequences(dataset, f->samples ? f->samples : USUAL_OF_DATA, &inputs, &labels);
+    if (inputs && cy_dataset_is_ragged(dataset)) o.sample.dim[1] = cy_tensor_shape(inputs).dim[2];
     o.inputs = inputs;
     o.labels = labels;
   }
   for (int i = 0; status == CY_OK && (i == 0 || i < f->n_radii); i++) {
     o.radius = f->n_radii > 0 ? f->radii[i] : 0;
     status = add_case(f, network, word, o);
+    if (status == CY_OK && inputs && cy_dataset_is_ragged(dataset)) f->cases[f->n - 1].last_steps = o.sample.dim[1];
   }
   cy_tensor_free(inputs);
   cy_tensor_free(labels);

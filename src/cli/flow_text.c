@@ -79,8 +79,10 @@ static void print_verdict(const column *c) {
 static void print_head(const cli_flow *f) {
   const cli_flow_case *c = &f->cases[0];
   printf("|dL/dh_k|, the derivative of the loss of the last step by the state k, by lag: steps read since k\n");
-  printf("L: %s; %lld %ssequences%s; f64\n", c->loss, (long long)c->flow->sequences, c->random_data ? "made-up " : "",
+  printf("L: %s; %lld %ssequences%s", c->loss, (long long)c->flow->sequences, c->random_data ? "made-up " : "",
          c->random_data ? "" : " of the data");
+  if (c->last_steps) printf(", the longest, of each the last %lld steps", (long long)c->last_steps);
+  printf("; f64\n");
   if (c->at_rest) printf("inputs are 0: states stay at rest, each step's Jacobian is f'(0) times the matrix\n");
   for (int i = 0; i < f->n && f->arguments->n_words > 1; i++) printf("[%d] %s\n", i + 1, f->cases[i].label);
   printf("\n");

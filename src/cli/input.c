@@ -228,6 +228,20 @@ static cy_status read_file(const cy_trained *trained, const char *path, const ch
   return as_samples(word, sample, inputs);
 }
 
+bool cli_takes_sequences(const cy_trained *trained) { return cy_trained_metadata(trained, "dataset.buckets") != NULL; }
+
+/* Told apart as in training, but without targets. A model of files takes a file, or a folder of them. */
+static cy_status open_sequences(const cy_trained *trained, const char *path, const char *word, cy_dataset **sequences) {
+  cli_saved_data saved;
+  cy_status status = cli_trained_data_options(trained, word, &saved);
+  saved.options.target = "input";
+  saved.options.task = CY_TASK_DETECT;
+  if (!saved.options.sequence) saved.options.sequence = "";
+  if (status == CY_OK) status = cli_open_alike(path, &saved, sequences);
+  cli_saved_data_clear(&saved);
+  return status;
+}
+
 /* In the message, instead of the name of the temporary file. */
 static cy_status call_it_standard_input(cy_status status, const char *path) {
   char rest[512];
@@ -266,5 +280,17 @@ cy_status cli_read_inputs(const cy_trained *trained, const char *word, const cha
     *inputs = NULL;
     *windows = NULL;
   }
+  return status;
+}
+
+cy_status cli_read_sequences(const cy_trained *trained, const char *word, cy_dataset **sequences) {
+  char path[32];
+  int fd = -1;
+  *sequences = NULL;
+  if (strcmp(word, "-") != 0) return open_sequences(trained, word, word, sequences);
+  cy_status status = keep_standard_input(path, &fd);
+  if (status == CY_OK) status = open_sequences(trained, path, "standard input", sequences);
+  if (status != CY_OK) status = call_it_standard_input(status, path);
+  if (fd >= 0) close(fd);
   return status;
 }

@@ -83,12 +83,13 @@ cy_status cli_columns_text(const char *(*name)(const void *, int64_t), const voi
 typedef struct metadata {
   const char *(*get)(const void *, const char *);
   const void *owner;
+  const char *kind; /* "feature", "channel" */
 } metadata;
 
 static const char *feature(const void *owner, int64_t i) {
   const metadata *m = owner;
   char key[48];
-  snprintf(key, sizeof key, "feature.%" PRId64, i);
+  snprintf(key, sizeof key, "%s.%" PRId64, m->kind, i);
   return m->get(m->owner, key);
 }
 
@@ -99,7 +100,7 @@ void cli_saved_data_clear(cli_saved_data *saved) {
 }
 
 cy_status cli_open_alike(const char *data, cli_saved_data *saved, cy_dataset **dataset) {
-  saved->options.columns = cy_dataset_is_csv(data) ? saved->columns : NULL;
+  saved->options.columns = cy_dataset_is_csv(data) || saved->ragged ? saved->columns : NULL;
   cy_status status = cy_dataset_open(data, saved->options, dataset);
   if (status == CY_OK || !saved->options.columns || !unnamed(saved->columns)) return status;
   saved->options.columns = NULL; /* the model's columns have no names, but these may have */
@@ -113,11 +114,15 @@ cy_status cli_saved_data_options(const char *what, const char *(*get)(const void
   bool classify = classes && strtoll(classes, NULL, 10) > 0;
   *saved = (cli_saved_data){.options = {.target = get(owner, "target"), .task = classify ? CY_TASK_CLASSIFY
                                                                                        : CY_TASK_REGRESS}};
-  const char *length = get(owner, "dataset.length");
+  const char *length = get(owner, "dataset.length"), *buckets = get(owner, "dataset.buckets");
+  saved->options.sequence = get(owner, "dataset.sequence");
+  saved->options.buckets = buckets ? strtoll(buckets, NULL, 10) : 0;
+  saved->ragged = buckets != NULL;
   saved->options.length = length ? strtoll(length, NULL, 10) : 0;
   saved->options.vocabulary = get(owner, "dataset.vocabulary");
   if (!windows && get(owner, "feature.0"))
-    CY_TRY(cli_columns_text(feature, &(metadata){get, owner}, &saved->columns));
+    CY_TRY(cli_columns_text(feature, &(metadata){get, owner, "feature"}, &saved->columns));
+  if (get(owner, "channel.0")) CY_TRY(cli_columns_text(feature, &(metadata){get, owner, "channel"}, &saved->columns));
   CY_TRY(cy_image_options_parse(what, images ? images : "", &saved->options.images));
   return windows ? cy_window_options_parse(what, windows, &saved->options.windows, &saved->memory) : CY_OK;
 }
@@ -153,5 +158,20 @@ const char *cli_shape_text(cy_shape shape, char buffer[CLI_SHAPE_SIZE]) {
   snprintf(buffer, CLI_SHAPE_SIZE, "scalar");
   for (int i = 0; i < shape.rank; i++)
     at += (size_t)snprintf(buffer + at, CLI_SHAPE_SIZE - at, "%s%" PRId64, i ? "x" : "", shape.dim[i]);
+  return buffer;
+}
+
+const char *cli_samples_text(const cy_dataset *d, char buffer[CLI_SAMPLES_SIZE]) {
+  char shape[CLI_SHAPE_SIZE];
+  int64_t shortest = INT64_MAX, longest = 0;
+  snprintf(buffer, CLI_SAMPLES_SIZE, "samples of %s", cli_shape_text(cy_dataset_sample_shape(d), shape));
+  if (!cy_dataset_is_ragged(d)) return buffer;
+  for (int64_t i = 0; i < cy_dataset_count(d); i++) {
+    int64_t steps = cy_dataset_steps(d, i);
+    if (steps < shortest) shortest = steps;
+    if (steps > longest) longest = steps;
+  }
+  snprintf(buffer, CLI_SAMPLES_SIZE, "sequences of %" PRId64 " channels and %" PRId64 " to %" PRId64 " steps",
+           cy_dataset_sample_shape(d).dim[0], shortest, longest);
   return buffer;
 }

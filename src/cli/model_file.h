@@ -19,6 +19,7 @@ CY_MUST_CHECK cy_status cli_model_path(const char *word, const char *first, cons
 typedef struct cli_saved_data {
   cy_dataset_options options;
   char *memory, *columns;
+  bool ragged; /* sequences of different lengths */
 } cli_saved_data;
 void cli_saved_data_clear(cli_saved_data *saved);
 CY_MUST_CHECK cy_status cli_saved_data_options(const char *what, const char *(*get)(const void *owner, const char *key),
@@ -40,5 +41,8 @@ CY_MUST_CHECK cy_status cli_open_training_data(const char *path, cy_dataset **da
 /* "1x8x8"; "scalar" for rank 0. Returns buffer. */
 enum { CLI_SHAPE_SIZE = 192 };
 const char *cli_shape_text(cy_shape shape, char buffer[CLI_SHAPE_SIZE]);
+/* "samples of 1x8x8"; "sequences of 6 channels and 3 to 57 steps" if their lengths differ. Returns buffer. */
+enum { CLI_SAMPLES_SIZE = CLI_SHAPE_SIZE + 64 };
+const char *cli_samples_text(const cy_dataset *dataset, char buffer[CLI_SAMPLES_SIZE]);
 
 #endif

@@ -188,6 +188,31 @@ static cy_status predict_rows(const cli_arguments *a, prediction *p) {
   return cy_trained_predict(p->trained, p->inputs, &p->outputs, classes ? &p->labels : NULL);
 }
 
+/* Each by its name, as in the table or of its file. */
+static cy_status name_sequences(prediction *p, const cy_dataset *sequences) {
+  cli_pictures *names = &p->names;
+  p->row = cy_dataset_sequence_column(sequences) ? "sequence" : "file";
+  for (int64_t i = 0; i < cy_dataset_count(sequences); i++) {
+    const char *name = cy_dataset_sequence_name(sequences, i);
+    if (!cy_grow(&names->paths, names->count, &names->capacity, sizeof *names->paths)) return cy_no_memory();
+    if (!(names->paths[names->count] = cy_strdup(name ? name : "?"))) return cy_no_memory();
+    names->count++;
+  }
+  return CY_OK;
+}
+
+static cy_status predict_sequences(const cli_arguments *a, prediction *p) {
+  bool classes = cy_trained_classes(p->trained) > 0;
+  cy_dataset *sequences;
+  if (a->n_words > 2) return cy_fail(CY_INVALID, "the model takes one table, file or folder at a time");
+  CY_TRY(cli_read_sequences(p->trained, a->words[1], &sequences));
+  cy_status status = name_sequences(p, sequences);
+  if (status == CY_OK)
+    status = cy_trained_predict_sequences(p->trained, sequences, &p->outputs, classes ? &p->labels : NULL);
+  cy_dataset_free(sequences);
+  return status;
+}
+
 /* ---- the character after a text ---- */
 
 enum { LARGEST_TEXT = 1 << 28 };
@@ -256,8 +281,11 @@ static cy_status run(const cli_arguments *a, prediction *p, const char *path) {
   CY_TRY(cli_option_number(a, "--threads", 1, 4096, &threads));
   CY_TRY(cy_trained_load(path, threads, NULL, &p->trained));
   bool pictures = !cli_takes_windows(p->trained) && (a->n_words > 2 || cli_are_pictures(a->words[1]));
+  bool sequences = cli_takes_sequences(p->trained);
   bool text = cy_trained_metadata(p->trained, "dataset.vocabulary") != NULL;
-  CY_TRY(text ? predict_text(a, p, path) : pictures ? predict_pictures(a, p) : predict_rows(a, p));
+  if (text) CY_TRY(predict_text(a, p, path));
+  else if (sequences) CY_TRY(predict_sequences(a, p));
+  else CY_TRY(pictures ? predict_pictures(a, p) : predict_rows(a, p));
   p->rows = cy_tensor_shape(p->outputs).dim[0];
   p->width = p->rows > 0 ? cy_tensor_count(p->outputs) / p->rows : 0;
   CY_TRY(write_out(p, out, json));

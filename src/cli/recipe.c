@@ -11,7 +11,7 @@
 void cli_recipe_clear(cli_recipe *recipe) {
   const cy_window_options *w = &recipe->windows;
   const char *texts[] = {recipe->name, recipe->data, recipe->target, recipe->model, recipe->model_file,
-                         recipe->baseline, recipe->columns, recipe->ignore, w->columns, w->time, w->missing,
+                         recipe->baseline, recipe->columns, recipe->ignore, recipe->sequence, w->columns, w->time, w->missing,
                          w->above, w->validation_from, w->test_from};
   for (size_t i = 0; i < sizeof texts / sizeof *texts; i++) cy_free((char *)(uintptr_t)texts[i]); /* all are ours */
   *recipe = (cli_recipe){0};
@@ -144,7 +144,8 @@ cy_status cli_recipe_data_options(const cli_recipe *r, cy_dataset_options *optio
   w.validation = r->options.validation == 0 && !signbit(r->options.validation) ? usual_validation : r->options.validation;
   w.test = r->options.test;
   *options = (cy_dataset_options){.target = r->target, .task = (cy_task)r->task, .windows = w, .length = r->length,
-                                  .columns = r->columns, .ignore = r->ignore,
+                                  .columns = r->columns, .ignore = r->ignore, .sequence = r->sequence,
+                                  .buckets = r->buckets,
                                   .images = {.size = r->resize, .fit = (cy_fit)r->fit,
                                              .mode = (cy_image_mode)r->channels}};
   return CY_OK;
@@ -156,6 +157,7 @@ cy_status cli_usual_model(const cy_dataset *dataset, char **model) {
   if (outputs == 0) CY_TRY(cy_shape_count(cy_dataset_target_shape(dataset), &outputs));
   long long n = (long long)outputs;
   if (cy_dataset_vocabulary(dataset)) cy_text_add(&text, "embedding(%lld, 32) -> gru(128) -> conv(%lld, 1)", n, n);
+  else if (cy_dataset_is_ragged(dataset)) cy_text_add(&text, "gru(64, last) -> dense(%lld)", n);
   else cy_text_add(&text, "dense(64) -> relu -> dense(%lld)", n);
   *model = cy_text_take(&text);
   return *model ? CY_OK : cy_no_memory();

@@ -40,7 +40,7 @@ static const cli_key keys[] = {
      "name of the run folder: runs/<name>-1, ..."},
     {"data", CLI_KEY_PATH, AT(data), IF_SET, 0, 0, NULL, "required",
      "data set: digits, mnist, cifar10, ... (cauchy data list), a folder of IDX or CIFAR files or of folders of "
-     "pictures by class, a CSV or NPZ file, a text"},
+     "pictures or CSV files by class, a CSV or NPZ file, a text"},
     {"target", CLI_KEY_TEXT, AT(target), IF_SET, 0, 0, NULL, "label, target, class, species, y, or the last",
      "CSV: the column to predict, by name or number; cifar100: fine or coarse; input: the sample itself (autoencoder)"},
     {"task", CLI_KEY_CHOICE, AT(task), IF_SET, 0, 0, task_choice, "detect", "CSV, NPZ: predict classes or numbers"},
@@ -48,6 +48,11 @@ static const cli_key keys[] = {
      "CSV: the columns that a sample is made of, by name or number from 0: [age, height]"},
     {"ignore", CLI_KEY_LIST, AT(ignore), IF_SET, 0, 0, NULL, "none",
      "CSV: or the columns that are left out, which may hold anything: [id, name]"},
+    {"sequence", CLI_KEY_TEXT, AT(sequence), IF_SET, 0, 0, NULL, "each row is a sample",
+     "CSV: the column that says to which sequence a row belongs; a sample is then a sequence, columns x steps, with one "
+     "target. A folder of CSV files by class needs none: each file is a sequence. Lengths may differ"},
+    {"buckets", CLI_KEY_COUNT, AT(buckets), IF_SET, 1, CY_MAX_BUCKETS, NULL, "4",
+     "sequences: batches of like length are padded to at most so many lengths; one program is compiled for each"},
     {"windows.length", CLI_KEY_COUNT, AT(windows.length), IF_SET, 1, 0x1p30, NULL, "each row is a sample",
      "CSV: rows are times, one after the other, and a sample is a window of so many: columns x length. data is then a file, "
      "a folder of them or a pattern; each file is a series. Split by time; gaps and what is left out are reported"},
@@ -99,7 +104,7 @@ static const cli_key keys[] = {
      "normal noise of this deviation is added to every number that the network sees in training"},
     {"augment.scaling", CLI_KEY_NUMBER, OPTION(augment.scaling), IF_SET, 0, 1e6, NULL, "0",
      "each channel is multiplied by a normal number of mean 1 and this deviation"},
-    {"model", CLI_KEY_TEXT, AT(model), IF_SET, 0, 0, NULL, "dense(64) -> relu -> dense(classes); of texts embedding(classes, 32) -> gru(128) -> conv(classes, 1)",
+    {"model", CLI_KEY_TEXT, AT(model), IF_SET, 0, 0, NULL, "dense(64) -> relu -> dense(classes); of texts embedding(classes, 32) -> gru(128) -> conv(classes, 1); of sequences gru(64, last) -> dense(classes)",
      "the network in the architecture language (cauchy layers)"},
     {"model.file", CLI_KEY_PATH, AT(model_file), IF_SET, 0, 0, NULL, "", "or a file that holds it"},
     {"baseline", CLI_KEY_TEXT, AT(baseline), CLI_KEY_ALIAS, 0, 0, NULL, "none", "short for baseline.model"},

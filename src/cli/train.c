@@ -167,15 +167,15 @@ static bool on_baseline(const cy_progress *now, void *user) {
 static void on_log(const char *line, void *user) { cli_progress_log(&((training *)user)->progress, line); }
 
 static void print_head(const training *t) {
-  char shape[CLI_SHAPE_SIZE], a[CLI_NUMBER_SIZE], b[CLI_NUMBER_SIZE], c[CLI_NUMBER_SIZE], d[CLI_NUMBER_SIZE];
+  char shape[CLI_SAMPLES_SIZE], a[CLI_NUMBER_SIZE], b[CLI_NUMBER_SIZE], c[CLI_NUMBER_SIZE], d[CLI_NUMBER_SIZE];
   cy_trainer_options o = cy_trainer_options_of(t->trainer);
   const cy_split *split = cy_trainer_split(t->trainer);
   const cli_terminal *terminal = &t->progress.terminal;
   char *text = NULL;
-  printf("%s%s%s: samples of %s", cli_style_on(terminal, CLI_BOLD), cy_dataset_name(t->dataset),
-         cli_style_off(terminal), cli_shape_text(cy_dataset_sample_shape(t->dataset), shape));
+  printf("%s%s%s: %s", cli_style_on(terminal, CLI_BOLD), cy_dataset_name(t->dataset), cli_style_off(terminal),
+         cli_samples_text(t->dataset, shape));
   if (cy_dataset_classes(t->dataset) > 0) printf(" in %lld classes", (long long)cy_dataset_classes(t->dataset));
-  if (cy_dataset_feature_name(t->dataset, 0)) printf(", target %s", cy_dataset_target_name(t->dataset));
+  if (cy_dataset_feature_name(t->dataset, 0) || cy_dataset_sequence_column(t->dataset)) printf(", target %s", cy_dataset_target_name(t->dataset));
   printf("; %s to train, %s to validate, %s to test\n", cli_count_text(split->n_train, a),
          cli_count_text(split->n_validation, b), cli_count_text(split->n_test, c));
   printf("%s", cy_dataset_notes(t->dataset));
@@ -190,7 +190,9 @@ static void print_head(const training *t) {
     printf("learning rate %g, batches of %lld\n", o.learning_rate, (long long)o.batch_size);
   if (cy_state_find(cy_trainer_state(t->trainer), "target.offset"))
     printf("%s standardised for training: a loss of 1 is about as good as always answering the mean\n",
-           cy_dataset_feature_name(t->dataset, 0) ? cy_dataset_target_name(t->dataset) : "targets");
+           cy_dataset_feature_name(t->dataset, 0) || cy_dataset_sequence_column(t->dataset)
+               ? cy_dataset_target_name(t->dataset)
+               : "targets");
   fflush(stdout);
 }
 
@@ -401,6 +403,22 @@ static cy_status resume_windows(const cy_dataset *d, cli_recipe *r) {
   return failed ? cy_no_memory() : CY_OK;
 }
 
+static const char *channel_name(const void *dataset, int64_t i) { return cy_dataset_channel_name(dataset, i); }
+
+/* By the column that says which rows are one, or from files by class. */
+static cy_status resume_sequences(const cy_dataset *d, cli_recipe *r) {
+  int64_t buckets[CY_MAX_BUCKETS];
+  const char *column = cy_dataset_sequence_column(d);
+  if (!cy_dataset_is_ragged(d)) return CY_OK;
+  r->buckets = cy_dataset_buckets(d, buckets);
+  CY_TRY(cli_columns_text(channel_name, d, &r->columns));
+  if (!column) return CY_OK;
+  r->sequence = cy_strdup(column);
+  r->target = cy_strdup(cy_dataset_target_name(d));
+  r->task = cy_dataset_classes(d) > 0 ? CY_TASK_CLASSIFY : CY_TASK_REGRESS;
+  return r->sequence && r->target ? CY_OK : cy_no_memory();
+}
+
 static const char *feature_name(const void *dataset, int64_t i) { return cy_dataset_feature_name(dataset, i); }
 
 /* A new folder gets its recipe too: what the checkpoint says. Its schedule counts steps, a recipe epochs. */
@@ -430,6 +448,7 @@ static cy_status save_resumed_recipe(training *t) {
   r->length = cy_dataset_length(t->dataset);
   if (cy_dataset_reconstructs(t->dataset) && !(r->target = cy_strdup("input"))) return cy_no_memory();
   CY_TRY(resume_windows(t->dataset, r));
+  CY_TRY(resume_sequences(t->dataset, r));
   if (!r->target && cy_dataset_feature_name(t->dataset, 0) && strcmp(data, name) != 0) {
     r->target = cy_strdup(cy_dataset_target_name(t->dataset));
     if (!r->target) return cy_no_memory();

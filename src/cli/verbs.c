@@ -38,6 +38,9 @@ static const cli_option sample_options[] = {
 static const cli_option data_options[] = {
     {"--url", "URL", "get: fetch the files from this folder instead"},
     {"--quiet", NULL, "get: show no progress"},
+    {"--sequence", "COLUMN", "info: of a CSV file, the column that says to which sequence a row belongs"},
+    {"--target", "COLUMN", "info: the column to predict"},
+    {"--ignore", "COLUMNS", "info: columns of a CSV file that are left out"},
     {"--resize", "SIZE", "info: bring images to this size, 64 or 48x64 (height x width)"},
     {"--picture", "FILE", "info: draw ten images of each class to a .png or .svg file"},
     {0},

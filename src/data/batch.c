@@ -1,6 +1,6 @@
 /* Scaling, and the conversion of samples into a training step's tensors: one pass, no allocation. */
 #include "base/memory.h"
-#include "data/dataset.h"
+#include "data/ragged.h"
 
 #include <math.h>
 #include <stdio.h>
@@ -54,13 +54,16 @@ static void byte_statistics(const cy_dataset *d, const int64_t *indices, int64_t
 /* Mean, then the sum of squared deviations: two passes, so that a large mean costs no digits. */
 static void channel_statistics(const cy_dataset *d, const int64_t *indices, int64_t n, int64_t c, double *mean,
                                double *deviation) {
-  int64_t inner = d->inner, count = n * inner;
+  int64_t inner = d->inner, count = 0;
   double sum = 0, squares = 0;
-  for (int64_t k = 0; k < n; k++)
-    for (int64_t i = 0; i < inner; i++) sum += raw(d, indices[k] * d->sample_size + c * inner + i);
+  for (int64_t k = 0; k < n; k++) {
+    int64_t valid = d->ragged ? d->ragged->lengths[indices[k]] : inner; /* what is behind an end does not count */
+    for (int64_t i = 0; i < valid; i++) sum += raw(d, indices[k] * d->sample_size + c * inner + i);
+    count += valid;
+  }
   *mean = sum / (double)count;
   for (int64_t k = 0; k < n; k++)
-    for (int64_t i = 0; i < inner; i++) {
+    for (int64_t i = 0, valid = d->ragged ? d->ragged->lengths[indices[k]] : inner; i < valid; i++) {
       double v = raw(d, indices[k] * d->sample_size + c * inner + i) - *mean;
       squares += v * v;
     }
@@ -94,7 +97,7 @@ cy_status cy_dataset_scale(cy_dataset *d, cy_scale scale, const int64_t *indices
   bool bytes = d->inputs->view.dtype == CY_U8;
   if (scale == CY_SCALE_DEFAULT && d->tokens) scale = CY_SCALE_NONE;
   if (scale == CY_SCALE_DEFAULT)
-    scale = bytes ? CY_SCALE_UNIT : is_table(d) || d->windows ? CY_SCALE_STANDARDISE : CY_SCALE_NONE;
+    scale = bytes ? CY_SCALE_UNIT : is_table(d) || d->windows || d->ragged ? CY_SCALE_STANDARDISE : CY_SCALE_NONE;
   if (scale == CY_SCALE_STANDARDISE && d->tokens)
     return cy_fail(CY_INVALID, "%s: characters are not numbers that could be standardised", d->name);
   if (scale == CY_SCALE_STANDARDISE) return standardise(d, indices, n);
@@ -161,6 +164,34 @@ static void write_sample(const cy_dataset *d, int64_t index, float *to) {
   }
 }
 
+/* Each channel up to the sequence's end, then zeros. */
+static void write_sequence(const cy_dataset *d, int64_t index, int64_t steps, float *to) {
+  const int64_t *dim = d->inputs->view.shape.dim;
+  const float *from = (const float *)d->inputs->view.data + index * d->sample_size;
+  int64_t length = d->ragged->lengths[index];
+  for (int64_t c = 0; c < dim[1]; c++, from += dim[2], to += steps) {
+    int64_t k = d->channels == 1 ? 0 : c;
+    cy_scale_f32(from, to, length, d->offset[k], d->factor[k]);
+    memset(to + length, 0, (size_t)(steps - length) * sizeof *to);
+  }
+}
+
+static cy_status write_sequences(const cy_dataset *d, const int64_t *indices, int64_t n, cy_tensor *x) {
+  char text[CY_SHAPE_TEXT];
+  cy_shape s = x->view.shape;
+  int64_t channels = d->inputs->view.shape.dim[1];
+  if (s.rank != 3 || s.dim[0] != n || s.dim[1] != channels || !cy_tensor_is_contiguous(x))
+    return cy_fail(CY_INVALID, "%s: a batch of %lld sequences needs inputs of shape [%lld, %lld, steps], row-major, not %s",
+                   d->name, (long long)n, (long long)n, (long long)channels, cy_shape_text(s, text));
+  for (int64_t k = 0; k < n; k++)
+    if (d->ragged->lengths[indices[k]] > s.dim[2])
+      return cy_fail(CY_INVALID, "%s: sequence %lld has %lld steps, but the batch has room for %lld", d->name,
+                     (long long)indices[k], (long long)d->ragged->lengths[indices[k]], (long long)s.dim[2]);
+  for (int64_t k = 0; k < n; k++)
+    write_sequence(d, indices[k], s.dim[2], (float *)x->view.data + k * channels * s.dim[2]);
+  return CY_OK;
+}
+
 static void write_labels(const cy_dataset *d, const int64_t *indices, int64_t n, cy_tensor *y) {
   const int32_t *labels = d->targets->view.data;
   void *to = y->view.data;
@@ -198,11 +229,12 @@ static cy_status write_targets(const cy_dataset *d, const int64_t *indices, int6
 cy_status cy_dataset_batch(const cy_dataset *d, const int64_t *indices, int64_t n, cy_tensor *x, cy_tensor *y) {
   CY_TRY(check_indices(d, indices, n));
   if (x) {
-    CY_TRY(check_destination(d, x, n, d->sample_size, "inputs"));
+    if (!d->ragged) CY_TRY(check_destination(d, x, n, d->sample_size, "inputs"));
     if (x->view.dtype != CY_F32)
       return cy_fail(CY_INVALID, "%s: inputs are written as f32, not %s", d->name, cy_dtype_name(x->view.dtype));
     if (d->tokens) cy_text_batch(d, 0, d->count, indices, n, x, NULL);
-    for (int64_t k = 0; k < n && !d->tokens; k++) write_sample(d, indices[k], (float *)x->view.data + k * d->sample_size);
+    if (d->ragged) CY_TRY(write_sequences(d, indices, n, x));
+    for (int64_t k = 0; k < n && !d->tokens && !d->ragged; k++) write_sample(d, indices[k], (float *)x->view.data + k * d->sample_size);
   }
   return y ? write_targets(d, indices, n, y) : CY_OK;
 }

@@ -2,6 +2,7 @@
 #include "data/dataset.h"
 
 #include "base/memory.h"
+#include "data/ragged.h"
 #include "data/windows.h"
 
 #include <math.h>
@@ -189,6 +190,7 @@ void cy_dataset_free(cy_dataset *d) {
   cy_free(d->origin);
   cy_free(d->target_name);
   cy_windows_free(d->windows);
+  cy_ragged_free(d->ragged);
   cy_free(d->offset);
   cy_free(d->factor);
   cy_free(d);

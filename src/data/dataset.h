@@ -28,6 +28,7 @@ struct cy_dataset {
   cy_image_options images; /* what was done to the images when they were read */
   cy_tokens *tokens; /* of a text; NULL: it is none */
   int64_t length;    /* of sequences whose length was chosen when it was opened; 0: there are none */
+  struct cy_ragged *ragged; /* of sequences of different lengths; NULL: it has none */
   struct cy_windows *windows; /* where samples come from that are windows of tables; NULL: they are not */
 };
 
@@ -81,6 +82,12 @@ cy_status cy_open_npz(const char *name, const char *path, cy_dataset_options opt
 /* to = (from - offset) factor: batches hold the same bits whoever makes them. */
 void cy_scale_u8(const uint8_t *restrict from, float *restrict to, int64_t n, float offset, float factor);
 void cy_scale_f32(const float *restrict from, float *restrict to, int64_t n, float offset, float factor);
+
+/* ---- ragged.c ---- */
+
+/* Stably by bucket; counts: how many of each. scratch: room for n. */
+void cy_dataset_order_by_length(const cy_dataset *dataset, int64_t *indices, int64_t n, int64_t *scratch,
+                                int64_t counts[CY_MAX_BUCKETS]);
 
 /* ---- open_text.c ---- */
 

@@ -3,7 +3,7 @@
  * the order of the batches nor on the threads. */
 #include "base/memory.h"
 #include "base/random.h"
-#include "data/dataset.h"
+#include "data/ragged.h"
 #include "data/resample.h"
 
 #include <math.h>
@@ -51,6 +51,9 @@ static cy_status check_options(const cy_loader *l) {
   if (adds_noise(a) && !numbers)
     return cy_fail(CY_INVALID, "augmentation: jitter and scaling change numbers, but \"%s\" is a text", l->data->name);
   if (!a->flip && !moves(a)) return CY_OK;
+  if (l->data->ragged)
+    return cy_fail(CY_INVALID, "augmentation: flip, crop and shift are of sequences of one length; those of \"%s\" differ, "
+                   "which jitter and scaling can take", l->data->name);
   if (!images && !holds_sequences(l->data))
     return cy_fail(CY_INVALID, "augmentation needs images, channels x height x width, or sequences, channels x steps, but "
                    "samples of \"%s\" are %s",
@@ -254,20 +257,25 @@ static void draw_normals(uint64_t key, uint64_t stream, uint64_t block, float no
   }
 }
 
-/* Scaling and jitter of a sample as it is written: its factors are the first numbers of its own blocks. */
+/* Scaling and jitter of a sample of so many numbers as it is written: its factors are the first numbers of its own blocks.
+ * A sequence is changed up to its end, alike whatever the padding of its batch. */
 static void add_noise(const cy_loader *l, int64_t epoch, int64_t index, float *x, int64_t size) {
   const cy_augmentation *a = &l->options.augment;
-  int64_t channels = l->data->inputs->view.shape.dim[1], inner = size / channels;
+  int64_t channels = l->data->inputs->view.shape.dim[1], stride = size / channels, inner = stride;
+  if (l->data->ragged) {
+    inner = l->data->ragged->lengths[index];
+    size = l->data->sample_size; /* the blocks of a sample are those that the longest would need */
+  }
   uint64_t stream = noise_stream + (uint64_t)epoch, first = (uint64_t)index * (uint64_t)((size + channels) / 4 + 2);
   float normals[4];
   for (int64_t c = 0; c < channels; c++) {
     if (c % 4 == 0) draw_normals(l->options.seed, stream, first++, normals);
     float factor = 1 + (float)a->scaling * normals[c % 4];
-    for (int64_t i = 0; a->scaling > 0 && i < inner; i++) x[c * inner + i] *= factor;
+    for (int64_t i = 0; a->scaling > 0 && i < inner; i++) x[c * stride + i] *= factor;
   }
-  for (int64_t i = 0; a->jitter > 0 && i < size; i++) {
+  for (int64_t i = 0; a->jitter > 0 && i < channels * inner; i++) {
     if (i % 4 == 0) draw_normals(l->options.seed, stream, first++, normals);
-    x[i] += (float)a->jitter * normals[i % 4];
+    x[i / inner * stride + i % inner] += (float)a->jitter * normals[i % 4];
   }
 }
 
@@ -281,8 +289,8 @@ static int threads_for(const cy_loader *l, const cy_tensor *x) {
 }
 
 static cy_status write_images(cy_loader *l, int64_t epoch, const int64_t *indices, int64_t n, cy_tensor *x) {
-  const resizing *r;
-  CY_TRY(plan_resizing(l, x, &r));
+  const resizing *r = NULL;
+  if (!l->data->ragged) CY_TRY(plan_resizing(l, x, &r));
   const cy_augmentation *a = &l->options.augment;
   bool draw = epoch >= 0 && (a->flip || moves(a)), noise = epoch >= 0 && adds_noise(a), plain = !r && !draw;
   if (plain) CY_TRY(cy_dataset_batch(l->data, indices, n, x, NULL));

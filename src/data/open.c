@@ -1,6 +1,6 @@
 /* From what the user writes (a name, a folder, a file) to the reader that opens it. */
 #include "base/memory.h"
-#include "data/dataset.h"
+#include "data/ragged.h"
 #include "data/windows.h"
 
 #include <stdio.h>
@@ -70,9 +70,14 @@ static bool is_cifar(const char *path) {
 }
 
 static cy_status open_folder(const char *path, const char *name, cy_dataset_options options, cy_dataset **dataset) {
+  if (options.sequence) {
+    CY_TRY(cy_open_sequence_folder(name, path, options, dataset));
+    return *dataset ? CY_OK : cy_fail(CY_INVALID, "%s: there are no CSV files in it", path);
+  }
   CY_TRY(cy_open_cifar_folder(name, path, options, dataset));
   if (!*dataset) CY_TRY(cy_open_text_folder(name, path, options, dataset));
   if (!*dataset) CY_TRY(cy_open_images(name, path, options, dataset));
+  if (!*dataset) CY_TRY(cy_open_sequence_folder(name, path, options, dataset));
   return *dataset ? CY_OK : cy_open_idx_folder(name, path, NULL, -1, dataset);
 }
 
@@ -81,12 +86,14 @@ static cy_status open_path(const char *path, const char *name, bool folder, cy_d
   const char *base = strrchr(path, '/') ? strrchr(path, '/') + 1 : path;
   if (folder) return open_folder(path, name, options, dataset);
   if (cy_text_is_name(path)) return cy_open_text_file(name, path, options, dataset);
+  if (options.sequence && options.sequence[0]) return cy_open_sequence_table(name, path, options, dataset);
+  if (options.sequence) return cy_open_sequence_folder(name, path, options, dataset);
   if (is_csv(path)) return cy_open_csv(name, path, options, dataset);
   if (ends_with(path, ".npz")) return cy_open_npz(name, path, options, dataset);
   if (is_cifar(path)) return cy_open_cifar_file(name, path, options, dataset);
   if (strstr(base, "images")) return cy_open_idx_pair(name, path, dataset);
   return cy_fail(CY_INVALID, "%s: a data set is a .csv, .tsv, .data, .npz or .txt file, an IDX file with \"images\" in "
-                 "its name, CIFAR's .bin or .tar.gz, or a folder of IDX or CIFAR files, or of folders of pictures by class",
+                 "its name, CIFAR's .bin or .tar.gz, or a folder of IDX or CIFAR files, or of folders of pictures or CSV files by class",
                  path);
 }
 
@@ -159,12 +166,26 @@ cy_status cy_dataset_open(const char *spec, cy_dataset_options options, cy_datas
     return cy_fail(CY_INVALID, "%s: images cannot be resized to %lldx%lld", spec, (long long)size.height,
                    (long long)size.width);
   bool reconstruct = options.target && strcmp(options.target, "input") == 0, cut = options.windows.length != 0;
-  if ((options.columns || options.ignore) && (cut || !is_csv(spec)))
-    return cy_fail(CY_INVALID, "%s: columns and ignore are of CSV files whose rows are samples%s", spec,
-                   cut ? ", windows.columns of windows" : "");
+  if (options.sequence && cut)
+    return cy_fail(CY_INVALID, "%s: sequence and windows exclude each other: a sample is a sequence, or a window of one",
+                   spec);
+  static const char stream[] = "/dev/fd/"; /* which has no name to tell */
+  if (options.sequence && options.sequence[0] && !is_csv(spec) && strncmp(spec, stream, strlen(stream)) != 0)
+    return cy_fail(CY_INVALID, "%s: sequence is a column of a CSV file", spec);
+  bool single = options.sequence && !options.sequence[0] && is_csv(spec);
+  if (single && !reconstruct)
+    return cy_fail(CY_INVALID, "%s: is one sequence; files by class are folder/class/file.csv", spec);
+  bool listed = options.columns || options.ignore;
+  if (listed && cut)
+    return cy_fail(CY_INVALID, "%s: columns and ignore are of CSV files whose rows are samples, windows.columns of windows",
+                   spec);
   cy_status status = cut ? open_to_cut(spec, options, dataset)
-                     : reconstruct ? open_to_reconstruct(spec, options, dataset)
+                     : reconstruct && !options.sequence ? open_to_reconstruct(spec, options, dataset)
                                    : open_any(spec, options, dataset);
+  if (status == CY_OK && listed && !is_csv(spec) && !options.sequence && !(*dataset)->ragged)
+    status = cy_fail(CY_INVALID, "%s: columns and ignore are of CSV files", spec);
+  if (status == CY_OK && options.buckets && !(*dataset)->ragged)
+    status = cy_fail(CY_INVALID, "%s: buckets are of sequences of different lengths, but its samples are of one shape", spec);
   if (status == CY_OK) status = prepare(*dataset, options.images);
   if (status == CY_OK) return CY_OK;
   cy_dataset_free(*dataset);

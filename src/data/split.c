@@ -110,6 +110,8 @@ struct cy_batches {
   int64_t n, size, next;
   bool shuffle;
   uint64_t seed;
+  int64_t *blocks, *scratch;      /* by length: numbers of the batches; room for all samples */
+  int64_t counts[CY_MAX_BUCKETS]; /* by length: how many samples each bucket has, one behind the other */
 };
 
 cy_status cy_batches_create(const int64_t *indices, int64_t n, int64_t batch_size, bool shuffle, uint64_t seed,
@@ -145,8 +147,38 @@ cy_status cy_batches_create_streams(const int64_t *indices, int64_t n, int64_t r
   return CY_OK;
 }
 
+cy_status cy_batches_create_by_length(const cy_dataset *dataset, const int64_t *indices, int64_t n, int64_t batch_size,
+                                      bool shuffle, uint64_t seed, cy_batches **batches) {
+  CY_TRY(cy_batches_create(indices, n, batch_size, shuffle, seed, batches));
+  cy_batches *b = *batches;
+  b->blocks = cy_calloc((size_t)(n / batch_size) + 1, sizeof *b->blocks);
+  b->scratch = cy_calloc((size_t)n, sizeof *b->scratch);
+  if (!b->blocks || !b->scratch) {
+    cy_batches_free(b);
+    *batches = NULL;
+    return cy_no_memory();
+  }
+  if (cy_dataset_is_ragged(dataset)) cy_dataset_order_by_length(dataset, b->list, n, b->scratch, b->counts);
+  else b->counts[0] = n;
+  cy_batches_start(b, 0, 0);
+  return CY_OK;
+}
+
+/* Samples within their buckets, then whole batches: those that a boundary goes through are padded to the longer bucket. */
+static void shuffle_by_length(cy_batches *b, cy_rng *rng) {
+  int64_t begin = 0, full = b->n / b->size;
+  for (int k = 0; k < CY_MAX_BUCKETS; begin += b->counts[k++]) cy_rng_shuffle(rng, b->order + begin, b->counts[k]);
+  for (int64_t i = 0; i < full; i++) b->blocks[i] = i;
+  cy_rng_shuffle(rng, b->blocks, full);
+  if (b->n) memcpy(b->scratch, b->order, (size_t)b->n * sizeof *b->order);
+  for (int64_t i = 0; i < full; i++)
+    memcpy(b->order + i * b->size, b->scratch + b->blocks[i] * b->size, (size_t)b->size * sizeof *b->order);
+}
+
 void cy_batches_free(cy_batches *b) {
   if (!b) return;
+  cy_free(b->blocks);
+  cy_free(b->scratch);
   cy_free(b->list);
   cy_free(b->order);
   cy_free(b);
@@ -158,7 +190,8 @@ void cy_batches_start(cy_batches *b, int64_t epoch, int64_t batch) {
   if (b->n) memcpy(b->order, b->list, (size_t)b->n * sizeof *b->list);
   if (b->shuffle) {
     cy_rng rng = cy_rng_make(b->seed, shuffle_stream + (uint64_t)epoch);
-    cy_rng_shuffle(&rng, b->order, b->n);
+    if (b->blocks) shuffle_by_length(b, &rng);
+    else cy_rng_shuffle(&rng, b->order, b->n);
   }
   int64_t count = cy_batches_count(b);
   b->next = batch < 0 ? 0 : batch < count ? batch * b->size : b->n;

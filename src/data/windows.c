@@ -4,7 +4,7 @@
 
 #include "base/memory.h"
 #include "base/text.h"
-#include "data/dataset.h"
+#include "data/ragged.h"
 #include "data/times.h"
 #include "io/csv.h"
 
@@ -508,7 +508,9 @@ cy_window_options cy_dataset_windows(const cy_dataset *d) {
   return d->windows ? d->windows->options : (cy_window_options){0};
 }
 
-const char *cy_dataset_notes(const cy_dataset *d) { return d->windows ? d->windows->notes : ""; }
+const char *cy_dataset_notes(const cy_dataset *d) {
+  return d->ragged ? d->ragged->notes : d->windows ? d->windows->notes : "";
+}
 
 int64_t cy_dataset_windows_left_out(const cy_dataset *d) { return d->windows ? d->windows->left_out : 0; }
 

@@ -3,6 +3,7 @@
  * rows; nothing else knows the list. */
 #include "nn/image_layers.h"
 #include "nn/model.h"
+#include "nn/ragged.h"
 #include "nn/sequence_layers.h"
 
 #include "graph/graph.h"
@@ -205,8 +206,12 @@ static const cy_argument_row residual_arguments[] = {
     {.name = NULL}};
 static cy_value build_residual(cy_network *network, cy_value x, const cy_stage *stage) {
   const cy_argument *a = stage->arguments;
+  cy_ends before = cy_network_ends(network);
   cy_value branch = cy_chain_apply(a[0].chains, network, x);
-  return cy_residual(a[1].chains ? cy_chain_apply(a[1].chains, network, x) : x, branch);
+  cy_ends after = cy_network_ends(network);
+  cy_network_set_ends(network, before);
+  cy_value shortcut = a[1].chains ? cy_chain_apply(a[1].chains, network, x) : x;
+  return cy_ragged_agree(network, after) ? cy_residual(shortcut, branch) : cy_none;
 }
 
 enum { JOIN_CONCAT, JOIN_ADD, JOIN_MULTIPLY };
@@ -251,7 +256,13 @@ static cy_value build_parallel(cy_network *network, cy_value x, const cy_stage *
     cy_graph_fail(cy_network_graph(network), CY_NO_MEMORY, "out of memory");
     return cy_none;
   }
-  for (const cy_chain *c = a[0].chains; c; c = c->next) parts[n++] = cy_chain_apply(c, network, x);
+  cy_ends before = cy_network_ends(network), first = before;
+  for (const cy_chain *c = a[0].chains; c; c = c->next) {
+    cy_network_set_ends(network, before);
+    parts[n++] = cy_chain_apply(c, network, x);
+    if (n == 1) first = cy_network_ends(network);
+    if (!cy_ragged_agree(network, first)) break;
+  }
   if (!cy_graph_failed(cy_network_graph(network)))
     result = join(parts, n, a[1].choice, (int)a[2].integer);
   cy_free(parts);

@@ -2,6 +2,7 @@
 #include "nn/model.h"
 
 #include "graph/graph.h"
+#include "nn/ragged.h"
 #include "nn/source.h"
 #include "tensor/tensor.h"
 
@@ -40,6 +41,10 @@ cy_status cy_model_load(const char *path, cy_model **model) {
 cy_value cy_chain_apply(const cy_chain *chain, cy_network *network, cy_value x) {
   for (const cy_stage *s = chain->first; s; s = s->next) {
     if (cy_graph_failed(cy_network_graph(network))) return cy_none;
+    if (cy_is_ragged(network, x)) {
+      x = cy_ragged_apply(network, x, s);
+      continue;
+    }
     if (s->row->scope == CY_LAYER_SELF) {
       x = s->row->build(network, x, s);
       continue;
@@ -55,7 +60,9 @@ cy_value cy_chain_apply(const cy_chain *chain, cy_network *network, cy_value x) 
 
 cy_value cy_model_apply(const cy_model *model, cy_network *network, cy_value x) {
   bool failed_before = cy_graph_failed(cy_network_graph(network));
+  cy_ends ends = cy_network_ends(network);
   cy_value y = cy_chain_apply(model->chain, network, x);
+  cy_network_set_ends(network, ends); /* as the caller set them */
   if (!failed_before && cy_network_was_too_small(network)) cy_model_explain_too_small(model, network, x);
   return y;
 }

@@ -1,6 +1,7 @@
 /* The network being built: what its layers declare, in order, and the names they give. Variables live in the graph;
  * here is the list of them, with roles and initialisers. Failures become the graph's sticky error, so that layers
  * read as mathematics. */
+#include "nn/ragged.h"
 #include "nn/taps.h"
 
 #include "base/memory.h"
@@ -357,6 +358,13 @@ void cy_network_set_lengths(cy_network *network, cy_value x, cy_value lengths) {
   cy_shape shape = cy_value_shape(x);
   network->lengths = lengths;
   network->lengths_steps = shape.rank ? shape.dim[shape.rank - 1] : 0;
+}
+
+cy_ends cy_network_ends(const cy_network *network) { return (cy_ends){network->lengths, network->lengths_steps}; }
+
+void cy_network_set_ends(cy_network *network, cy_ends ends) {
+  network->lengths = ends.lengths;
+  network->lengths_steps = ends.steps;
 }
 
 cy_value cy_network_lengths(const cy_network *network, int64_t *steps) {

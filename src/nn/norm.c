@@ -1,6 +1,7 @@
 /* Normalisations: subtract a mean, divide by a standard deviation, then a trained scale and shift. They differ in
  * the axes, and batch normalisation keeps running statistics for inference. */
-#include "nn/network.h"
+#include "nn/ragged.h"
+#include "nn/sequence.h"
 
 #include "graph/graph.h"
 #include "tensor/tensor.h"
@@ -56,6 +57,37 @@ static void track(cy_network *net, cy_value running, cy_value batch, double mome
   cy_network_update(net, running, cy_add(cy_mul_scalar(old, 1 - momentum), taken));
 }
 
+/* Statistics of a batch, and x normalised by them. */
+typedef struct statistics {
+  cy_value mean, variance, unbiased; /* unbiased: the variance with one less in its denominator */
+  cy_value y;
+} statistics;
+
+static statistics of_all(cy_value x, const int *axes, int n, int64_t m, double epsilon) {
+  statistics s = {.y = cy_normalize(x, axes, n, epsilon)};
+  /* The same nodes as in the body of normalize: computed once. */
+  s.mean = cy_mean(x, axes, n, true);
+  s.variance = cy_mean(cy_square(cy_sub(x, s.mean)), axes, n, true);
+  s.unbiased = cy_mul_scalar(s.variance, (double)m / (double)(m - 1));
+  return s;
+}
+
+/* Of sequences of different lengths x [N, C, T]: of the steps before the ends. */
+static statistics of_steps(cy_value x, cy_value lengths, double epsilon) {
+  statistics s;
+  const int axes[2] = {0, 2};
+  cy_value count = cy_sum(cy_convert(lengths, cy_value_dtype(x)), NULL, 0, false);
+  cy_value one = cy_add_scalar(cy_zeros_like(count), 1);
+  count = cy_max(count, one);
+  s.mean = cy_div(cy_sum(cy_sequence_cut(x, lengths), axes, 2, true), count);
+  cy_value centred = cy_sequence_cut(cy_sub(x, s.mean), lengths);
+  cy_value squares = cy_sum(cy_square(centred), axes, 2, true);
+  s.variance = cy_div(squares, count);
+  s.unbiased = cy_div(squares, cy_max(cy_add_scalar(count, -1), one));
+  s.y = cy_mul(centred, cy_rsqrt(cy_add_scalar(s.variance, epsilon)));
+  return s;
+}
+
 static cy_value batch_norm(cy_network *net, cy_value x, cy_norm_options options) {
   if (!cy_network_takes(net, x, 2)) return cy_none;
   cy_shape shape = cy_value_shape(x), along = {.rank = shape.rank}, own = CY_SHAPE(shape.dim[1]);
@@ -83,12 +115,11 @@ static cy_value batch_norm(cy_network *net, cy_value x, cy_norm_options options)
                     (long long)m);
       return cy_none;
     }
-    y = cy_normalize(x, axes, n, epsilon);
-    /* The same nodes as in the body of normalize: computed once. */
-    cy_value mean = cy_mean(x, axes, n, true);
-    cy_value variance = cy_mean(cy_square(cy_sub(x, mean)), axes, n, true);
-    track(net, running_mean, mean, momentum);
-    track(net, running_var, cy_mul_scalar(variance, (double)m / (double)(m - 1)), momentum);
+    bool ragged = shape.rank == 3 && cy_is_ragged(net, x);
+    statistics s = ragged ? of_steps(x, cy_network_ends(net).lengths, epsilon) : of_all(x, axes, n, m, epsilon);
+    track(net, running_mean, s.mean, momentum);
+    track(net, running_var, s.unbiased, momentum);
+    y = s.y;
   } else {
     cy_value deviation = cy_rsqrt(cy_add_scalar(cy_reshape(running_var, along), epsilon));
     y = cy_mul(cy_sub(x, cy_reshape(running_mean, along)), deviation);

@@ -64,6 +64,16 @@ static cy_status add_window_options(cy_notes *notes, const cy_dataset *d) {
   return status;
 }
 
+/* Of sequences of different lengths: how they were told apart, and their channels. */
+static cy_status describe_sequences(cy_notes *notes, const cy_dataset *d) {
+  int64_t buckets[CY_MAX_BUCKETS];
+  const char *column = cy_dataset_sequence_column(d);
+  if (!cy_dataset_is_ragged(d)) return CY_OK;
+  CY_TRY(add_number(notes, "dataset.buckets", cy_dataset_buckets(d, buckets)));
+  if (column) CY_TRY(cy_notes_add(notes, "dataset.sequence", column));
+  return add_names(notes, "channel", d, cy_dataset_channel_name);
+}
+
 static cy_status describe_data(const cy_trainer *t, cy_notes *notes) {
   const cy_dataset *d = t->dataset;
   char checksum[32];
@@ -74,6 +84,7 @@ static cy_status describe_data(const cy_trainer *t, cy_notes *notes) {
   CY_TRY(add_number(notes, "dataset.count", cy_dataset_count(d)));
   CY_TRY(add_image_options(notes, d));
   CY_TRY(add_window_options(notes, d));
+  CY_TRY(describe_sequences(notes, d));
   if (cy_dataset_length(d)) CY_TRY(add_number(notes, "dataset.length", cy_dataset_length(d)));
   if (cy_dataset_vocabulary(d)) CY_TRY(cy_notes_add(notes, "dataset.vocabulary", cy_dataset_vocabulary(d)));
   CY_TRY(add_shape(notes, "sample_shape", cy_dataset_sample_shape(d)));
@@ -161,6 +172,9 @@ static cy_status read_options(cy_checkpoint *c) {
   o->optimizer.curvature = cy_safetensors_metadata(c->file, "curvature");
   o->backend = cy_safetensors_metadata(c->file, "backend");
   CY_TRY(cy_fields_read(cy_option_fields, cy_option_field_count, o, "options.", c->file));
+  c->ragged = cy_safetensors_metadata(c->file, "dataset.buckets") != NULL;
+  if (c->ragged && c->sample.rank != 2)
+    return cy_fail(CY_INVALID, "the file's samples have %d axes, but its sequences of different lengths 2", c->sample.rank);
   CY_TRY(cy_sizes_check(o->sizes, c->sample));
   return cy_trainer_options_resolve(*o, c->classes, o);
 }
@@ -248,6 +262,11 @@ cy_status cy_checkpoint_fit(const cy_checkpoint *c, cy_dataset *dataset, bool an
   if (cy_dataset_classes(dataset) != c->classes)
     return cy_fail(CY_INVALID, "data set \"%s\" has %lld classes, but the model was trained for %lld",
                    cy_dataset_name(dataset), (long long)cy_dataset_classes(dataset), (long long)c->classes);
+  if (cy_dataset_is_ragged(dataset) != c->ragged)
+    return cy_fail(CY_INVALID, "data set \"%s\" has sequences of %s, but the model was trained on those of %s",
+                   cy_dataset_name(dataset), c->ragged ? "one length" : "different lengths",
+                   c->ragged ? "different lengths" : "one length");
+  if (c->ragged && any_size) sample.dim[1] = c->sample.dim[1];
   if (!cy_shape_equal(sample, c->sample) && !(any_size && differs_in_size_only(sample, c->sample)))
     return cy_fail(CY_INVALID, "data set \"%s\" has samples of %s, but the model was trained on %s",
                    cy_dataset_name(dataset), cy_shape_text(sample, a), cy_shape_text(c->sample, b));

@@ -51,6 +51,8 @@ static cy_status look_inside(const cy_trainer *t, const cy_runner *runner, char 
   if (status == CY_OK) status = cy_session_bind_state(session, t->state);
   if (status == CY_OK) status = cy_session_bind(session, "x", runner->x);
   if (status == CY_OK) status = cy_session_bind(session, "y", runner->y);
+  if (status == CY_OK && runner->lengths && cy_program_reads(program, "lengths"))
+    status = cy_session_bind(session, "lengths", runner->lengths);
   if (status == CY_OK) status = cy_session_run(session);
   if (status == CY_OK) status = cy_session_first_bad(session, text);
   cy_session_free(session);

@@ -69,11 +69,12 @@ static void take_scores(const cy_evaluation *e, const cy_runner *runner, int64_t
 static cy_status run_batch(const cy_evaluation *e, bool carry, bool first, const int64_t *indices, int64_t n, int64_t b,
                            int64_t batches, cy_tally *tally) {
   cy_runner *runner;
-  cy_problem problem = cy_problem_at(e->problem, cy_sample_at(cy_dataset_sample_shape(e->dataset), e->sizes, b));
+  cy_problem problem = cy_problem_at(e->problem, cy_sample_of_batch(e->dataset, e->sizes, b, indices, n));
   problem.carry = carry;
   CY_TRY(cy_runners_get(e->runners, &problem, CY_RUN_EVALUATE, n, e->state, &runner));
   if (first) cy_runner_restart(runner);
   CY_TRY(cy_loader_batch(e->loader, -1, indices, n, runner->x, runner->y));
+  cy_lengths_of_batch(e->dataset, indices, runner->lengths);
   CY_TRY(cy_session_run(runner->session));
   tally->loss_sum += cy_runner_loss(runner) * (double)n;
   tally->correct += cy_runner_correct(runner);
@@ -104,10 +105,24 @@ static cy_status run_streams(const cy_evaluation *e, cy_tally *tally) {
   return status;
 }
 
+/* Sequences of like length together. */
+static cy_status run_by_length(const cy_evaluation *e, cy_tally *tally) {
+  const int64_t *indices;
+  cy_batches *list;
+  CY_TRY(cy_batches_create_by_length(e->dataset, e->indices, e->n, e->batch_size, false, 0, &list));
+  int64_t n, batches = cy_batches_count(list);
+  cy_status status = CY_OK;
+  for (int64_t b = 0; status == CY_OK && (n = cy_batches_next(list, &indices)) > 0; b++)
+    status = run_batch(e, false, false, indices, n, b, batches, tally);
+  cy_batches_free(list);
+  return status;
+}
+
 cy_status cy_evaluation_run(const cy_evaluation *e, cy_tally *tally) {
   int64_t batches = (e->n + e->batch_size - 1) / e->batch_size;
   *tally = (cy_tally){0};
   if (e->problem->carry && e->n > 0) return run_streams(e, tally);
+  if (e->problem->ragged) return run_by_length(e, tally);
   for (int64_t b = 0; b < batches; b++) {
     int64_t start = b * e->batch_size, n = e->n - start < e->batch_size ? e->n - start : e->batch_size;
     CY_TRY(run_batch(e, false, false, e->indices + start, n, b, batches, tally));

@@ -10,7 +10,7 @@
 
 #include <string.h>
 
-enum { MOST_PARTS = 2 * CY_MAX_SIZES };
+enum { MOST_PARTS = 2 * ((int)CY_MAX_SIZES + (int)CY_MAX_BUCKETS) };
 static const size_t USUAL_MEMORY = (size_t)1 << 30;
 static const double PRODUCT_OVER_GRADIENT = 2.5; /* what a product's arena is at most, in gradients' */
 
@@ -18,7 +18,7 @@ static const double PRODUCT_OVER_GRADIENT = 2.5; /* what a product's arena is at
 typedef struct part {
   cy_shape shape; /* of its batch */
   cy_objective *function;
-  cy_tensor *x, *y;
+  cy_tensor *x, *y, *lengths; /* lengths: of sequences of different ones, else NULL */
   int64_t loaded; /* the batch in x and y; -1: none */
 } part;
 
@@ -78,6 +78,9 @@ static cy_status make_tensors(const cy_problem *problem, int64_t n, part *p) {
   CY_TRY(cy_tensor_create(CY_F32, p->shape, &p->x));
   cy_dtype dtype = problem->classes > 0 ? CY_I64 : CY_F32;
   CY_TRY(cy_tensor_create(dtype, batch_shape(n, problem->target), &p->y));
+  if (problem->ragged) CY_TRY(cy_tensor_create(CY_I64, CY_SHAPE(n), &p->lengths));
+  if (p->lengths && cy_objective_reads(p->function, "lengths"))
+    CY_TRY(cy_objective_bind(p->function, "lengths", p->lengths));
   CY_TRY(cy_objective_bind(p->function, "x", p->x));
   return cy_objective_bind(p->function, "y", p->y);
 }
@@ -86,21 +89,22 @@ static void clear_part(part *p) {
   cy_objective_free(p->function);
   cy_tensor_free(p->x);
   cy_tensor_free(p->y);
+  cy_tensor_free(p->lengths);
   *p = (part){0};
 }
 
 /* The part for batch number b, made when it is first needed. */
 static cy_status get_part(model_function *m, int64_t b, part **found) {
   int64_t start = b * m->batch_size, n = m->n - start < m->batch_size ? m->n - start : m->batch_size;
-  cy_problem problem = cy_problem_at(
-      &m->problem, cy_sample_at(cy_dataset_sample_shape(m->dataset), m->options.sizes, b));
+  cy_problem problem =
+      cy_problem_at(&m->problem, cy_sample_of_batch(m->dataset, m->options.sizes, b, m->indices + start, n));
   cy_shape shape = batch_shape(n, problem.sample);
   for (int i = 0; i < m->n_parts; i++)
     if (cy_shape_equal(m->parts[i].shape, shape)) {
       *found = &m->parts[i];
       return CY_OK;
     }
-  part *p = &m->parts[m->n_parts]; /* there are no more than two batch sizes of each image size */
+  part *p = &m->parts[m->n_parts]; /* there are no more than two batch sizes of each image size, or of each bucket */
   *p = (part){.shape = shape, .loaded = -1};
   cy_status status = build_part(m, &problem, n, p);
   if (status == CY_OK) status = make_tensors(&problem, n, p);
@@ -121,7 +125,10 @@ static cy_status load_batch(model_function *m, int64_t b, part **p) {
   (*p)->loaded = -1;
   CY_TRY(cy_loader_batch(m->loader, -1, m->indices + b * m->batch_size, (*p)->shape.dim[0], (*p)->x, (*p)->y));
   (*p)->loaded = b;
-  CY_TRY(cy_objective_bind((*p)->function, "x", (*p)->x)); /* their content is another */
+  cy_lengths_of_batch(m->dataset, m->indices + b * m->batch_size, (*p)->lengths);
+  if ((*p)->lengths && cy_objective_reads((*p)->function, "lengths"))
+    CY_TRY(cy_objective_bind((*p)->function, "lengths", (*p)->lengths)); /* their content is another */
+  CY_TRY(cy_objective_bind((*p)->function, "x", (*p)->x));
   return cy_objective_bind((*p)->function, "y", (*p)->y);
 }
 
@@ -217,6 +224,17 @@ static void free_function(void *self) {
   cy_free(m);
 }
 
+/* Sequences of like length together, that their batches need little padding. */
+static cy_status order_by_length(model_function *m) {
+  cy_batches *list;
+  const int64_t *ordered;
+  if (!m->problem.ragged) return CY_OK;
+  CY_TRY(cy_batches_create_by_length(m->dataset, m->indices, m->n, m->n, false, 0, &list));
+  if (cy_batches_next(list, &ordered) == m->n) memcpy(m->indices, ordered, (size_t)m->n * sizeof *ordered);
+  cy_batches_free(list);
+  return CY_OK;
+}
+
 static cy_status copy_indices(model_function *m) {
   int64_t count = cy_dataset_count(m->dataset);
   m->n = m->options.indices ? m->options.n : count;
@@ -231,7 +249,7 @@ static cy_status copy_indices(model_function *m) {
                      (long long)m->indices[i], (long long)count);
   }
   m->options.indices = NULL;
-  return CY_OK;
+  return order_by_length(m);
 }
 
 /* Parameters and statistics by name; what a state does not hold because it is of use to training only (the key of
@@ -304,6 +322,7 @@ static cy_status fill(model_function *m, const cy_state *state) {
   m->problem.l2 = o->l2;
   m->problem.program = (cy_program_options){.backend = m->backend, .threads = o->threads};
   m->problem.sample = cy_sample_at(cy_dataset_sample_shape(m->dataset), o->sizes, 0);
+  m->problem.ragged = cy_dataset_is_ragged(m->dataset);
   CY_TRY(copy_indices(m));
   CY_TRY(make_state(m, state));
   CY_TRY(cy_loader_create(m->dataset, (cy_loader_options){.threads = o->threads}, &m->loader));
@@ -313,6 +332,8 @@ static cy_status fill(model_function *m, const cy_state *state) {
 void cy_problem_objective_take(cy_objective *objective, const int64_t *indices) {
   model_function *m = objective->self;
   memcpy(m->indices, indices, (size_t)m->n * sizeof *indices);
+  cy_status status = order_by_length(m);
+  (void)status; /* without memory for it batches are padded more, and the mean is the same */
   for (int i = 0; i < m->n_parts; i++) m->parts[i].loaded = -1;
 }
 

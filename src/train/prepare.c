@@ -87,7 +87,12 @@ static uint64_t mix(uint64_t hash, const cy_tensor *tensor) {
 
 uint64_t cy_dataset_checksum(const cy_dataset *dataset) {
   uint64_t hash = mix(0xCBF29CE484222325u, cy_dataset_inputs(dataset));
-  return mix(hash, cy_dataset_targets(dataset));
+  hash = mix(hash, cy_dataset_targets(dataset));
+  for (int64_t i = 0; cy_dataset_is_ragged(dataset) && i < cy_dataset_count(dataset); i++) {
+    hash = (hash ^ (uint64_t)cy_dataset_steps(dataset, i)) * 0x100000001B3u;
+    hash ^= hash >> 29;
+  }
+  return hash;
 }
 
 /* ---- state and programs ---- */
@@ -186,6 +191,44 @@ static cy_status make_evaluation_runners(cy_trainer *t, int64_t n) {
   return CY_OK;
 }
 
+/* Batches have the same lengths in every epoch, whatever their order: those of the first tell all. */
+static cy_status make_length_runners(cy_trainer *t) {
+  const int64_t *indices;
+  cy_runner *made;
+  int64_t n, most = 0, count = cy_batches_count(t->batches), largest = 0;
+  cy_batches_start(t->batches, 0, 0);
+  for (int64_t b = 0; (n = cy_batches_next(t->batches, &indices)) > 0; b++) {
+    int64_t steps = n * cy_dataset_padded_steps(t->dataset, indices, n);
+    if (steps > most) most = steps, largest = b;
+  }
+  for (int64_t k = -1; k < count; k++) { /* the largest first */
+    cy_batches_start(t->batches, 0, k < 0 ? largest : k);
+    n = cy_batches_next(t->batches, &indices);
+    cy_problem problem = cy_problem_at(&t->problem, cy_sample_of_batch(t->dataset, NULL, 0, indices, n));
+    CY_TRY(cy_runners_get(&t->train, &problem, CY_RUN_TRAIN, n, t->state, &made));
+    if (k >= 0) continue;
+    t->largest = made;
+    t->train.memory = t->evaluate.memory = made->session;
+  }
+  return CY_OK;
+}
+
+/* Those of the validation part. */
+static cy_status make_length_evaluation_runners(cy_trainer *t) {
+  const int64_t *indices;
+  cy_batches *list;
+  cy_runner *made;
+  int64_t n, block = cy_evaluation_batch(t->problem.sample, t->options.batch_size);
+  CY_TRY(cy_batches_create_by_length(t->dataset, t->split.validation, t->split.n_validation, block, false, 0, &list));
+  cy_status status = CY_OK;
+  while (status == CY_OK && (n = cy_batches_next(list, &indices)) > 0) {
+    cy_problem problem = cy_problem_at(&t->problem, cy_sample_of_batch(t->dataset, NULL, 0, indices, n));
+    status = cy_runners_get(&t->evaluate, &problem, CY_RUN_EVALUATE, n, t->state, &made);
+  }
+  cy_batches_free(list);
+  return status;
+}
+
 /* Compiles all that training will run, so that mistakes show now and steps allocate nothing. */
 static cy_status make_runners(cy_trainer *t) {
   int64_t batch = t->options.batch_size, n = t->split.n_train, validation = t->split.n_validation;
@@ -193,6 +236,10 @@ static cy_status make_runners(cy_trainer *t) {
   int sizes = cy_sizes_count(t->options.sizes);
   bool carry = t->options.streams;
   cy_runner *made;
+  if (t->problem.ragged) {
+    CY_TRY(make_length_runners(t));
+    return validation > 0 ? make_length_evaluation_runners(t) : CY_OK;
+  }
   CY_TRY(make_runner(t, CY_RUN_TRAIN, carry, full, largest_size(t->options.sizes), &made));
   t->largest = made;
   t->train.memory = t->evaluate.memory = made->session;
@@ -211,6 +258,9 @@ static cy_status make_schedule(cy_trainer *t) {
 
 static cy_status make_batches(cy_trainer *t) {
   const cy_trainer_options *o = &t->options;
+  if (!o->streams && cy_dataset_is_ragged(t->dataset))
+    return cy_batches_create_by_length(t->dataset, t->split.train, t->split.n_train, o->batch_size, true, o->seed,
+                                       &t->batches);
   if (!o->streams)
     return cy_batches_create(t->split.train, t->split.n_train, o->batch_size, true, o->seed, &t->batches);
   if (!cy_dataset_vocabulary(t->dataset))
@@ -232,6 +282,9 @@ static cy_status prepare(cy_trainer *t, const cy_model *model, bool scale) {
   CY_TRY(cy_sizes_check(o->sizes, cy_dataset_sample_shape(t->dataset)));
   if (cy_dataset_reconstructs(t->dataset) && (cy_sizes_count(o->sizes) > 0 || cy_augments(&o->augment)))
     return cy_fail(CY_INVALID, "the target is the input, which is the sample as it is: without augmentation or sizes");
+  if (cy_dataset_reconstructs(t->dataset) && cy_dataset_is_ragged(t->dataset))
+    return cy_fail(CY_INVALID, "data set \"%s\": sequences of different lengths can't be their own targets; windows of one "
+                   "length can", cy_dataset_name(t->dataset));
   if (scale) CY_TRY(cy_dataset_scale(t->dataset, o->scale, t->split.train, t->split.n_train));
   t->checksum = cy_dataset_checksum(t->dataset);
   CY_TRY(make_batches(t));
@@ -243,11 +296,12 @@ static cy_status prepare(cy_trainer *t, const cy_model *model, bool scale) {
     .model = t->model, .loss = cy_loss_find(o->loss, cy_dataset_classes(t->dataset)), .dtype = o->dtype,
     .sample = cy_sample_at(cy_dataset_sample_shape(t->dataset), o->sizes, 0),
     .target = cy_dataset_target_shape(t->dataset),
-    .classes = cy_dataset_classes(t->dataset), .carry = o->streams, .l1 = o->l1, .l2 = o->l2, .optimizer = o->optimizer,
+    .classes = cy_dataset_classes(t->dataset), .ragged = cy_dataset_is_ragged(t->dataset), .carry = o->streams, .l1 = o->l1, .l2 = o->l2, .optimizer = o->optimizer,
     .program = {.backend = t->backend, .threads = o->threads}};
   t->problem.standardised = standardises(t);
   t->at.best_value = INFINITY;
   CY_TRY(make_state(t, t->split.n_train < o->batch_size ? t->split.n_train : o->batch_size));
+  CY_TRY(cy_problem_check_shortest(&t->problem, t->dataset));
   CY_TRY(make_runners(t));
   return cy_is_second_order(&o->optimizer) ? cy_second_order_create(t, &t->second_order) : CY_OK;
 }

@@ -183,6 +183,7 @@ static cy_status build_network(const cy_problem *o, bool training, int64_t n, cy
   cy_network_options options = {.training = training, .dtype = o->dtype, .carry = o->carry};
   CY_TRY(cy_network_create(*graph, options, network));
   cy_value x = cy_convert(cy_input(*graph, "x", CY_F32, batch_of(n, o->sample)), o->dtype);
+  if (o->ragged) cy_network_set_lengths(*network, x, cy_input(*graph, "lengths", CY_I64, CY_SHAPE(n)));
   *output = cy_model_apply(o->model, *network, x);
   CY_TRY(cy_graph_status(*graph));
   CY_TRY(check_output(o, *output, batch_of(n, o->target)));
@@ -326,6 +327,11 @@ static cy_status fill(const cy_problem *o, const cy_state *state, const cy_sessi
   CY_TRY(cy_session_create_sharing(runner->program, memory, &runner->session));
   CY_TRY(bind_state(runner, state));
   CY_TRY(bind_new(runner->session, "x", CY_F32, batch_of(runner->n, o->sample), &runner->x));
+  if (o->ragged) {
+    CY_TRY(cy_tensor_create(CY_I64, CY_SHAPE(runner->n), &runner->lengths));
+    if (cy_program_reads(runner->program, "lengths"))
+      CY_TRY(cy_session_bind(runner->session, "lengths", runner->lengths));
+  }
   if (runner->kind == CY_RUN_TRAIN && !cy_is_second_order(&o->optimizer))
     CY_TRY(bind_new(runner->session, "learning_rate", o->dtype, CY_SCALAR, &runner->rate));
   if (runner->kind == CY_RUN_PREDICT) return CY_OK;
@@ -351,6 +357,7 @@ void cy_runner_free(cy_runner *runner) {
   cy_session_free(runner->session);
   cy_program_free(runner->program);
   cy_tensor_free(runner->x);
+  cy_tensor_free(runner->lengths);
   cy_tensor_free(runner->y);
   cy_tensor_free(runner->rate);
   cy_state_free(runner->carried);
@@ -369,6 +376,7 @@ cy_status cy_runners_get(cy_runners *runners, const cy_problem *problem, cy_runn
   cy_shape wanted = batch_of(n, problem->sample);
   for (size_t i = 0; i < runners->count; i++)
     if (cy_shape_equal(cy_tensor_shape(runners->items[i]->x), wanted) &&
+        problem->ragged == (runners->items[i]->lengths != NULL) &&
         (kind == CY_RUN_TRAIN || problem->carry == (runners->items[i]->carried != NULL))) {
       *runner = runners->items[i];
       return CY_OK;

@@ -20,6 +20,7 @@ typedef struct cy_problem {
   cy_dtype dtype;
   cy_shape sample, target; /* without the batch axis; target: scalar for labels, or [steps] for a label at each */
   int64_t classes;         /* 0: regression */
+  bool ragged;             /* samples are sequences [channels, steps] that may end before the last step */
   bool carry;              /* recurrent layers go on where the last run ended */
   bool standardised;       /* numbers to predict have been: the state holds offset and factor of each */
   double l1, l2;
@@ -27,7 +28,7 @@ typedef struct cy_problem {
   cy_program_options program;
 } cy_problem;
 
-/* It as values, of inputs "x" (f32 [n, sample]) and "y" (i64 or f32 [n, target]). */
+/* It as values, of inputs "x" (f32 [n, sample]) and "y" (i64 or f32 [n, target]); if ragged also "lengths" (i64 [n]). */
 typedef struct cy_problem_values {
   cy_graph *graph;
   cy_network *network;
@@ -54,6 +55,7 @@ typedef struct cy_runner {
   int64_t n;
   cy_program *program;
   cy_session *session;
+  cy_tensor *lengths;      /* i64 [n]: of sequences of different lengths; else NULL */
   cy_tensor *x, *y, *rate; /* y NULL for prediction; rate only for first-order training */
   cy_state *carried; /* what recurrent layers hand on, of problems that carry; in training it is in the state */
 } cy_runner;
@@ -93,10 +95,17 @@ void cy_runners_clear(cy_runners *runners);
 
 /* ---- sizes.c ---- */
 
-int cy_sizes_count(const cy_image_size *sizes); /* up to the first that is {0, 0} */
+int cy_sizes_count(const cy_image_size *sizes); /* up to the first that is {0, 0}; NULL: 0 */
 CY_MUST_CHECK cy_status cy_sizes_check(const cy_image_size *sizes, cy_shape sample);
 /* What a sample becomes in the batch of this number. */
 cy_shape cy_sample_at(cy_shape sample, const cy_image_size *sizes, int64_t number);
+/* What the samples of the batch of this number become: images have its size, sequences of different lengths are padded to
+ * the bucket that they fit into. */
+cy_shape cy_sample_of_batch(const cy_dataset *dataset, const cy_image_size *sizes, int64_t number, const int64_t *indices,
+                            int64_t n);
+void cy_lengths_of_batch(const cy_dataset *dataset, const int64_t *indices, cy_tensor *lengths); /* NULL: nothing */
+/* The shortest of the sequences must be long enough for the network: CY_INVALID names it and the layer. */
+CY_MUST_CHECK cy_status cy_problem_check_shortest(const cy_problem *problem, const cy_dataset *dataset);
 /* The same problem for samples of another shape. */
 cy_problem cy_problem_at(const cy_problem *problem, cy_shape sample);
 
@@ -263,6 +272,7 @@ typedef struct cy_checkpoint {
   cy_position at;
   cy_epoch_record *history; /* at.epoch of them */
   cy_shape sample, target;
+  bool ragged; /* the samples are sequences of different lengths; sample has the steps of the longest */
   int64_t classes;
   cy_tensor *offset, *factor; /* scaling */
 } cy_checkpoint;

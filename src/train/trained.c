@@ -43,7 +43,7 @@ static cy_status load(cy_trained *t, const char *path, int threads, const char *
   t->problem = (cy_problem){
     .model = c->model, .loss = cy_loss_find(c->options.loss, c->classes), .dtype = c->options.dtype,
     .sample = cy_sample_at(c->sample, c->options.sizes, 0), .target = c->target,
-    .classes = c->classes, .l1 = c->options.l1, .l2 = c->options.l2,
+    .classes = c->classes, .ragged = c->ragged, .l1 = c->options.l1, .l2 = c->options.l2,
     .optimizer = c->options.optimizer, .program = {.backend = t->backend, .threads = threads}};
   t->problem.standardised = cy_safetensors_find(c->file, CY_TARGET_OFFSET) >= 0;
   cy_status status = make_state(t);
@@ -178,17 +178,22 @@ static bool is_image(const cy_trained *t, cy_shape shape) {
   return shape.rank == 3 && sample.rank == 3 && shape.dim[0] == sample.dim[0] && shape.dim[1] > 0 && shape.dim[2] > 0;
 }
 
+/* [channels, steps] of any length, for a model that takes those. */
+static bool is_sequence(const cy_trained *t, cy_shape shape) {
+  return t->problem.ragged && shape.rank == 2 && shape.dim[0] == t->checkpoint.sample.dim[0] && shape.dim[1] > 0;
+}
+
 /* Number and shape of the samples in inputs: [n, sample], or one sample. */
 static cy_status look_at_samples(const cy_trained *t, const cy_tensor *inputs, int64_t *n, cy_shape *one) {
   char a[CY_SHAPE_TEXT], b[CY_SHAPE_TEXT];
   cy_shape shape = cy_tensor_shape(inputs), sample = t->checkpoint.sample, rest = {.rank = shape.rank - 1};
   *n = 1;
   *one = shape;
-  if (cy_shape_equal(shape, sample) || is_image(t, shape)) return CY_OK;
+  if (cy_shape_equal(shape, sample) || is_image(t, shape) || is_sequence(t, shape)) return CY_OK;
   for (int i = 1; i < shape.rank; i++) rest.dim[i - 1] = shape.dim[i];
   *n = shape.dim[0];
   *one = rest;
-  if (shape.rank >= 1 && (cy_shape_equal(rest, sample) || is_image(t, rest))) return CY_OK;
+  if (shape.rank >= 1 && (cy_shape_equal(rest, sample) || is_image(t, rest) || is_sequence(t, rest))) return CY_OK;
   return cy_fail(CY_INVALID, "the input is %s, but the model takes samples of %s (or several, along a first axis)",
                  cy_shape_text(shape, a), cy_shape_text(sample, b));
 }
@@ -205,9 +210,74 @@ static cy_status predict(cy_trained *t, const cy_tensor *inputs, cy_tensor **out
     one = cy_sample_at(one, size, 0);
   }
   cy_problem problem = cy_problem_at(&t->problem, one);
+  problem.ragged = false; /* all are as long as the tensor */
   cy_status status = predict_into(t, &problem, resized ? resized : inputs, n, outputs, labels);
   cy_tensor_free(resized);
   return explain(t, status, one);
+}
+
+/* One batch of a data set of sequences; the outputs' rows are the samples' numbers. */
+static cy_status predict_batch(cy_trained *t, const cy_dataset *d, const int64_t *indices, int64_t n, cy_tensor **outputs,
+                               cy_tensor **labels) {
+  cy_runner *runner;
+  cy_problem problem = cy_problem_at(&t->problem, cy_sample_of_batch(d, NULL, 0, indices, n));
+  CY_TRY(cy_runners_get(&t->predict, &problem, CY_RUN_PREDICT, n, t->state, &runner));
+  const cy_tensor *answer = cy_session_output(runner->session, CY_OUT_ANSWER);
+  if (!*outputs) {
+    cy_shape shape = cy_tensor_shape(answer);
+    shape.dim[0] = cy_dataset_count(d);
+    CY_TRY(cy_tensor_create(t->problem.dtype, shape, outputs));
+    if (labels) CY_TRY(cy_tensor_create(CY_I64, CY_SHAPE(cy_dataset_count(d)), labels));
+  }
+  if (t->exposed) CY_TRY(cy_session_bind_state(runner->session, t->state));
+  CY_TRY(cy_dataset_batch(d, indices, n, runner->x, NULL));
+  cy_lengths_of_batch(d, indices, runner->lengths);
+  CY_TRY(cy_session_run(runner->session));
+  size_t row = cy_tensor_bytes(answer) / (size_t)n;
+  for (int64_t i = 0; i < n; i++) {
+    memcpy((char *)cy_tensor_data(*outputs) + (size_t)indices[i] * row, (char *)cy_tensor_data(answer) + (size_t)i * row,
+           row);
+    if (labels) cy_tensor_i64(*labels)[indices[i]] = cy_tensor_i64(cy_session_output(runner->session, CY_OUT_LABEL))[i];
+  }
+  return CY_OK;
+}
+
+static cy_status predict_sequences(cy_trained *t, cy_dataset *d, cy_tensor **outputs, cy_tensor **labels) {
+  int64_t n, count = cy_dataset_count(d), *all;
+  const int64_t *indices;
+  cy_batches *list;
+  cy_shape sample = cy_dataset_sample_shape(d);
+  char a[CY_SHAPE_TEXT], b[CY_SHAPE_TEXT];
+  if (!t->problem.ragged || !cy_dataset_is_ragged(d) || sample.dim[0] != t->problem.sample.dim[0])
+    return cy_fail(CY_INVALID, "\"%s\" holds samples of %s, but the model takes %s of %s", cy_dataset_name(d),
+                   cy_shape_text(sample, a), t->problem.ragged ? "sequences" : "samples",
+                   cy_shape_text(t->problem.sample, b));
+  if (labels && t->checkpoint.classes == 0) return cy_fail(CY_INVALID, "the model predicts numbers, not classes");
+  CY_TRY(cy_dataset_set_scaling(d, cy_scaling_of(t->state)));
+  CY_TRY(cy_problem_check_shortest(&t->problem, d));
+  if (!(all = cy_calloc((size_t)count, sizeof *all))) return cy_no_memory();
+  for (int64_t i = 0; i < count; i++) all[i] = i;
+  cy_status status = cy_batches_create_by_length(d, all, count, LARGEST_BATCH, false, 0, &list);
+  cy_free(all);
+  CY_TRY(status);
+  while (status == CY_OK && (n = cy_batches_next(list, &indices)) > 0)
+    status = predict_batch(t, d, indices, n, outputs, labels);
+  cy_batches_free(list);
+  return status;
+}
+
+cy_status cy_trained_predict_sequences(cy_trained *t, cy_dataset *dataset, cy_tensor **outputs, cy_tensor **labels) {
+  *outputs = NULL;
+  if (labels) *labels = NULL;
+  cy_status status = predict_sequences(t, dataset, outputs, labels);
+  if (status == CY_OK) return CY_OK;
+  cy_tensor_free(*outputs);
+  *outputs = NULL;
+  if (labels) {
+    cy_tensor_free(*labels);
+    *labels = NULL;
+  }
+  return status;
 }
 
 cy_status cy_trained_predict(cy_trained *t, const cy_tensor *inputs, cy_tensor **outputs, cy_tensor **labels) {
@@ -233,6 +303,7 @@ static cy_status measure(cy_trained *t, cy_dataset *dataset, const int64_t *indi
   *metrics = (cy_metrics){0};
   CY_TRY(cy_checkpoint_fit(&t->checkpoint, dataset, true));
   CY_TRY(cy_sizes_check(sizes, cy_dataset_sample_shape(dataset)));
+  CY_TRY(cy_problem_check_shortest(&t->problem, dataset));
   if (!indices) {
     n = cy_dataset_count(dataset);
     if (n > 0 && !(all = cy_calloc((size_t)n, sizeof *all))) return cy_no_memory();

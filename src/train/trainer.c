@@ -172,10 +172,11 @@ static int64_t step_number(const cy_trainer *t) { return t->at.epoch * cy_batche
 static cy_status run_step(cy_trainer *t, const int64_t *indices, int64_t n, double *loss) {
   cy_runner *runner;
   double started = now();
-  cy_problem problem = cy_problem_at(
-      &t->problem, cy_sample_at(cy_dataset_sample_shape(t->dataset), t->options.sizes, step_number(t)));
+  cy_problem problem =
+      cy_problem_at(&t->problem, cy_sample_of_batch(t->dataset, t->options.sizes, step_number(t), indices, n));
   CY_TRY(cy_runners_get(&t->train, &problem, CY_RUN_TRAIN, n, t->state, &runner));
   CY_TRY(cy_loader_batch(t->loader, t->at.epoch, indices, n, runner->x, runner->y));
+  cy_lengths_of_batch(t->dataset, indices, runner->lengths);
   if (runner->rate)
     cy_tensor_set(runner->rate, 0, cy_schedule_rate(t->options.schedule, t->options.learning_rate, steps_done(t)));
   CY_TRY(cy_session_run(runner->session));
