@@ -13,8 +13,8 @@
     if (try_ != CY_OK) return try_;      \
   } while (0)
 
-static const bench_network wide = {"dense(128) -> relu -> dense(10)", {1, {784}}, 16, 32, 10, NULL};
-static const bench_network deep = {"2 * (dense(512) -> relu) -> dense(10)", {1, {32}}, 16, 32, 10, NULL};
+static const bench_network wide = {"dense(128) -> relu -> dense(10)", {1, {784}}, 16, 32, 10, NULL, 0};
+static const bench_network deep = {"2 * (dense(512) -> relu) -> dense(10)", {1, {32}}, 16, 32, 10, NULL, 0};
 
 /* The coursework's CustomModel (B.III) without its dropout. */
 #define CUSTOM_MODEL                                                                     \
@@ -22,8 +22,8 @@ static const bench_network deep = {"2 * (dense(512) -> relu) -> dense(10)", {1, 
   "-> conv(64, 5, pad=half) -> relu -> max_pool(2)\n"                                \
   "-> conv(128, 3, pad=half) -> relu -> max_pool(2)\n"                               \
   "-> conv(256, 3, pad=half) -> relu -> flatten -> dense(256) -> relu -> dense(10)\n"
-static const bench_network cnn28 = {CUSTOM_MODEL, {3, {1, 28, 28}}, 4, 8, 10, NULL};
-static const bench_network cnn64 = {CUSTOM_MODEL, {3, {3, 64, 64}}, 4, 2, 10, NULL};
+static const bench_network cnn28 = {CUSTOM_MODEL, {3, {1, 28, 28}}, 4, 8, 10, NULL, 0};
+static const bench_network cnn64 = {CUSTOM_MODEL, {3, {3, 64, 64}}, 4, 2, 10, NULL, 0};
 
 /* The 18 layers of He et al. 2016 with a first layer for small images. */
 static const bench_network resnet18 = {
@@ -31,17 +31,25 @@ static const bench_network resnet18 = {
   "block(n) = residual(norm_conv(n, 3, 1) -> relu -> norm_conv(n, 3, 1)) -> relu\n"
   "down(n) = residual(norm_conv(n, 3, 2) -> relu -> norm_conv(n, 3, 1), shortcut=norm_conv(n, 1, 2)) -> relu\n"
   "norm_conv(64, 3, 1) -> relu -> 2 * block(64) -> down(128) -> block(128) -> down(256) -> block(256)\n"
-  "-> down(512) -> block(512) -> global_avg_pool -> dense(10)\n", {3, {3, 32, 32}}, 4, 2, 10, NULL};
+  "-> down(512) -> block(512) -> global_avg_pool -> dense(10)\n", {3, {3, 32, 32}}, 4, 2, 10, NULL, 0};
 
 /* The coursework's classifier of weeks of sensors (B.VI), its layers followed by relu. */
 static const bench_network conv1d = {
   "conv(32, 5, stride=2) -> relu -> conv(32, 5, stride=2) -> relu -> flatten -> dense(64) -> relu -> dense(2)",
-  {2, {10, 168}}, 16, 16, 2, NULL};
+  {2, {10, 168}}, 16, 16, 2, NULL, 0};
 
 /* 100 steps of 64 inputs, 128 units; the class is read off the last state. */
 static const bench_recurrent rnn_layer = {1, 100, 64, 128}, lstm_layer = {4, 100, 64, 128};
-static const bench_network rnn = {NULL, {2, {100, 64}}, 4, 16, 10, &rnn_layer};
-static const bench_network lstm = {NULL, {2, {100, 64}}, 4, 16, 10, &lstm_layer};
+static const bench_network rnn = {NULL, {2, {100, 64}}, 4, 16, 10, &rnn_layer, 0};
+static const bench_network lstm = {NULL, {2, {100, 64}}, 4, 16, 10, &lstm_layer, 0};
+
+/* Two blocks as of a small language model: 64 steps, 64 channels, 4 heads; norms first, and the logits of every step. */
+static const bench_network transformer = {
+  "mixing(c) = residual(layer_norm(axis=1) -> attention(heads=4, causal))\n"
+  "thinking(c) = residual(layer_norm(axis=1) -> dense(256, axis=1) -> gelu -> dense(c, axis=1))\n"
+  "block(c) = mixing(c) -> thinking(c)\n"
+  "embedding(65, 64) -> positions -> 2 * block(64) -> layer_norm(axis=1) -> dense(65, axis=1)",
+  {1, {64}}, 4, 16, 65, NULL, 65};
 
 const bench_case bench_cases[] = {
   {"sgd-1", BENCH_SGD, 1, &wide},
@@ -68,6 +76,7 @@ const bench_case bench_cases[] = {
   {"lstm-32", BENCH_SGD, 32, &lstm},
   {"rnn-infer-32", BENCH_INFER, 32, &rnn},
   {"lstm-infer-32", BENCH_INFER, 32, &lstm},
+  {"transformer-16", BENCH_ADAM, 16, &transformer},
 };
 const int bench_case_count = sizeof bench_cases / sizeof bench_cases[0];
 
@@ -123,14 +132,25 @@ static cy_shape input_shape(const bench_case *about) {
   return shape;
 }
 
+/* One for each example or, of whole numbers, for each step of it. */
+static cy_shape label_shape(const bench_case *about) {
+  return about->network->vocabulary ? input_shape(about) : CY_SHAPE(about->batch);
+}
+
+static void fill_whole(cy_tensor *tensor, uint64_t stream, int below) {
+  for (int64_t i = 0; i < cy_tensor_count(tensor); i++)
+    cy_tensor_set(tensor, i, (double)(hashed(stream, (uint64_t)i) % (uint64_t)below));
+}
+
 static cy_status make_batches(bench_prepared *p) {
-  for (int i = 0; i < p->about->network->batches; i++) {
-    TRY(cy_tensor_create(CY_F32, input_shape(p->about), &p->inputs[i]));
-    fill_uniform(p->inputs[i], (uint64_t)(STREAM_INPUTS + i), 0, 1);
-    TRY(cy_tensor_create(CY_I64, CY_SHAPE(p->about->batch), &p->labels[i]));
-    int64_t *label = cy_tensor_i64(p->labels[i]);
-    for (int64_t j = 0; j < p->about->batch; j++)
-      label[j] = (int64_t)(hashed((uint64_t)(STREAM_LABELS + i), (uint64_t)j) % (uint64_t)p->about->network->classes);
+  const bench_network *network = p->about->network;
+  for (int i = 0; i < network->batches; i++) {
+    const uint64_t inputs = (uint64_t)(STREAM_INPUTS + i), labels = (uint64_t)(STREAM_LABELS + i);
+    TRY(cy_tensor_create(network->vocabulary ? CY_I32 : CY_F32, input_shape(p->about), &p->inputs[i]));
+    if (network->vocabulary) fill_whole(p->inputs[i], inputs, network->vocabulary);
+    else fill_uniform(p->inputs[i], inputs, 0, 1);
+    TRY(cy_tensor_create(CY_I64, label_shape(p->about), &p->labels[i]));
+    fill_whole(p->labels[i], network->vocabulary ? inputs : labels, network->classes);
   }
   return CY_OK;
 }
@@ -192,14 +212,14 @@ static cy_status apply_model(const bench_case *about, cy_network *network, cy_va
 
 static cy_status build(bench_prepared *p, cy_graph *graph, cy_network *network, built *b) {
   const bench_case *about = p->about;
-  cy_value x = cy_input(graph, "x", CY_F32, input_shape(about));
+  cy_value x = cy_input(graph, "x", about->network->vocabulary ? CY_I32 : CY_F32, input_shape(about));
   cy_value logits;
   TRY(apply_model(about, network, x, &logits));
   TRY(cy_network_declare(network, p->state));
   b->outputs[0] = logits;
   b->n_outputs = 1;
   if (about->kind == BENCH_INFER) return CY_OK;
-  cy_value labels = cy_input(graph, "labels", CY_I64, CY_SHAPE(about->batch));
+  cy_value labels = cy_input(graph, "labels", CY_I64, label_shape(about));
   cy_value loss = cy_cross_entropy(logits, labels, (cy_cross_entropy_options){0});
   b->outputs[0] = loss;
   int n;
@@ -226,6 +246,20 @@ static double elements(cy_shape shape) {
   return count;
 }
 
+/* Of attention: its scores and what is looked up, then the projection back; the first one is listed as of other layers. */
+static void list_attention(bench_prepared *p, const cy_network_layer *layer) {
+  char name[128];
+  snprintf(name, sizeof name, "%s.output", layer->name);
+  const cy_tensor *back = cy_state_find(p->state, name);
+  if (!back || p->n_products + 3 > BENCH_MAX_PRODUCTS) return;
+  cy_shape in = cy_value_shape(layer->input);
+  const double size = elements(in), steps = (double)in.dim[2], weight = elements(cy_tensor_shape(back));
+  bench_product *product = p->products + p->n_products;
+  product[0] = product[1] = (bench_product){size, 0, 0, size * steps};
+  product[2] = (bench_product){size, weight, size, weight * size / (double)in.dim[1]};
+  p->n_products += 3;
+}
+
 /* Layers with a variable "<layer>.weight"; each of its numbers is used once per example and place of the output. */
 static void list_products(bench_prepared *p, const cy_network *network) {
   const bench_network *about = p->about->network;
@@ -238,11 +272,12 @@ static void list_products(bench_prepared *p, const cy_network *network) {
     char name[128];
     snprintf(name, sizeof name, "%s.weight", layer->name);
     const cy_tensor *weight = cy_state_find(p->state, name);
-    if (!weight) continue;
+    if (!weight || cy_value_shape(layer->input).rank < 2 || cy_value_dtype(layer->input) != CY_F32) continue;
     cy_shape in = cy_value_shape(layer->input), out = cy_value_shape(layer->output);
     bench_product *product = &p->products[p->n_products++];
     *product = (bench_product){elements(in), elements(cy_tensor_shape(weight)), elements(out), 0};
     product->multiplications = product->weight * product->out / (double)out.dim[1];
+    list_attention(p, layer);
   }
 }
 

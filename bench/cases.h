@@ -20,6 +20,7 @@ typedef struct bench_network {
   int check_steps;   /* training steps to the loss that all programs must agree on */
   int classes;
   const bench_recurrent *recurrent; /* inputs are [T, N, C] */
+  int vocabulary;    /* not 0: inputs are whole numbers [N, T], and the labels are these numbers, one per step */
 } bench_network;
 
 typedef struct bench_case {

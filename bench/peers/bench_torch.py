@@ -355,6 +355,19 @@ def recurrent_training(case):
     return variants
 
 
+def transformer_training(case):
+    variants = {}
+    for layout in ("", "attention written out"):
+        for form in ("foreach", "fused"):
+            variants[f"eager {form}, {layout}".rstrip(", ")] = lambda a={form: True}, b=layout: Train(case, a, layout=b)
+            if COMPILES:
+                name = f"compile loss, {form}, {layout}".rstrip(", ")
+                variants[name] = lambda a={form: True}, b=layout: Train(case, a, True, layout=b)
+    if COMPILES:
+        variants["compile loss and update"] = lambda: Train(case, dict(foreach=True), True, True)
+    return variants
+
+
 def recurrent_inference(case):
     variants = {"eager": lambda: Infer(case, "eager"), "eager, no_grad": lambda: InferWithoutGradient(case, "eager"),
                 "cell by cell": lambda: Infer(case, "eager", layout="cell by cell"),
@@ -370,6 +383,8 @@ LAYOUTS = ("", ", channels last")
 def prepare(case):
     if case["network"] in worker.GATES:
         return recurrent_training(case) if case["kind"] in worker.TRAINING else recurrent_inference(case)
+    if case["network"] == "transformer":
+        return transformer_training(case)
     if case["network"] == "conv1d":
         return training(case)
     images = case["network"] != "mlp"

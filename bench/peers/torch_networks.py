@@ -114,7 +114,58 @@ def recurrent(case, layout):
     return torch.jit.script(CellByCell(case)) if "scripted" in layout else CellByCell(case)
 
 
+class TransformerBlock(nn.Module):
+    """Norm, attention, norm, two dense layers; `fused` attention is one operation of PyTorch."""
+
+    def __init__(self, case, fused):
+        super().__init__()
+        channels = case["channels"]
+        self.heads, self.fused = case["heads"], fused
+        self.norm1 = nn.LayerNorm(channels)
+        self.project, self.back = nn.Linear(channels, 3 * channels), nn.Linear(channels, channels)
+        self.norm2 = nn.LayerNorm(channels)
+        self.widen, self.narrow = nn.Linear(channels, case["hidden"]), nn.Linear(case["hidden"], channels)
+        self.register_buffer("later", torch.ones(*case["input"], *case["input"]).triu(1).bool())
+
+    def attention(self, x):
+        batch, steps, channels = x.shape
+        q, k, v = self.project(x).view(batch, steps, 3, self.heads, channels // self.heads).permute(2, 0, 3, 1, 4)
+        if self.fused:
+            y = F.scaled_dot_product_attention(q, k, v, is_causal=True)
+        else:
+            scores = (q * (channels // self.heads) ** -0.5) @ k.transpose(-2, -1)
+            y = F.softmax(scores.masked_fill(self.later, float("-inf")), -1) @ v
+        return self.back(y.transpose(1, 2).reshape(batch, steps, channels))
+
+    def forward(self, x):
+        x = x + self.attention(self.norm1(x))
+        return x + self.narrow(F.gelu(self.widen(self.norm2(x))))
+
+
+class Transformer(nn.Module):
+    """(batch, steps) whole numbers to the classes of all steps, one below the other."""
+
+    def __init__(self, case, fused):
+        super().__init__()
+        (steps,), channels = case["input"], case["channels"]
+        self.table = nn.Parameter(torch.empty(1, case["vocabulary"], channels))
+        rates = 10000 ** (-torch.arange(0, channels, 2, dtype=torch.float64) / channels)
+        angles = torch.arange(steps, dtype=torch.float64)[:, None] * rates
+        positions = torch.stack((angles.sin(), angles.cos()), -1).reshape(steps, channels)
+        self.register_buffer("positions", positions.float())
+        self.blocks = nn.ModuleList(TransformerBlock(case, fused) for _ in range(case["blocks"]))
+        self.norm, self.head = nn.LayerNorm(channels), nn.Linear(channels, case["classes"])
+
+    def forward(self, x):
+        y = F.embedding(x, self.table.view(self.table.shape[1:])) + self.positions
+        for block in self.blocks:
+            y = block(y)
+        return self.head(self.norm(y)).flatten(0, 1)
+
+
 def network(case, layout=""):
+    if case["network"] == "transformer":
+        return Transformer(case, fused=layout != "attention written out")
     if case["network"] in worker.GATES:
         return recurrent(case, layout)
     return dict(mlp=mlp, cnn=cnn, resnet18=resnet18, conv1d=conv1d)[case["network"]](case)

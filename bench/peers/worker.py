@@ -25,6 +25,8 @@ RESNET18 = dict(network="resnet18", input=(3, 32, 32), batches=4, check_steps=2)
 CONV1D = dict(network="conv1d", input=(10, 168), batches=16, check_steps=16, classes=2)
 RNN = dict(network="rnn", steps=100, input=(64,), units=128, batches=4, check_steps=16)
 LSTM = dict(RNN, network="lstm")
+TRANSFORMER = dict(network="transformer", input=(64,), vocabulary=65, channels=64, heads=4, hidden=256, blocks=2, batches=4,
+                   check_steps=16, classes=65)
 CASES = {
     "sgd-1": dict(kind="sgd", batch=1, **WIDE),
     "sgd-32": dict(kind="sgd", batch=32, **WIDE),
@@ -50,6 +52,7 @@ CASES = {
     "lstm-32": dict(kind="sgd", batch=32, **LSTM),
     "rnn-infer-32": dict(kind="infer", batch=32, **RNN),
     "lstm-infer-32": dict(kind="infer", batch=32, **LSTM),
+    "transformer-16": dict(kind="adam", batch=16, **TRANSFORMER),
 }
 TRAINING = ("sgd", "momentum", "adam")
 SGD_RATE, MOMENTUM = 0.01, 0.9
@@ -135,9 +138,20 @@ def recurrent_parameters(case):  # weight_ih, weight_hh, bias_ih, bias_hh of all
     )
 
 
+def transformer_parameters(case):
+    channels, vocabulary = case["channels"], case["vocabulary"]
+    norm = [((channels,), "ones"), ((channels,), "zeros")]
+    result = [((1, vocabulary, channels), vocabulary**-0.5)]  # three axes: a table is not turned by who turns weights
+    for _ in range(case["blocks"]):
+        result += norm + affine(channels, 3 * channels, fan_in=channels) + affine(channels, channels, fan_in=channels)
+        result += norm + affine(channels, case["hidden"], fan_in=channels)
+        result += affine(case["hidden"], channels, fan_in=case["hidden"])
+    return result + norm + affine(channels, case["classes"], fan_in=channels)
+
+
 GATES = dict(rnn=1, lstm=4)
 PARAMETERS = dict(mlp=mlp_parameters, cnn=cnn_parameters, resnet18=resnet18_parameters, conv1d=conv1d_parameters,
-                  rnn=recurrent_parameters, lstm=recurrent_parameters)
+                  rnn=recurrent_parameters, lstm=recurrent_parameters, transformer=transformer_parameters)
 
 
 def each_parameter(case):
@@ -160,6 +174,10 @@ def directions(case):
 
 def batches(case):
     batch, count = case["batch"], case["batches"]
+    if "vocabulary" in case:  # whole numbers [N, T], which are the labels of their steps, too
+        shape, below = (batch,) + case["input"], numpy.uint64(case["vocabulary"])
+        whole = [(hashed(101 + i, 0, math.prod(shape)) % below).astype(numpy.int64) for i in range(count)]
+        return [tokens.reshape(shape) for tokens in whole], whole
     time = (case["steps"],) if "steps" in case else ()  # sequences are (steps, batch, inputs)
     inputs = [uniform(101 + i, time + (batch,) + case["input"], 0.0, 1.0) for i in range(count)]
     labels = [(hashed(201 + i, 0, batch) % numpy.uint64(classes(case))).astype(numpy.int64) for i in range(count)]
