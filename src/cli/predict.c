@@ -29,7 +29,7 @@ static double output_at(const prediction *p, int64_t row, int64_t k) {
 /* ---- for people ---- */
 
 static void add_table(const prediction *p, cy_text *text) {
-  int width = 5, first = 4;
+  int width = 5, first = (int)strlen(p->row);
   for (int64_t i = 0; p->names.count && i < p->rows; i++) {
     int length = (int)strlen(name_of(p, i));
     if (length > first) first = length;

@@ -41,6 +41,7 @@ static cy_status open_set(const cy_data_set *set, const char *spec, cy_dataset_o
   int64_t classes;
   if (cy_corners_is_name(spec)) return cy_open_corners(spec, dataset);
   if (strcmp(set->name, "sonnets") == 0) return cy_open_sonnets(options, dataset);
+  if (strcmp(set->name, "brackets") == 0) return cy_open_brackets(options, dataset);
   if (strcmp(set->name, "adding") == 0) return cy_open_adding(options, dataset);
   if (!set->files) return cy_open_embedded(set->name, dataset);
   CY_TRY(cy_data_locate(set, options.directory, &folder));

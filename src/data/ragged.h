@@ -28,6 +28,8 @@ cy_status cy_dataset_name_sequences(cy_dataset *d, const char *const *names, con
  * lengths, ascending. */
 cy_status cy_choose_buckets(const int64_t *sorted, int64_t count, int n, int64_t buckets[CY_MAX_BUCKETS], int *chosen);
 
+/* brackets.c: words of brackets, of which half are balanced. */
+cy_status cy_open_brackets(cy_dataset_options options, cy_dataset **dataset);
 /* open_sequences.c */
 cy_status cy_open_sequence_table(const char *name, const char *path, cy_dataset_options options, cy_dataset **dataset);
 /* *dataset NULL: there are no folders of CSV files in it. */

@@ -94,6 +94,12 @@ static const cy_data_set sets[] = {
                     "sensor is earlier than that of the second; averages tell nothing",
      .source = "made by Cauchy",
      .licence = "CC0"},
+    {.name = "brackets",
+     .title = "are the brackets balanced? sequences of different lengths, generated",
+     .description = "4000 training and 1000 test words of ( ) [ ], one row for each symbol, of 2 to `length` steps (40), 2 "
+                    "classes: whether they are balanced, or spoiled at a place or two",
+     .source = "made by Cauchy; after N. Chomsky, M. P. Schuetzenberger 1963, the algebraic theory of context-free languages",
+     .licence = "CC0"},
     {.name = "corners",
      .title = "two equal corners? images of any size, generated",
      .description = "corners-7, corners-9x11, ...: 2048 training and 512 test images of noise, 2 classes: whether the "
