@@ -226,7 +226,8 @@ static cy_value simplify_add(const cy_rule *r) { /* a + 0 = a; a + (-b) = a - b;
     if (is_number(r->in[i], 0)) return r->in[1 - i];
     if (is_op(r->in[i], CY_SCALAR_neg)) return cy_sub(r->in[1 - i], operand(r->in[i], 0));
   }
-  return cy_find_side_by_side(r);
+  cy_value sum = cy_find_side_by_side(r);
+  return cy_is_value(sum) ? sum : cy_find_common_factor(r, false);
 }
 
 static cy_value simplify_sub(const cy_rule *r) { /* a - 0 = a; 0 - a = -a; a - (-b) = a + b */
@@ -234,7 +235,8 @@ static cy_value simplify_sub(const cy_rule *r) { /* a - 0 = a; 0 - a = -a; a - (
   if (is_number(r->in[0], 0)) return cy_neg(r->in[1]);
   if (is_op(r->in[1], CY_SCALAR_neg)) return cy_add(r->in[0], operand(r->in[1], 0));
   cy_value sum = cy_find_convolution_bias(r, r->in[0], r->in[1], -1);
-  return cy_is_value(sum) ? sum : cy_find_dot_add(r, r->in[0], r->in[1], true);
+  if (!cy_is_value(sum)) sum = cy_find_dot_add(r, r->in[0], r->in[1], true);
+  return cy_is_value(sum) ? sum : cy_find_common_factor(r, true);
 }
 
 static cy_value simplify_mul(const cy_rule *r) { /* a * 1 = a; a * -1 = -a; (-a) b = -(a b) */

@@ -50,6 +50,8 @@ cy_value cy_find_shared_sum(const cy_rule *rule, uint32_t mask);
 bool cy_pad_place(cy_value pad, int *axis, int64_t *low);
 /* A sum of values that are padded to different places of one axis is those values side by side; empty if it is none. */
 cy_value cy_find_side_by_side(const cy_rule *rule);
+/* Rewrites of sums and differences of products that share factors; the empty value where they do not. */
+cy_value cy_find_common_factor(const cy_rule *rule, bool subtract);
 
 /* Element k (row-major) is one, the others zero. */
 cy_value cy_basis(cy_graph *graph, cy_type type, int64_t k);
