@@ -2,22 +2,12 @@
 #ifndef CY_TESTS_COMMAND_H
 #define CY_TESTS_COMMAND_H
 
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
+#include "folder.h"
 
-#include <cmocka.h>
 #include <fcntl.h>
-#include <ftw.h>
 #include <limits.h>
 #include <stdbool.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-#include <sys/stat.h>
 #include <sys/wait.h>
-#include <unistd.h>
 
 enum { COMMAND_OUTPUT = 1 << 18, COMMAND_ARGUMENTS = 32 };
 
@@ -41,8 +31,8 @@ static inline void redirect(const char *path, int flags, int to) {
 }
 
 /* The child: words separated by blanks; a word in '...' may hold blanks. */
-static inline void become_command(const char *command, const char *line) {
-  char copy[8192], *arguments[COMMAND_ARGUMENTS + 2] = {(char *)(uintptr_t)command};
+static inline void become_command(const char *line) {
+  char copy[8192], *command = getenv("CAUCHY_COMMAND"), *arguments[COMMAND_ARGUMENTS + 2] = {command};
   int n = 1;
   snprintf(copy, sizeof copy, "%s", line);
   for (char *at = copy; *at && n < COMMAND_ARGUMENTS;) {
@@ -57,26 +47,31 @@ static inline void become_command(const char *command, const char *line) {
   _exit(127);
 }
 
-/* Runs to the end. The outcome is valid until the next run. */
-static inline const outcome *run(const char *line) {
-  static outcome last; /* too large for the stack */
-  const char *command = getenv("CAUCHY_COMMAND");
+static outcome last; /* of the last run: too large for the stack */
+
+static inline int exit_code_of(pid_t child) {
   int status;
-  assert_non_null(command);
+  assert_int_equal(waitpid(child, &status, 0), child);
+  return WIFEXITED(status) ? WEXITSTATUS(status) : -1;
+}
+
+/* Runs to the end, standard input from a file. The outcome is valid until the next run. */
+static inline const outcome *run_with_input(const char *line, const char *input) {
+  assert_non_null(getenv("CAUCHY_COMMAND"));
   pid_t child = fork();
   assert_true(child >= 0);
   if (child == 0) {
-    redirect("/dev/null", O_RDONLY, STDIN_FILENO);
+    redirect(input, O_RDONLY, STDIN_FILENO);
     redirect("stdout.txt", O_WRONLY | O_CREAT | O_TRUNC, STDOUT_FILENO);
     redirect("stderr.txt", O_WRONLY | O_CREAT | O_TRUNC, STDERR_FILENO);
-    become_command(command, line);
+    become_command(line);
   }
-  assert_int_equal(waitpid(child, &status, 0), child);
-  last.exit_code = WIFEXITED(status) ? WEXITSTATUS(status) : -1;
+  last.exit_code = exit_code_of(child);
   read_back("stdout.txt", last.out);
   read_back("stderr.txt", last.err);
   return &last;
 }
+static inline const outcome *run(const char *line) { return run_with_input(line, "/dev/null"); }
 
 /* Runs and expects success; returns what it printed. */
 static inline const char *succeed(const char *line) {
@@ -94,34 +89,10 @@ static inline void refuse(const char *line, const char *words) {
     fail_msg("cauchy %s: exit %d: %s", line, o->exit_code, o->err);
 }
 
+static inline bool exists(const char *path) { return access(path, F_OK) == 0; }
+
 static inline void assert_holds(const char *text, const char *part) {
   if (!strstr(text, part)) fail_msg("no \"%s\" in:\n%s", part, text);
-}
-
-/* ---- a folder for each test ---- */
-
-static inline int enter_folder(void **state) {
-  static char folder[64];
-  snprintf(folder, sizeof folder, "/tmp/cauchy-verb-XXXXXX");
-  if (!mkdtemp(folder) || chdir(folder) != 0) return -1;
-  *state = folder;
-  return 0;
-}
-
-static inline int remove_one(const char *path, const struct stat *info, int kind, struct FTW *place) {
-  (void)info, (void)kind, (void)place;
-  return remove(path);
-}
-
-static inline int leave_folder(void **state) {
-  return chdir("/") == 0 ? nftw(*state, remove_one, 16, FTW_DEPTH | FTW_PHYS) : -1;
-}
-
-static inline void write_file(const char *path, const char *text) {
-  FILE *file = fopen(path, "wb");
-  assert_non_null(file);
-  assert_int_equal(fwrite(text, 1, strlen(text), file), strlen(text));
-  fclose(file);
 }
 
 #endif

@@ -2,16 +2,12 @@
 #ifndef CY_TESTS_HARNESS_H
 #define CY_TESTS_HARNESS_H
 
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
+#include "expect.h"
+
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <math.h>
-
-#include <cmocka.h>
 
 #include "base/random.h"
 #include "graph/graph.h"
@@ -19,11 +15,7 @@
 
 #include <cauchy.h>
 
-#define assert_ok(call)                                                          \
-  do {                                                                           \
-    cy_status assert_ok_status = (call);                                         \
-    if (assert_ok_status != CY_OK) fail_msg("%s: %s", #call, cy_error_message()); \
-  } while (0)
+#define assert_ok(call) OK(call)
 
 enum { MOST_FEEDS = 16 };
 

@@ -3,6 +3,8 @@
 #ifndef CY_TESTS_NETWORK_LAB_H
 #define CY_TESTS_NETWORK_LAB_H
 
+#include "expect.h"
+
 #include "base/random.h"
 
 #include <cauchy/autodiff.h>
@@ -10,19 +12,11 @@
 #include <cauchy/ops.h>
 
 #include <math.h>
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include <cmocka.h>
-
-#define assert_ok(call)                                        \
-  do {                                                         \
-    if ((call) != CY_OK) fail_msg("%s", cy_error_message());   \
-  } while (0)
+#define assert_ok(call) OK(call)
 
 static inline void assert_near(const char *what, double got, double want, double tolerance) {
   if (!(fabs(got - want) <= tolerance * fmax(1, fabs(want)))) fail_msg("%s: %.17g instead of %.17g", what, got, want);

@@ -33,8 +33,6 @@ static void sizes_of_the_coursework(void **state) {
   assert_holds(out, "together 5152");
 }
 
-static bool exists(const char *path) { return access(path, F_OK) == 0; }
-
 static void order_beats_averages(void **state) {
   (void)state;
   const char *out = succeed(
@@ -195,19 +193,10 @@ static void bad_tables_are_refused(void **state) {
 
 /* ---- the real data ---- */
 
-static bool find_air(char path[PATH_MAX]) {
-  const char *shared = getenv("CAUCHY_SHARED");
-  if (shared) snprintf(path, PATH_MAX, "%s/data/air", shared);
-  else snprintf(path, PATH_MAX, CAUCHY_SOURCE "/../shared/data/air");
-  if (exists(path)) return true;
-  print_message("skipped: no air quality data in %s\n", path);
-  return false;
-}
-
 static void air_quality(void **state) {
   (void)state;
-  char path[PATH_MAX], line[3 * PATH_MAX];
-  if (!find_air(path)) skip();
+  const char *path = shared("air");
+  char line[3 * PATH_MAX];
   snprintf(line, sizeof line, "train " CAUCHY_SOURCE "/recipes/air.yaml data=%s epochs=2 --out air", path);
   const char *out = succeed(line);
   assert_holds(out, "air: samples of 10x168 in 2 classes");

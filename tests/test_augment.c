@@ -1,28 +1,16 @@
 /* Batches of images: what augmentation does to pixels, that it depends on seed, epoch and sample alone, resizing by its
  * definition, and trainings that use both, stopped and resumed. */
+#include "expect.h"
+#include "folder.h"
+
 #include <cauchy/io.h>
 #include <cauchy/train.h>
 
 #include <math.h>
-#include <setjmp.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
-
-#include <cmocka.h>
-
-#define OK(call)                                                     \
-  do {                                                               \
-    cy_status ok_ = (call);                                          \
-    if (ok_ != CY_OK) fail_msg("%s: %s", #call, cy_error_message()); \
-  } while (0)
-#define FAILS(call, status, part)                                                                       \
-  do {                                                                                                  \
-    assert_int_equal(call, status);                                                                     \
-    if (!strstr(cy_error_message(), part)) fail_msg("\"%s\" does not say \"%s\"", cy_error_message(), part); \
-  } while (0)
 
 /* ---- images whose pixels say where they are ---- */
 
@@ -363,20 +351,6 @@ static void corners_are_balanced_and_hide_nothing_elsewhere(void **unused) {
 }
 
 /* ---- training ---- */
-
-static char folder[64];
-
-static int make_folder(void **unused) {
-  (void)unused;
-  strcpy(folder, "/tmp/cauchy-test-augment-XXXXXX");
-  return mkdtemp(folder) ? 0 : -1;
-}
-static int remove_folder(void **unused) {
-  char command[128];
-  (void)unused;
-  snprintf(command, sizeof command, "rm -rf '%s'", folder);
-  return system(command);
-}
 
 static const char small_net[] =
     "conv(6, 3) -> batch_norm -> relu -> conv(8, 3) -> relu -> global_avg_pool -> dense(10)";

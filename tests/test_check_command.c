@@ -1,16 +1,10 @@
 /* `cauchy check` as people meet it: right networks pass, with the figures of coursework A1.3, A1.4, B.V and D; a broken saved
  * model exits with 1 and its layer is named; what cannot be checked is refused in one line. */
-#include "command.h"
+#include "expect.h"
+#include "report.h"
 
 #include <cauchy.h>
-#include <jansson.h>
 #include <math.h>
-
-#define assert_ok(call)                                                          \
-  do {                                                                           \
-    cy_status assert_ok_status = (call);                                         \
-    if (assert_ok_status != CY_OK) fail_msg("%s: %s", #call, cy_error_message()); \
-  } while (0)
 
 /* The first row of a check, by layer (NULL: any) and subject (NULL: any). */
 static json_t *row_of(json_t *report, const char *check, const char *layer, const char *subject) {
@@ -27,13 +21,6 @@ static json_t *row_of(json_t *report, const char *check, const char *layer, cons
 
 static double error_of(json_t *row) { return json_number_value(json_object_get(row, "error")); }
 static const char *text_of(json_t *object, const char *key) { return json_string_value(json_object_get(object, key)); }
-
-static json_t *read_report(const char *text) {
-  json_error_t error;
-  json_t *report = json_loads(text, 0, &error);
-  if (!report) fail_msg("%s: %s", error.text, text);
-  return report;
-}
 
 /* ---- the course ---- */
 
@@ -112,14 +99,14 @@ static void tables_show_layers_gradients_and_the_network(void **state) {
 static void break_model(const char *from, const char *name, const char *to) {
   cy_trained *trained;
   cy_safetensors *file;
-  assert_ok(cy_trained_load(from, 1, NULL, &trained));
-  assert_ok(cy_safetensors_open(from, &file));
+  OK(cy_trained_load(from, 1, NULL, &trained));
+  OK(cy_safetensors_open(from, &file));
   int n = cy_safetensors_metadata_count(file);
   cy_metadata *metadata = calloc((size_t)n, sizeof *metadata);
   assert_non_null(metadata);
   for (int i = 0; i < n; i++) metadata[i] = cy_safetensors_metadata_at(file, i);
   cy_tensor_set(cy_state_find(cy_trained_state(trained), name), 3, NAN);
-  assert_ok(cy_state_save(cy_trained_state(trained), CY_MODEL_ROLES, metadata, n, to));
+  OK(cy_state_save(cy_trained_state(trained), CY_MODEL_ROLES, metadata, n, to));
   free(metadata);
   cy_safetensors_close(file);
   cy_trained_free(trained);

@@ -1,9 +1,6 @@
 /* Which columns of a table samples are made of: by name, by number, in any order, or all but some, which may hold
  * anything; and lists that name none, twice, or the target. */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <cmocka.h>
+#include "expect.h"
 
 #include <cauchy/data.h>
 #include <cauchy/io.h>
@@ -11,11 +8,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
-
-#define OK(call)                                                        \
-  do {                                                                  \
-    if ((call) != CY_OK) fail_msg("%s: %s", #call, cy_error_message()); \
-  } while (0)
 
 static char path[64];
 

@@ -1,30 +1,16 @@
 /* Spectra of matrices whose spectra are known: eigenvalues with honest bounds, densities, traces, diagonals, whole
  * matrices, finite differences; and how they end when numbers are bad or the caller wants no more. */
+#include "expect.h"
+
 #include "base/random.h"
 
 #include <cauchy/curvature.h>
 #include <cauchy/ops.h>
 
 #include <math.h>
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-
-#include <cmocka.h>
-
-#define assert_ok(call)                                        \
-  do {                                                         \
-    if ((call) != CY_OK) fail_msg("%s", cy_error_message());   \
-  } while (0)
-
-#define assert_error(call, status, text)                                                                      \
-  do {                                                                                                        \
-    assert_int_equal(call, status);                                                                           \
-    if (!strstr(cy_error_message(), text)) fail_msg("\"%s\" lacks \"%s\"", cy_error_message(), text);         \
-  } while (0)
 
 static void assert_near(double got, double want, double tolerance) {
   if (!(fabs(got - want) <= tolerance * fmax(1, fabs(want)))) fail_msg("%.17g instead of %.17g", got, want);
@@ -78,7 +64,7 @@ static cy_objective *objective_of(quadratic *q, bool turned) {
   q->rng = cy_rng_make(5, 0);
   for (int i = 0; i < q->n; i++) length += pow(sin(1 + i), 2);
   for (int i = 0; i < q->n; i++) q->u[i] = turned ? sin(1 + i) / sqrt(length) : 0;
-  assert_ok(cy_objective_of((cy_objective_methods){.value = value, .gradient = gradient, .product = product}, q, q->n, &f));
+  OK(cy_objective_of((cy_objective_methods){.value = value, .gradient = gradient, .product = product}, q, q->n, &f));
   return f;
 }
 
@@ -101,7 +87,7 @@ static void tridiagonal_matrices(void **state) {
   enum { N = 50 };
   double d[N], e[N], vectors[N * N];
   for (int i = 0; i < N; i++) d[i] = 2, e[i] = -1;
-  assert_ok(cy_tridiagonal_eigenvalues(N, d, e, vectors));
+  OK(cy_tridiagonal_eigenvalues(N, d, e, vectors));
   for (int k = 0; k < N; k++) {
     assert_near(d[k], 2 - 2 * cos((k + 1) * M_PI / (N + 1)), 1e-14);
     double length = 0, apart = 0;
@@ -115,20 +101,20 @@ static void tridiagonal_matrices(void **state) {
     assert_true(apart < 1e-13);
   }
   double one[] = {4}, none[1], two[] = {1, 1}, off[] = {1e-3, 9};
-  assert_ok(cy_tridiagonal_eigenvalues(1, one, none, NULL));
+  OK(cy_tridiagonal_eigenvalues(1, one, none, NULL));
   assert_true(one[0] == 4);
-  assert_ok(cy_tridiagonal_eigenvalues(2, two, off, NULL));
+  OK(cy_tridiagonal_eigenvalues(2, two, off, NULL));
   assert_near(two[0], 1 - 1e-3, 1e-15);
   assert_near(two[1], 1 + 1e-3, 1e-15);
   double split[] = {3, -1, 2, 2}, zeros[4] = {0};
-  assert_ok(cy_tridiagonal_eigenvalues(4, split, zeros, NULL));
+  OK(cy_tridiagonal_eigenvalues(4, split, zeros, NULL));
   assert_true(split[0] == -1 && split[1] == 2 && split[2] == 2 && split[3] == 3);
   double graded[] = {1e200, 1, 1e-200}, small[] = {1, 1e-100, 0};
-  assert_ok(cy_tridiagonal_eigenvalues(3, graded, small, NULL));
+  OK(cy_tridiagonal_eigenvalues(3, graded, small, NULL));
   assert_near(graded[2] / 1e200, 1, 1e-15);
   double bad[] = {1, NAN}, fine[] = {1, 1};
-  assert_error(cy_tridiagonal_eigenvalues(2, bad, fine, NULL), CY_NOT_FINITE, "not finite");
-  assert_ok(cy_tridiagonal_eigenvalues(0, NULL, NULL, NULL));
+  FAILS(cy_tridiagonal_eigenvalues(2, bad, fine, NULL), CY_NOT_FINITE, "not finite");
+  OK(cy_tridiagonal_eigenvalues(0, NULL, NULL, NULL));
 }
 
 /* ---- extreme eigenvalues ---- */
@@ -138,7 +124,7 @@ static void extreme_eigenvalues_with_bounds(void **state) {
   quadratic q = spread_out(300);
   cy_objective *f = objective_of(&q, true);
   cy_eigenvalues found;
-  assert_ok(cy_extreme_eigenvalues(f, origin, (cy_curvature_options){.count = 2, .tolerance = 1e-9}, &found));
+  OK(cy_extreme_eigenvalues(f, origin, (cy_curvature_options){.count = 2, .tolerance = 1e-9}, &found));
   assert_true(found.converged && found.n_largest == 2 && found.n_smallest == 2);
   assert_true(found.steps < 300 && found.steps == q.products);
   const double want[] = {10, 7}, low[] = {-3, 0.01};
@@ -149,7 +135,7 @@ static void extreme_eigenvalues_with_bounds(void **state) {
   }
   cy_eigenvalues_clear(&found);
   /* Too few steps: the bounds say so. */
-  assert_ok(cy_extreme_eigenvalues(f, origin, (cy_curvature_options){.steps = 5}, &found));
+  OK(cy_extreme_eigenvalues(f, origin, (cy_curvature_options){.steps = 5}, &found));
   assert_false(found.converged);
   assert_true(fabs(found.largest[0].value - 10) <= found.largest[0].residual + 1e-12 && found.largest[0].residual > 1e-6);
   cy_eigenvalues_clear(&found);
@@ -163,7 +149,7 @@ static void rounding_is_part_of_the_bound(void **state) {
   q.noise = 1e-6;
   cy_objective *f = objective_of(&q, true);
   cy_eigenvalues found;
-  assert_ok(cy_extreme_eigenvalues(f, origin, (cy_curvature_options){0}, &found));
+  OK(cy_extreme_eigenvalues(f, origin, (cy_curvature_options){0}, &found));
   assert_true(found.converged);
   assert_true(found.rounding > 1e-7 && found.rounding < 1e-4);
   assert_true(fabs(found.largest[0].value - 10) <= found.largest[0].residual);
@@ -179,7 +165,7 @@ static void whole_spectra_of_small_matrices(void **state) {
   for (int i = 0; i < 7; i++) same.eigenvalues[i] = i == 3 ? 5 : 1.5; /* six times the same */
   cy_eigenvalues found;
   cy_objective *f = objective_of(&q, true);
-  assert_ok(cy_extreme_eigenvalues(f, origin, (cy_curvature_options){.count = 100}, &found));
+  OK(cy_extreme_eigenvalues(f, origin, (cy_curvature_options){.count = 100}, &found));
   assert_true(found.n_smallest == 12 && found.converged && found.steps == 12);
   for (int i = 0; i < 12; i++) {
     assert_near(found.smallest[i].value, i * i - 20, 1e-12);
@@ -188,19 +174,19 @@ static void whole_spectra_of_small_matrices(void **state) {
   cy_eigenvalues_clear(&found);
   cy_objective_free(f);
   f = objective_of(&same, true);
-  assert_ok(cy_extreme_eigenvalues(f, origin, (cy_curvature_options){.count = 7}, &found));
+  OK(cy_extreme_eigenvalues(f, origin, (cy_curvature_options){.count = 7}, &found));
   assert_int_equal(found.n_smallest, 7);
   for (int i = 0; i < 6; i++) assert_near(found.smallest[i].value, 1.5, 1e-12);
   assert_near(found.smallest[6].value, 5, 1e-12);
   cy_eigenvalues_clear(&found);
   cy_objective_free(f);
   f = objective_of(&zero, false);
-  assert_ok(cy_extreme_eigenvalues(f, origin, (cy_curvature_options){0}, &found));
+  OK(cy_extreme_eigenvalues(f, origin, (cy_curvature_options){0}, &found));
   assert_true(found.largest[0].value == 0 && found.smallest[0].value == 0 && found.converged);
   cy_eigenvalues_clear(&found);
   cy_objective_free(f);
   f = objective_of(&one, false);
-  assert_ok(cy_extreme_eigenvalues(f, origin, (cy_curvature_options){0}, &found));
+  OK(cy_extreme_eigenvalues(f, origin, (cy_curvature_options){0}, &found));
   assert_near(found.largest[0].value, -2, 1e-15);
   cy_eigenvalues_clear(&found);
   cy_objective_free(f);
@@ -211,7 +197,7 @@ static void little_memory_means_few_steps(void **state) {
   quadratic q = spread_out(200);
   cy_objective *f = objective_of(&q, true);
   cy_eigenvalues found;
-  assert_ok(cy_extreme_eigenvalues(f, origin, (cy_curvature_options){.memory = 10 * 200 * sizeof(double)}, &found));
+  OK(cy_extreme_eigenvalues(f, origin, (cy_curvature_options){.memory = 10 * 200 * sizeof(double)}, &found));
   assert_int_equal(found.steps, 9);
   assert_true(fabs(found.largest[0].value - 10) <= found.largest[0].residual + 1e-12);
   cy_eigenvalues_clear(&found);
@@ -232,7 +218,7 @@ static void densities(void **state) {
   for (int i = 0; i < 400; i++) q.eigenvalues[i] = i < 300 ? 0.001 * i : 5 + 0.01 * i; /* three quarters below 0.3 */
   cy_objective *f = objective_of(&q, true);
   cy_density density;
-  assert_ok(cy_spectral_density(f, origin, (cy_curvature_options){.probes = 20, .steps = 30}, &density));
+  OK(cy_spectral_density(f, origin, (cy_curvature_options){.probes = 20, .steps = 30}, &density));
   assert_int_equal(density.products, 600);
   double sum = 0, mean = 0, integral = 0, share = cy_density_share(&density, -0.01, 0.31), trace = 0;
   for (int64_t i = 0; i < density.n; i++) {
@@ -253,7 +239,7 @@ static void densities(void **state) {
   /* Three different eigenvalues: three nodes per probe, exactly there. */
   for (int i = 0; i < 300; i++) few.eigenvalues[i] = i % 3;
   f = objective_of(&few, true);
-  assert_ok(cy_spectral_density(f, origin, (cy_curvature_options){.probes = 8}, &density));
+  OK(cy_spectral_density(f, origin, (cy_curvature_options){.probes = 8}, &density));
   assert_true(density.n == 24 && density.products < 8 * 5);
   for (int64_t i = 0; i < density.n; i++) assert_near(density.nodes[i], round(density.nodes[i]), 1e-10);
   assert_near(cy_density_share(&density, 0.5, 1.5), 1.0 / 3, 0.08);
@@ -278,15 +264,15 @@ static void traces_and_diagonals(void **state) {
   cy_estimate estimate;
   for (int i = 0; i < N; i++) trace += q.eigenvalues[i];
   cy_objective *f = objective_of(&q, false); /* a diagonal matrix: no chance in it */
-  assert_ok(cy_trace(f, origin, (cy_curvature_options){.probes = 3}, &estimate, diagonal, error));
+  OK(cy_trace(f, origin, (cy_curvature_options){.probes = 3}, &estimate, diagonal, error));
   assert_near(estimate.value, trace, 1e-13);
   assert_true(estimate.error < 1e-13 && estimate.probes == 3);
   for (int i = 0; i < N; i++) assert_true(fabs(diagonal[i] - q.eigenvalues[i]) < 1e-14 && error[i] < 1e-14);
-  assert_ok(cy_trace(f, origin, (cy_curvature_options){.probes = 1}, &estimate, NULL, NULL));
+  OK(cy_trace(f, origin, (cy_curvature_options){.probes = 1}, &estimate, NULL, NULL));
   assert_true(isnan(estimate.error));
   cy_objective_free(f);
   f = objective_of(&q, true);
-  assert_ok(cy_trace(f, origin, (cy_curvature_options){.probes = 400}, &estimate, diagonal, error));
+  OK(cy_trace(f, origin, (cy_curvature_options){.probes = 400}, &estimate, diagonal, error));
   assert_true(estimate.error > 0 && fabs(estimate.value - trace) < 4 * estimate.error);
   int outside = 0;
   for (int i = 0; i < N; i++) outside += fabs(diagonal[i] - entry(&q, i, i)) > 2 * error[i];
@@ -300,7 +286,7 @@ static void whole_matrices(void **state) {
   double matrix[N * N], asymmetry;
   quadratic q = spread_out(N);
   cy_objective *f = objective_of(&q, true);
-  assert_ok(cy_full_curvature(f, origin, (cy_curvature_options){0}, matrix, &asymmetry));
+  OK(cy_full_curvature(f, origin, (cy_curvature_options){0}, matrix, &asymmetry));
   for (int i = 0; i < N; i++)
     for (int j = 0; j < N; j++) {
       assert_near(matrix[i * N + j], entry(&q, i, j), 1e-13);
@@ -308,7 +294,7 @@ static void whole_matrices(void **state) {
     }
   assert_true(asymmetry < 1e-14);
   q.noise = 1e-3;
-  assert_ok(cy_full_curvature(f, origin, (cy_curvature_options){0}, matrix, &asymmetry));
+  OK(cy_full_curvature(f, origin, (cy_curvature_options){0}, matrix, &asymmetry));
   assert_true(asymmetry > 1e-5 && asymmetry < 1e-2);
   cy_objective_free(f);
 }
@@ -324,11 +310,11 @@ static void differences_have_two_branches(void **state) {
   cy_difference rows[COUNT];
   int best;
   const double x[N] = {1, 2, -1, 0.5, 3}, v[N] = {0.5, -0.5, 0.5, 0.5, 0.1};
-  assert_ok(cy_graph_create(&graph));
+  OK(cy_graph_create(&graph));
   cy_value a = cy_input(graph, "x", CY_F64, CY_SHAPE(N));
   cy_value loss = cy_mul_scalar(cy_sum(cy_square(cy_square(a)), NULL, 0, false), 1.0 / 12);
-  assert_ok(cy_objective_create((cy_objective_graph){.loss = loss, .variables = &a, .n = 1}, &f));
-  assert_ok(cy_difference_products(f, x, v, (cy_curvature_options){0}, 1e-14, 1, COUNT, rows, &best));
+  OK(cy_objective_create((cy_objective_graph){.loss = loss, .variables = &a, .n = 1}, &f));
+  OK(cy_difference_products(f, x, v, (cy_curvature_options){0}, 1e-14, 1, COUNT, rows, &best));
   assert_near(rows[0].r / 1e-14, 1, 1e-12);
   assert_near(rows[COUNT - 1].r, 1, 1e-12);
   for (int k = 0; k < COUNT; k++) {
@@ -342,10 +328,10 @@ static void differences_have_two_branches(void **state) {
     assert_true(rows[best].error <= rows[k].error);
   }
   assert_true(rows[best].r > 1e-10 && rows[best].r < 1e-6 && rows[best].error < 1e-7);
-  assert_ok(cy_difference_products(f, x, NULL, (cy_curvature_options){.seed = 2}, 1e-6, 1e-6, 1, rows, &best));
+  OK(cy_difference_products(f, x, NULL, (cy_curvature_options){.seed = 2}, 1e-6, 1e-6, 1, rows, &best));
   assert_true(rows[0].error < 1e-5);
-  assert_error(cy_difference_products(f, x, v, (cy_curvature_options){0}, 0, 1, 3, rows, &best), CY_INVALID, "positive");
-  assert_error(cy_difference_products(f, x, v, (cy_curvature_options){.matrix = CY_GAUSS_NEWTON}, 1e-3, 1, 3, rows, &best),
+  FAILS(cy_difference_products(f, x, v, (cy_curvature_options){0}, 0, 1, 3, rows, &best), CY_INVALID, "positive");
+  FAILS(cy_difference_products(f, x, v, (cy_curvature_options){.matrix = CY_GAUSS_NEWTON}, 1e-3, 1, 3, rows, &best),
                CY_INVALID, "gauss-newton");
   cy_objective_free(f);
   cy_graph_free(graph);
@@ -369,17 +355,17 @@ static void bad_numbers_and_early_ends(void **state) {
   double matrix[400];
   int64_t done = 0;
   cy_curvature_options options = {.on_product = three, .user = &done};
-  assert_error(cy_extreme_eigenvalues(f, origin, options, &found), CY_CANCELLED, "after 3 products");
+  FAILS(cy_extreme_eigenvalues(f, origin, options, &found), CY_CANCELLED, "after 3 products");
   assert_true(done == 3 && !found.largest && !found.smallest);
-  assert_error(cy_spectral_density(f, origin, options, &density), CY_CANCELLED, "3 products");
+  FAILS(cy_spectral_density(f, origin, options, &density), CY_CANCELLED, "3 products");
   assert_null(density.nodes);
-  assert_error(cy_trace(f, origin, options, &trace, NULL, NULL), CY_CANCELLED, "3 products");
-  assert_error(cy_full_curvature(f, origin, options, matrix, NULL), CY_CANCELLED, "3 products");
+  FAILS(cy_trace(f, origin, options, &trace, NULL, NULL), CY_CANCELLED, "3 products");
+  FAILS(cy_full_curvature(f, origin, options, matrix, NULL), CY_CANCELLED, "3 products");
   options = (cy_curvature_options){0};
   q.bad_after = q.products + 2;
-  assert_error(cy_extreme_eigenvalues(f, origin, options, &found), CY_NOT_FINITE, "hessian matrix is not finite");
+  FAILS(cy_extreme_eigenvalues(f, origin, options, &found), CY_NOT_FINITE, "hessian matrix is not finite");
   q.bad_after = q.products + 2;
-  assert_error(cy_full_curvature(f, origin, options, matrix, NULL), CY_NOT_FINITE, "not finite");
+  FAILS(cy_full_curvature(f, origin, options, matrix, NULL), CY_NOT_FINITE, "not finite");
   cy_objective_free(f);
 }
 
@@ -388,9 +374,9 @@ static void seeds_decide(void **state) {
   quadratic q = spread_out(100);
   cy_objective *f = objective_of(&q, true);
   cy_estimate a, b, c;
-  assert_ok(cy_trace(f, origin, (cy_curvature_options){.seed = 4}, &a, NULL, NULL));
-  assert_ok(cy_trace(f, origin, (cy_curvature_options){.seed = 4}, &b, NULL, NULL));
-  assert_ok(cy_trace(f, origin, (cy_curvature_options){.seed = 5}, &c, NULL, NULL));
+  OK(cy_trace(f, origin, (cy_curvature_options){.seed = 4}, &a, NULL, NULL));
+  OK(cy_trace(f, origin, (cy_curvature_options){.seed = 4}, &b, NULL, NULL));
+  OK(cy_trace(f, origin, (cy_curvature_options){.seed = 5}, &c, NULL, NULL));
   assert_true(a.value == b.value && a.value != c.value);
   cy_objective_free(f);
 }

@@ -1,5 +1,8 @@
 /* Data sets: what is read is what the files hold, splits are disjoint and stratified, batches come in an order that
  * seed and epoch alone decide, and downloads continue, check and clean up. */
+#include "expect.h"
+#include "folder.h"
+
 #include "base/error.h"
 #include "cauchy_config.h"
 #include "data/checksum.h"
@@ -12,66 +15,17 @@
 #include <cauchy/io.h>
 
 #include <math.h>
-#include <setjmp.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include <cmocka.h>
-
-#define OK(call) assert_string_equal((call) == CY_OK ? "" : cy_error_message(), "")
-#define FAILS(call, status, part)                                                                     \
-  do {                                                                                                \
-    assert_int_equal(call, status);                                                                   \
-    if (!strstr(cy_error_message(), part)) fail_msg("\"%s\" lacks \"%s\"", cy_error_message(), part); \
-  } while (0)
-
-static char folder[64];
-
-static const char *file(const char *name) {
-  static char names[8][192];
-  static int next;
-  char *buffer = names[next++ % 8];
-  snprintf(buffer, sizeof names[0], "%s/%s", folder, name);
-  return buffer;
-}
-
-static int make_folder(void **state) {
-  (void)state;
-  setenv("no_proxy", "127.0.0.1", 1);
-  strcpy(folder, "/tmp/cauchy-test-data-XXXXXX");
-  return mkdtemp(folder) ? 0 : -1;
-}
-
-static int remove_folder(void **state) {
-  char command[128];
-  (void)state;
-  snprintf(command, sizeof command, "rm -rf '%s'", folder);
-  return system(command);
-}
-
-/* The folder of real data beside the sources; the test skips by name without it. */
-static const char *shared(const char *name) {
-  static char path[512];
-  const char *own = getenv("CAUCHY_SHARED");
-  if (own) snprintf(path, sizeof path, "%s/data/%s", own, name);
-  else snprintf(path, sizeof path, "%s/../shared/data/%s", CAUCHY_SOURCE, name);
-  if (access(path, R_OK) == 0) return path;
-  print_message("skipped: %s is not there\n", path);
-  skip();
-  return NULL;
-}
-
 static cy_tensor *tensor(cy_dtype dtype, cy_shape shape) {
   cy_tensor *t;
   OK(cy_tensor_create(dtype, shape, &t));
   return t;
 }
-
-static void write_text(const char *path, const char *text) { OK(cy_file_write(text, strlen(text), path)); }
 
 static cy_dataset *open_spec(const char *spec) {
   cy_dataset *d;
@@ -332,7 +286,7 @@ static void batches_are_converted_and_scaled(void **state) {
 
 static void tables_are_standardised_by_default_and_constants_only_centred(void **state) {
   (void)state;
-  write_text(file("t.csv"), "a,b,y\n1,7,0.5\n2,7,1.5\n3,7,2.5\n6,7,-1\n");
+  write_file(file("t.csv"), "a,b,y\n1,7,0.5\n2,7,1.5\n3,7,2.5\n6,7,-1\n");
   cy_dataset *d = open_spec(file("t.csv"));
   assert_int_equal(cy_dataset_classes(d), 0);
   assert_string_equal(cy_dataset_name(d), "t");
@@ -444,13 +398,13 @@ static void specs_that_lead_nowhere_say_so(void **state) {
   FAILS(cy_dataset_open("digts", (cy_dataset_options){0}, &d), CY_INVALID, "did you mean \"digits\"?");
   FAILS(cy_dataset_open("no/such.csv", (cy_dataset_options){0}, &d), CY_IO, "no/such.csv: there is no such file");
   FAILS(cy_dataset_open("kmnist", (cy_dataset_options){.directory = folder}, &d), CY_IO, "cauchy data get kmnist");
-  write_text(file("x.doc"), "1");
+  write_file(file("x.doc"), "1");
   FAILS(cy_dataset_open(file("x.doc"), (cy_dataset_options){0}, &d), CY_INVALID, "a data set is a .csv");
-  write_text(file("c.csv"), "a,kind\n1,x\n2,y\n");
+  write_file(file("c.csv"), "a,kind\n1,x\n2,y\n");
   FAILS(cy_dataset_open(file("c.csv"), (cy_dataset_options){.task = CY_TASK_REGRESS}, &d), CY_INVALID,
         "column \"kind\" holds \"x\": to regress");
   FAILS(cy_dataset_open(file("c.csv"), (cy_dataset_options){.target = "b"}, &d), CY_INVALID, "has no column \"b\"");
-  write_text(file("one.csv"), "kind\nx\ny\n");
+  write_file(file("one.csv"), "kind\nx\ny\n");
   FAILS(cy_dataset_open(file("one.csv"), (cy_dataset_options){.target = "kind"}, &d), CY_INVALID, "one.csv");
   assert_null(d);
 }
@@ -458,7 +412,7 @@ static void specs_that_lead_nowhere_say_so(void **state) {
 static void csv_targets_are_found_and_told_apart(void **state) {
   (void)state;
   cy_dataset *d;
-  write_text(file("s.csv"), "species,w\ncat,1\ndog,2\ncat,3\n");
+  write_file(file("s.csv"), "species,w\ncat,1\ndog,2\ncat,3\n");
   d = open_spec(file("s.csv"));
   assert_string_equal(cy_dataset_target_name(d), "species");
   assert_int_equal(cy_dataset_classes(d), 2);
@@ -467,7 +421,7 @@ static void csv_targets_are_found_and_told_apart(void **state) {
   cy_dataset_free(d);
   OK(cy_dataset_open(file("s.csv"), (cy_dataset_options){.target = "species", .task = CY_TASK_CLASSIFY}, &d));
   cy_dataset_free(d);
-  write_text(file("n.csv"), "w,q\n1,3\n2,8\n3,3\n4,8\n");
+  write_file(file("n.csv"), "w,q\n1,3\n2,8\n3,3\n4,8\n");
   d = open_spec(file("n.csv"));
   assert_int_equal(cy_dataset_classes(d), 2);
   assert_string_equal(cy_dataset_class_name(d, 1), "8");
@@ -649,7 +603,7 @@ static void assert_fetched(const fixture *f) {
 static void sha256_agrees_with_its_standard(void **state) {
   (void)state;
   char text[CY_SHA256_TEXT];
-  write_text(file("abc"), "abc"); /* FIPS 180-4, example B.1 */
+  write_file(file("abc"), "abc"); /* FIPS 180-4, example B.1 */
   OK(cy_sha256_file(file("abc"), NULL, NULL, text));
   assert_string_equal(text, "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad");
 }
@@ -664,7 +618,7 @@ static void a_download_is_checked_and_kept(void **state) {
   assert_int_equal(f->server.requests, 1);
   char path[256];
   in_folder(f, "data.bin", path);
-  write_text(path, "something else");
+  write_file(path, "something else");
   FAILS(get(f), CY_INVALID, "remove it to fetch it again");
   assert_int_equal(size_of(f, "data.bin"), 14); /* the user's file is left alone */
   stop_fixture(f);
@@ -716,7 +670,7 @@ static void a_stale_part_is_discarded(void **state) {
   in_folder(f, "", path);
   OK(cy_make_folders(path));
   in_folder(f, "data.bin.part", path);
-  write_text(path, "the beginning of another file");
+  write_file(path, "the beginning of another file");
   OK(get(f));
   assert_fetched(f);
   stop_fixture(f);
@@ -800,6 +754,11 @@ static void unreachable_servers_and_absent_files_are_told(void **state) {
 
 #endif
 
+static int make_folder_of_data(void **state) {
+  setenv("no_proxy", "127.0.0.1", 1);
+  return make_folder(state);
+}
+
 int main(void) {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(digits_has_a_fixed_stratified_test_part),
@@ -831,5 +790,5 @@ int main(void) {
       cmocka_unit_test(unreachable_servers_and_absent_files_are_told),
 #endif
   };
-  return cmocka_run_group_tests(tests, make_folder, remove_folder);
+  return cmocka_run_group_tests(tests, make_folder_of_data, remove_folder);
 }

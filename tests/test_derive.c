@@ -1,13 +1,9 @@
 /* Derivations against the library: the NumPy program that a derivation prints is run, and its gradients, tangents and
  * products with the Hessian are those of cy_grad and cy_hvp to 1e-12. Skipped by name where there is no python3 with
  * NumPy. */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
+#include "folder.h"
 
 #include <cauchy.h>
-#include <cmocka.h>
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -471,23 +467,10 @@ static void test_what_is_not_there_is_refused(void **state) {
   refuses("x^2", NULL, (cy_derive_options){.sums_to_one = "x"}, "not a vector");
 }
 
-static int enter(void **state) {
-  static char folder[64];
-  snprintf(folder, sizeof folder, "/tmp/cauchy-derive-XXXXXX");
-  *state = folder;
-  return mkdtemp(folder) && chdir(folder) == 0 ? 0 : -1;
-}
-
-static int leave(void **state) {
-  static const char *const files[] = {"program.py", "inputs.npz", "results.npz"};
-  for (size_t i = 0; i < sizeof files / sizeof *files; i++) unlink(files[i]);
-  return chdir("/") == 0 ? rmdir(*state) : -1;
-}
-
 int main(void) {
   const struct CMUnitTest tests[] = {
-      cmocka_unit_test_setup_teardown(test_programs_agree_with_the_library, enter, leave),
-      cmocka_unit_test_setup_teardown(test_a_network_agrees_with_the_library, enter, leave),
+      cmocka_unit_test_setup_teardown(test_programs_agree_with_the_library, enter_folder, leave_folder),
+      cmocka_unit_test_setup_teardown(test_a_network_agrees_with_the_library, enter_folder, leave_folder),
       cmocka_unit_test(test_names_that_the_user_has_taken),
       cmocka_unit_test(test_graphs_of_their_own),
       cmocka_unit_test(test_what_is_not_there_is_refused),

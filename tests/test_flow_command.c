@@ -1,19 +1,11 @@
 /* `cauchy flow` as people meet it: the three cases of coursework C.III, several networks side by side, a saved model with
  * its own data, pictures, JSON; and bad input in one line. */
-#include "command.h"
+#include "report.h"
 
 #include "cauchy_config.h"
 
-#include <jansson.h>
 #include <math.h>
 
-static json_t *report_of(const char *line) {
-  json_error_t error;
-  const char *text = succeed(line);
-  json_t *report = json_loads(text, 0, &error);
-  if (!report) fail_msg("%s: %s", error.text, text);
-  return report;
-}
 static json_t *layer_of(json_t *report, size_t c, size_t layer) {
   json_t *one = json_array_get(json_object_get(report, "cases"), c);
   return json_array_get(json_object_get(one, "layers"), layer);
@@ -23,12 +15,6 @@ static double item(json_t *object, const char *key, size_t i) {
   if (!json_is_number(value)) fail_msg("no number \"%s\"[%d]", key, (int)i);
   return json_number_value(value);
 }
-static double number_of(json_t *object, const char *key) {
-  json_t *value = json_object_get(object, key);
-  if (!json_is_number(value)) fail_msg("no number \"%s\"", key);
-  return json_number_value(value);
-}
-
 /* C.III: eigenvalues below, at and above 1: 0.9^t, 1, 1.1^t. */
 static void the_three_cases_of_the_course(void **state) {
   (void)state;

@@ -1,26 +1,17 @@
 /* Formulas: values against arithmetic in C, gradients against differences, random formulas against their own
  * evaluation, recurrences against loops; every mistake with its sentence and place; hostile text; allocations that
  * fail. */
+#include "expect.h"
+
 #include "allocations.h"
 #include "base/error.h"
 #include "base/random.h"
 
 #include <cauchy.h>
 #include <math.h>
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-
-#include <cmocka.h>
-
-#define assert_ok(call)                                                          \
-  do {                                                                           \
-    cy_status assert_ok_status = (call);                                         \
-    if (assert_ok_status != CY_OK) fail_msg("%s: %s", #call, cy_error_message()); \
-  } while (0)
 
 /* ---- computing a formula ---- */
 
@@ -47,7 +38,7 @@ static const given *find_given(const given *list, const char *name) {
 static cy_tensor *tensor_of(cy_value symbol, const given *list) {
   const given *g = find_given(list, cy_value_name(symbol));
   cy_tensor *tensor;
-  assert_ok(cy_tensor_create(cy_value_dtype(symbol), cy_value_shape(symbol), &tensor));
+  OK(cy_tensor_create(cy_value_dtype(symbol), cy_value_shape(symbol), &tensor));
   assert_true(cy_tensor_count(tensor) <= 8);
   for (int64_t i = 0; i < cy_tensor_count(tensor); i++)
     if (cy_value_dtype(symbol) == CY_F64) cy_tensor_f64(tensor)[i] = g->numbers[i];
@@ -65,17 +56,17 @@ static computed compute(const cy_formula *f, const given *list) {
   computed out = {0};
   int n = cy_formula_symbol_count(f), n_statements = cy_formula_statement_count(f);
   assert_true(n <= 32 && n_statements <= 64);
-  assert_ok(cy_graph_create(&graph));
-  assert_ok(cy_formula_build(f, graph, symbols, statements));
-  assert_ok(cy_graph_verify(graph));
-  assert_ok(
+  OK(cy_graph_create(&graph));
+  OK(cy_formula_build(f, graph, symbols, statements));
+  OK(cy_graph_verify(graph));
+  OK(
       cy_compile(&statements[n_statements - 1], 1, NULL, 0, (cy_program_options){.backend = "reference"}, &program));
-  assert_ok(cy_session_create(program, &session));
+  OK(cy_session_create(program, &session));
   for (int i = 0; i < n; i++) {
     tensors[i] = tensor_of(symbols[i], list);
-    assert_ok(cy_session_bind(session, cy_formula_symbol(f, i), tensors[i]));
+    OK(cy_session_bind(session, cy_formula_symbol(f, i), tensors[i]));
   }
-  assert_ok(cy_session_run(session));
+  OK(cy_session_run(session));
   const cy_tensor *value = cy_session_output(session, 0);
   out.n = cy_tensor_count(value);
   out.shape = cy_tensor_shape(value);
@@ -99,7 +90,7 @@ static cy_formula *parse_sized(const char *text, const char *dimensions) {
   cy_formula *f = parse(text, dimensions);
   for (int i = 0; i < cy_formula_dimension_count(f); i++) {
     const char *name = cy_formula_dimension(f, i);
-    assert_ok(cy_formula_set_dimension(f, name, strcmp(name, "h") == 0 ? 2 : 3));
+    OK(cy_formula_set_dimension(f, name, strcmp(name, "h") == 0 ? 2 : 3));
   }
   return f;
 }
@@ -265,7 +256,7 @@ static void a_formula_is_described(void **state) {
   assert_int_equal(cy_formula_dimension_count(f), 3);
   for (int i = 0; i < 3; i++)
     for (int j = 0; j < i; j++) assert_true(cy_formula_dimension_extent(f, i) != cy_formula_dimension_extent(f, j));
-  assert_ok(cy_formula_set_dimension(f, "h", 7));
+  OK(cy_formula_set_dimension(f, "h", 7));
   assert_int_equal(cy_formula_dimension_extent(f, 1), 7);
   assert_int_equal(cy_formula_set_dimension(f, "hh", 7), CY_INVALID);
   assert_non_null(strstr(cy_error_message(), "there is no dimension \"hh\"; did you mean \"h\"?"));
@@ -285,9 +276,9 @@ static void the_mlp_equals_loops(void **state) {
   const given list[] = {{"x", {1, -2, 0.5}}, {"W1", {0.5, -1, 2, 1, 1, 0.25}}, {"b1", {0.1, 2}},
                         {"W2", {1, -1, 0.5, 2, -0.3, 0.7}}, {"b2", {0, 0.5, -0.5}}, {"y", {1}}, {0}};
   cy_formula *f = parse(mlp, mlp_dimensions);
-  assert_ok(cy_formula_set_dimension(f, "d", 3));
-  assert_ok(cy_formula_set_dimension(f, "h", 2));
-  assert_ok(cy_formula_set_dimension(f, "m", 3));
+  OK(cy_formula_set_dimension(f, "d", 3));
+  OK(cy_formula_set_dimension(f, "h", 2));
+  OK(cy_formula_set_dimension(f, "m", 3));
   double h[2], o[3], total = 0;
   for (int i = 0; i < 2; i++) {
     h[i] = list[2].numbers[i];
@@ -315,9 +306,9 @@ static void a_batch_is_the_mean_of_its_rows(void **state) {
     mean += value_of("-log(softmax(tanh(W*x + b)))[y]", "x:d, W:(h,d), b:h, y:index", one).numbers[0] / 2;
   }
   cy_formula *f = parse("O = tanh(X*W' + b); L = mean(-log(softmax(O))[y])", "X:(n,d), W:(h,d), b:h, y:index(n)");
-  assert_ok(cy_formula_set_dimension(f, "n", 2));
-  assert_ok(cy_formula_set_dimension(f, "d", 3));
-  assert_ok(cy_formula_set_dimension(f, "h", 2));
+  OK(cy_formula_set_dimension(f, "n", 2));
+  OK(cy_formula_set_dimension(f, "d", 3));
+  OK(cy_formula_set_dimension(f, "h", 2));
   assert_close("batch", compute(f, batch).numbers[0], mean);
   cy_formula_free(f);
 }
@@ -376,8 +367,8 @@ static void gradient_equals_differences(const char *text, const char *dims, cons
   double x[64], gradient[64], value;
   int n = cy_formula_symbol_count(f), n_variables = 0, n_held = 0;
   int64_t size = 0;
-  assert_ok(cy_graph_create(&graph));
-  assert_ok(cy_formula_build(f, graph, symbols, statements));
+  OK(cy_graph_create(&graph));
+  OK(cy_formula_build(f, graph, symbols, statements));
   for (int i = 0; i < n; i++) {
     if (cy_formula_symbol_is_index(f, i)) continue;
     const given *g = find_given(list, cy_formula_symbol(f, i));
@@ -386,21 +377,21 @@ static void gradient_equals_differences(const char *text, const char *dims, cons
     for (int64_t k = 0; k < cy_tensor_count(t); k++) x[size++] = g->numbers[k];
     cy_tensor_free(t);
   }
-  assert_ok(cy_objective_create((cy_objective_graph){.loss = statements[cy_formula_statement_count(f) - 1],
+  OK(cy_objective_create((cy_objective_graph){.loss = statements[cy_formula_statement_count(f) - 1],
                                                      .variables = variables, .n = n_variables}, &objective));
   for (int i = 0; i < n; i++) {
     if (!cy_formula_symbol_is_index(f, i)) continue;
     held[n_held] = tensor_of(symbols[i], list);
-    assert_ok(cy_objective_bind(objective, cy_formula_symbol(f, i), held[n_held++]));
+    OK(cy_objective_bind(objective, cy_formula_symbol(f, i), held[n_held++]));
   }
   cy_graph_free(graph);
-  assert_ok(cy_objective_gradient(objective, x, &value, gradient));
+  OK(cy_objective_gradient(objective, x, &value, gradient));
   for (int64_t i = 0; i < size; i++) {
     double at = x[i], step = 1e-5, right, left;
     x[i] = at + step;
-    assert_ok(cy_objective_value(objective, x, &right));
+    OK(cy_objective_value(objective, x, &right));
     x[i] = at - step;
-    assert_ok(cy_objective_value(objective, x, &left));
+    OK(cy_objective_value(objective, x, &left));
     x[i] = at;
     double difference = (right - left) / (2 * step);
     if (!(fabs(gradient[i] - difference) <= 1e-7 * fmax(1, fabs(difference))))
@@ -716,8 +707,8 @@ static void long_formulas_build(void **state) {
   free(closed);
   cy_formula *f = parse("h[t] = softmax(log(softmax(log(h[t-1])))) for t = 1..2000", "h[0]:3");
   cy_graph *graph;
-  assert_ok(cy_graph_create(&graph));
-  assert_ok(cy_formula_build(f, graph, NULL, NULL));
+  OK(cy_graph_create(&graph));
+  OK(cy_formula_build(f, graph, NULL, NULL));
   cy_graph_free(graph);
   cy_formula_free(f);
 }
@@ -732,7 +723,7 @@ static void try_text(const char *text, const char *dims) {
     assert_true(cy_error_message()[0] != 0);
     return;
   }
-  assert_ok(cy_graph_create(&graph));
+  OK(cy_graph_create(&graph));
   if (cy_formula_build(f, graph, NULL, NULL) != CY_OK) fail_msg("%s: %s", text, cy_error_message());
   cy_graph_free(graph);
   cy_formula_free(f);
@@ -790,12 +781,12 @@ static void examine(const char *text, const char *dims, const given *list, const
   cy_graph *graph;
   cy_value symbols[8];
   cy_tensor *tensors[8];
-  assert_ok(cy_graph_create(&graph));
-  assert_ok(cy_formula_build(f, graph, symbols, NULL));
+  OK(cy_graph_create(&graph));
+  OK(cy_formula_build(f, graph, symbols, NULL));
   for (int i = 0; i < cy_formula_symbol_count(f); i++) tensors[i] = tensor_of(symbols[i], list);
   cy_status status = cy_formula_examine(f, tensors);
   if (!message) {
-    assert_ok(status);
+    OK(status);
   } else {
     assert_int_equal(status, CY_INVALID);
     if (!strstr(cy_error_message(), message)) fail_msg("%s, expected %s", cy_error_message(), message);
@@ -858,7 +849,7 @@ static void every_failed_allocation_is_an_error(void **state) {
   cy_status (*const subjects[])(void) = {parse_and_build, examine_once};
   for (size_t i = 0; i < sizeof subjects / sizeof *subjects; i++) {
     cy_status status = CY_NO_MEMORY;
-    assert_ok(subjects[i]()); /* what is allocated once and stays */
+    OK(subjects[i]()); /* what is allocated once and stays */
     for (long n = 1; status != CY_OK; n++) {
       long before = live;
       calls = 0;

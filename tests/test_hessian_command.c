@@ -1,41 +1,23 @@
 /* `cauchy hessian` as people meet it: the coursework's network (A3.2) with its size and cost, eigenvalues that are
  * those of the whole matrix, pictures, differences with their two branches (A3.4), models with their own data; and
  * bad input in one line. */
-#include "command.h"
+#include "expect.h"
+#include "report.h"
 
 #include "cauchy_config.h"
 
 #include <cauchy.h>
-#include <jansson.h>
 #include <math.h>
 
-#define assert_ok(call)                                                          \
-  do {                                                                           \
-    cy_status assert_ok_status = (call);                                         \
-    if (assert_ok_status != CY_OK) fail_msg("%s: %s", #call, cy_error_message()); \
-  } while (0)
-
-static json_t *report_of(const char *line) {
-  json_error_t error;
-  const char *text = succeed(line);
-  json_t *report = json_loads(text, 0, &error);
-  if (!report) fail_msg("%s: %s", error.text, text);
-  return report;
-}
-static double number_of(json_t *object, const char *key) {
-  json_t *value = json_object_get(object, key);
-  if (!json_is_number(value)) fail_msg("no number \"%s\"", key);
-  return json_number_value(value);
-}
 static double eigenvalue(json_t *report, const char *end, size_t i, const char *key) {
   return number_of(json_array_get(json_object_get(report, end), i), key);
 }
 
 static void write_vector(const char *path, int64_t n, double value) {
   cy_tensor *v;
-  assert_ok(cy_tensor_create(CY_F64, CY_SHAPE(n), &v));
+  OK(cy_tensor_create(CY_F64, CY_SHAPE(n), &v));
   for (int64_t i = 0; i < n; i++) cy_tensor_set(v, i, value * (i % 3 - 1));
-  assert_ok(cy_npy_save(v, path));
+  OK(cy_npy_save(v, path));
   cy_tensor_free(v);
 }
 
@@ -96,7 +78,7 @@ static void eigenvalues_are_those_of_the_matrix(void **state) {
   json_t *report = report_of("hessian 'dense(4) -> tanh -> dense(3)' --data iris --full h.npy --dtype f64 --eigenvalues 35 "
                              "--probes 2000 --trace --seed 3 --json");
   cy_tensor *matrix;
-  assert_ok(cy_npy_load("h.npy", &matrix));
+  OK(cy_npy_load("h.npy", &matrix));
   int64_t n = (int64_t)number_of(report, "parameters");
   assert_int_equal(n, 4 * 4 + 4 + 4 * 3 + 3);
   const double *h = cy_tensor_f64(matrix);

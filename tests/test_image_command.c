@@ -1,55 +1,13 @@
 /* The command with pictures: a network is trained on folders of them, evaluates and predicts what lies in other files,
  * resized as in training; whatever is wrong with a file is one line that names it. */
 #include "cauchy_config.h"
+#include "command.h"
 
 #include <cauchy.h>
-
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-#include <sys/stat.h>
-#include <sys/wait.h>
-#include <unistd.h>
 
 #if CY_HAVE_JPEG
 #include <jpeglib.h>
 #endif
-
-#include <cmocka.h>
-
-enum { OUTPUT = 1 << 16 };
-
-static char folder[64], out[OUTPUT], err[OUTPUT];
-
-static void read_back(const char *path, char text[OUTPUT]) {
-  FILE *file = fopen(path, "rb");
-  assert_non_null(file);
-  text[fread(text, 1, OUTPUT - 1, file)] = 0;
-  fclose(file);
-}
-
-/* Runs `cauchy <line>` in the test's folder; the exit code. */
-static int run(const char *line) {
-  char command[2048];
-  snprintf(command, sizeof command, "'%s' %s >stdout.txt 2>stderr.txt", getenv("CAUCHY_COMMAND"), line);
-  int status = system(command);
-  read_back("stdout.txt", out);
-  read_back("stderr.txt", err);
-  return WIFEXITED(status) ? WEXITSTATUS(status) : -1;
-}
-
-static void succeed(const char *line) {
-  int code = run(line);
-  if (code != 0) fail_msg("cauchy %s: exit %d: %s", line, code, err);
-}
-
-static void refuse(const char *line, const char *why) {
-  int code = run(line);
-  if (code != 2 || strncmp(err, "cauchy: ", 8) != 0 || !strstr(err, why) || strchr(err, '\n') != err + strlen(err) - 1)
-    fail_msg("cauchy %s: exit %d, expected one line with \"%s\", not: %s", line, code, why, err);
-}
 
 /* A picture of one colour with some noise. */
 static void write_picture(const char *path, int h, int w, int red, int green, int blue) {
@@ -78,32 +36,22 @@ static void write_set(void) {
   }
 }
 
+/* The data directory is the folder too. */
 static int set_up(void **state) {
-  (void)state;
-  strcpy(folder, "/tmp/cauchy-test-pictures-XXXXXX");
-  if (!mkdtemp(folder) || chdir(folder) != 0) return -1;
   unsetenv("CAUCHY_DATA");
-  setenv("XDG_DATA_HOME", folder, 1);
-  return 0;
-}
-
-static int tear_down(void **state) {
-  char command[128];
-  (void)state;
-  snprintf(command, sizeof command, "rm -rf '%s'", folder);
-  return chdir("/") == 0 ? system(command) : -1;
+  return enter_folder(state) == 0 ? setenv("XDG_DATA_HOME", folder, 1) : -1;
 }
 
 static double accuracy_of(const char *line) {
   succeed(line);
-  const char *at = strstr(out, "\"accuracy\":");
+  const char *at = strstr(last.out, "\"accuracy\":");
   assert_non_null(at);
   return strtod(at + strlen("\"accuracy\":"), NULL);
 }
 
 /* Of the first line that begins so. */
 static double probability_of(const char *start) {
-  const char *line = strstr(out, start), *at = line ? strstr(line, "\"probability\":") : NULL;
+  const char *line = strstr(last.out, start), *at = line ? strstr(line, "\"probability\":") : NULL;
   assert_non_null(at);
   return strtod(at + strlen("\"probability\":"), NULL);
 }
@@ -122,23 +70,24 @@ static void a_folder_of_pictures_is_learnt(void **state) {
   assert_true(accuracy_of("eval run --json") == 1);
   assert_true(accuracy_of("eval run pics --json --part all") == 1);
   succeed("predict run pics/test --json");
-  assert_int_equal(count(out, "\n"), 8);
-  assert_int_equal(count(out, "\"file\":\"pics/test/blue/"), 4);
-  assert_int_equal(count(out, "\"class\":\"blue\""), 4);
+  assert_int_equal(count(last.out, "\n"), 8);
+  assert_int_equal(count(last.out, "\"file\":\"pics/test/blue/"), 4);
+  assert_int_equal(count(last.out, "\"class\":\"blue\""), 4);
   /* One picture alone, in other company, or from standard input: the same but for the order of sums. */
   double among_all = probability_of("{\"file\":\"pics/test/red/2.png\"");
   succeed("predict run pics/test/red/2.png pics/test/blue/1.png --json");
   assert_float_equal(probability_of("{\"file\":\"pics/test/red/2.png\""), among_all, 1e-4);
   succeed("predict run pics/test/red/2.png --out answer.csv");
-  read_back("answer.csv", out);
-  assert_int_equal(strncmp(out, "file,class,probability,blue,red\npics/test/red/2.png,red,", 56), 0);
-  succeed("predict run - <pics/test/red/2.png --json");
+  read_back("answer.csv", last.out);
+  assert_int_equal(strncmp(last.out, "file,class,probability,blue,red\npics/test/red/2.png,red,", 56), 0);
+  run_with_input("predict run - --json", "pics/test/red/2.png");
+  assert_int_equal(last.exit_code, 0);
   assert_float_equal(probability_of("{\"row\":1,\"class\":\"red\""), among_all, 1e-4);
   /* A training that is taken up again reads the pictures alike. */
   succeed("train --resume run epochs=61 --out again --quiet");
   assert_true(accuracy_of("eval again --json") == 1);
-  read_back("again/recipe.yaml", out);
-  assert_non_null(strstr(out, "resize: 8x10\nfit: crop\n"));
+  read_back("again/recipe.yaml", last.out);
+  assert_non_null(strstr(last.out, "resize: 8x10\nfit: crop\n"));
 }
 
 static void gray_models_take_colours_and_the_other_way(void **state) {
@@ -146,9 +95,9 @@ static void gray_models_take_colours_and_the_other_way(void **state) {
   write_set();
   succeed("train pics resize=9 channels=gray epochs=1 'model=dense(2)' --out gray --quiet");
   succeed("predict gray pics/test/red/2.png");
-  assert_int_equal(strncmp(out, "file                 class  probability\npics/test/red/2.png  ", 60), 0);
-  read_back("gray/recipe.yaml", out);
-  assert_non_null(strstr(out, "resize: 9\nchannels: gray\n"));
+  assert_int_equal(strncmp(last.out, "file                 class  probability\npics/test/red/2.png  ", 60), 0);
+  read_back("gray/recipe.yaml", last.out);
+  assert_non_null(strstr(last.out, "resize: 9\nchannels: gray\n"));
   succeed("train digits channels=rgb resize=12 epochs=1 --out digits --quiet");
   succeed("eval digits");
   refuse("predict digits pics/test/red/2.png pics/none.png", "pics/none.png: cannot open");
@@ -237,11 +186,11 @@ static void cifar_is_shown(void **state) {
   write_cifar("cifar10/test_batch.bin", 10, 0);
   assert_int_equal(rename("cifar10", "cauchy/cifar10"), 0);
   succeed("data info cifar10");
-  assert_non_null(strstr(out, "samples  40 of 3x32x32, of which the last 10 are the test part\n"));
-  assert_non_null(strstr(out, "classes  10: 0 (4), 1 (4)"));
+  assert_non_null(strstr(last.out, "samples  40 of 3x32x32, of which the last 10 are the test part\n"));
+  assert_non_null(strstr(last.out, "classes  10: 0 (4), 1 (4)"));
   succeed("data list");
-  assert_non_null(strstr(out, "cifar10         here"));
-  assert_non_null(strstr(out, "cifar100        to fetch"));
+  assert_non_null(strstr(last.out, "cifar10         here"));
+  assert_non_null(strstr(last.out, "cifar100        to fetch"));
 #if CY_HAVE_CAIRO
   succeed("data info cifar10 --picture grid.png");
   assert_int_equal(access("grid.png", R_OK), 0);
@@ -258,10 +207,10 @@ static void cifar_is_shown(void **state) {
 
 int main(void) {
   const struct CMUnitTest tests[] = {
-      cmocka_unit_test_setup_teardown(a_folder_of_pictures_is_learnt, set_up, tear_down),
-      cmocka_unit_test_setup_teardown(gray_models_take_colours_and_the_other_way, set_up, tear_down),
-      cmocka_unit_test_setup_teardown(mistakes_name_the_file, set_up, tear_down),
-      cmocka_unit_test_setup_teardown(cifar_is_shown, set_up, tear_down),
+      cmocka_unit_test_setup_teardown(a_folder_of_pictures_is_learnt, set_up, leave_folder),
+      cmocka_unit_test_setup_teardown(gray_models_take_colours_and_the_other_way, set_up, leave_folder),
+      cmocka_unit_test_setup_teardown(mistakes_name_the_file, set_up, leave_folder),
+      cmocka_unit_test_setup_teardown(cifar_is_shown, set_up, leave_folder),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,13 +1,14 @@
 /* Pictures and sets of them: every kind of PNG and JPEG is read as documented, damaged files are refused by name,
  * whatever byte is missing or wrong, no failure leaks; CIFAR and folders of pictures hold what was put into them. */
+#include "expect.h"
+#include "folder.h"
+
 #include "allocations.h"
 #include "cauchy_config.h"
 
 #include <cauchy/data.h>
 #include <cauchy/io.h>
 
-#include <setjmp.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -21,47 +22,7 @@
 #include <jpeglib.h>
 #endif
 
-#include <cmocka.h>
-
-#define OK(call) assert_string_equal((call) == CY_OK ? "" : cy_error_message(), "")
-#define FAILS(call, status, part)                                                                     \
-  do {                                                                                                \
-    assert_int_equal(call, status);                                                                   \
-    if (!strstr(cy_error_message(), part)) fail_msg("\"%s\" lacks \"%s\"", cy_error_message(), part); \
-  } while (0)
-
 /* ---- files ---- */
-
-static char folder[64];
-
-static const char *file(const char *name) {
-  static char names[8][192];
-  static int next;
-  char *buffer = names[next++ % 8];
-  snprintf(buffer, sizeof names[0], "%s/%s", folder, name);
-  return buffer;
-}
-
-static int make_folder(void **state) {
-  (void)state;
-  strcpy(folder, "/tmp/cauchy-test-images-XXXXXX");
-  return mkdtemp(folder) ? 0 : -1;
-}
-
-static int remove_folder(void **state) {
-  char command[128];
-  (void)state;
-  snprintf(command, sizeof command, "rm -rf '%s'", folder);
-  return system(command);
-}
-
-/* Without waiting for the disk, as cy_file_write does. */
-static void write_bytes(const char *path, const void *bytes, size_t n) {
-  FILE *out = fopen(path, "wb");
-  assert_non_null(out);
-  assert_int_equal(fwrite(bytes, 1, n, out), n);
-  fclose(out);
-}
 
 /* A pattern with no symmetry: channel c of pixel (y, x). */
 static uint8_t pixel(int c, int y, int x) { return (uint8_t)(c * 71 + y * 13 + x * 5 + (x * y) % 7); }
@@ -734,15 +695,7 @@ static void an_archive_is_bounded(void **state) {
 /* The folder of real data beside the sources. */
 static void the_real_sample_opens(void **state) {
   (void)state;
-  static char path[512];
-  const char *own = getenv("CAUCHY_SHARED");
-  if (own) snprintf(path, sizeof path, "%s/data/cifar10", own);
-  else snprintf(path, sizeof path, "%s/../shared/data/cifar10", CAUCHY_SOURCE);
-  if (access(path, R_OK) != 0) {
-    print_message("skipped: %s is not there\n", path);
-    skip();
-  }
-  cy_dataset *d = open_set(path, NULL);
+  cy_dataset *d = open_set(shared("cifar10"), NULL);
   assert_int_equal(cy_dataset_count(d), 25000);
   assert_int_equal(cy_dataset_test_count(d), 5000);
   assert_string_equal(cy_dataset_class_name(d, 6), "frog");

@@ -1,5 +1,8 @@
 /* Tensor files: what is written is read back; every damaged file is refused with a sentence that names it; a path
  * always holds the old content or the new one. */
+#include "expect.h"
+#include "folder.h"
+
 #include "base/error.h"
 #include "base/memory.h"
 #include "cauchy_config.h"
@@ -9,56 +12,12 @@
 #include <cauchy/io.h>
 
 #include <math.h>
-#include <setjmp.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
 #include <zlib.h>
-
-#include <cmocka.h>
-
-#define OK(call) assert_string_equal((call) == CY_OK ? "" : cy_error_message(), "")
-#define FAILS(call, status, part)                            \
-  do {                                                       \
-    assert_int_equal(call, status);                          \
-    if (!strstr(cy_error_message(), part)) fail_msg("\"%s\" lacks \"%s\"", cy_error_message(), part); \
-  } while (0)
-
-static char folder[64];
-
-/* A name in the test's folder; several may be in use at a time. */
-static const char *file(const char *name) {
-  static char names[8][128];
-  static int next;
-  char *buffer = names[next++ % 8];
-  snprintf(buffer, sizeof names[0], "%s/%s", folder, name);
-  return buffer;
-}
-
-static int make_folder(void **state) {
-  (void)state;
-  strcpy(folder, "/tmp/cauchy-test-io-XXXXXX");
-  return mkdtemp(folder) ? 0 : -1;
-}
-
-static int remove_folder(void **state) {
-  char command[128];
-  (void)state;
-  snprintf(command, sizeof command, "rm -rf '%s'", folder);
-  return system(command);
-}
-
-static void write_bytes(const char *path, const void *bytes, size_t n) {
-  FILE *f = fopen(path, "wb");
-  assert_non_null(f);
-  assert_int_equal(fwrite(bytes, 1, n, f), n);
-  fclose(f);
-}
-
-static void write_text(const char *path, const char *text) { write_bytes(path, text, strlen(text)); }
 
 static size_t read_bytes(const char *path, unsigned char *bytes, size_t size) {
   FILE *f = fopen(path, "rb");
@@ -393,7 +352,7 @@ static void damaged_files_are_refused(void **state) {
 #endif
   OK(cy_safetensors_save(names, tensors, 2, (cy_metadata[]){{"key", "value"}}, 1, file("d.safetensors")));
   damage(file("d.safetensors"), load_safetensors, true);
-  write_text(file("d.csv"), "a,b,\"c\"\n1,2.5,\"x \"\"y\"\"\"\n3,-4e1,z\n");
+  write_file(file("d.csv"), "a,b,\"c\"\n1,2.5,\"x \"\"y\"\"\"\n3,-4e1,z\n");
   damage(file("d.csv"), load_csv, false);
   cy_tensor_free(a);
   cy_tensor_free(b);
@@ -404,7 +363,7 @@ static void damaged_files_are_refused(void **state) {
 static void csv_with_header_and_text_labels(void **state) {
   (void)state;
   cy_csv csv;
-  write_text(file("a.csv"), "\xef\xbb\xbfwidth, height ,\"the, kind\"\r\n1,2.5, pear\r\n\r\n"
+  write_file(file("a.csv"), "\xef\xbb\xbfwidth, height ,\"the, kind\"\r\n1,2.5, pear\r\n\r\n"
                             "-3e2, .5 ,\"a \"\"b\"\"\"\r\n4,5,pear");
   OK(cy_csv_load(file("a.csv"), (cy_csv_options){.label = "the, kind"}, &csv));
   assert_true(cy_shape_equal(cy_tensor_shape(csv.values), CY_SHAPE(3, 2)));
@@ -426,7 +385,7 @@ static void csv_reads_only_the_columns_asked_for(void **state) {
   (void)state;
   const char *const wanted[] = {"c", "a"}, *const absent[] = {"a", "z"};
   cy_csv csv;
-  write_text(file("o.csv"), "a,note,c,kind\n1,\"x,y\",2,pear\n3,,4,fig\n");
+  write_file(file("o.csv"), "a,note,c,kind\n1,\"x,y\",2,pear\n3,,4,fig\n");
   OK(cy_csv_load(file("o.csv"), (cy_csv_options){.only = wanted, .n_only = 2}, &csv));
   assert_int_equal(csv.n_columns, 2);
   assert_string_equal(csv.columns[0], "c");
@@ -444,7 +403,7 @@ static void csv_reads_only_the_columns_asked_for(void **state) {
 static void csv_without_header_and_numeric_labels_in_numeric_order(void **state) {
   (void)state;
   cy_csv csv;
-  write_text(file("b.csv"), "10;0.5\n9;1.5\n10;2\n100;3\n");
+  write_file(file("b.csv"), "10;0.5\n9;1.5\n10;2\n100;3\n");
   OK(cy_csv_load(file("b.csv"), (cy_csv_options){.label = "0"}, &csv));
   assert_string_equal(csv.columns[0], "column 1");
   assert_int_equal(csv.n_classes, 3);
@@ -467,7 +426,7 @@ static void csv_without_header_and_numeric_labels_in_numeric_order(void **state)
 static void csv_reads_the_summary_line_of_scikit_learn(void **state) {
   (void)state;
   cy_csv csv;
-  write_text(file("c.csv"), "3,2,setosa,virginica\n1,2,0\n3,4,1\n5,6,0\n");
+  write_file(file("c.csv"), "3,2,setosa,virginica\n1,2,0\n3,4,1\n5,6,0\n");
   OK(cy_csv_load(file("c.csv"), (cy_csv_options){.label = "-1"}, &csv));
   assert_int_equal(cy_tensor_shape(csv.values).dim[0], 3);
   assert_string_equal(csv.classes[0], "setosa");
@@ -498,7 +457,7 @@ static void csv_complaints_name_line_and_column(void **state) {
   };
   cy_csv csv;
   for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
-    write_text(file("bad.csv"), bad[i].text);
+    write_file(file("bad.csv"), bad[i].text);
     FAILS(cy_csv_load(file("bad.csv"), (cy_csv_options){.label = bad[i].label}, &csv), CY_INVALID, bad[i].message);
     assert_non_null(strstr(cy_error_message(), "bad.csv"));
   }

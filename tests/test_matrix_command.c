@@ -1,15 +1,10 @@
 /* `cauchy matrix` as students meet it: the values of coursework A4.3, A4.4, B.II, B.IV, B.V, E2.4 and E2.5 come out of the
  * command, and what cannot be done is refused in one line. */
 #include "command.h"
+#include "expect.h"
 
 #include <cauchy.h>
 #include <math.h>
-
-#define assert_ok(call)                                                          \
-  do {                                                                           \
-    cy_status assert_ok_status = (call);                                         \
-    if (assert_ok_status != CY_OK) fail_msg("%s: %s", #call, cy_error_message()); \
-  } while (0)
 
 /* ---- A4.3, A4.4 ---- */
 
@@ -77,7 +72,7 @@ static cy_tensor *numbers_of(const char *line) {
   cy_tensor *matrix;
   snprintf(command, sizeof command, "matrix %s --npy matrix.npy", line);
   succeed(command);
-  assert_ok(cy_npy_load("matrix.npy", &matrix));
+  OK(cy_npy_load("matrix.npy", &matrix));
   assert_int_equal(cy_tensor_dtype(matrix), CY_F64);
   return matrix;
 }
@@ -160,9 +155,9 @@ static void layers_of_files_and_saved_models(void **state) {
   cy_tensor *matrix;
   cy_safetensors *file;
   cy_tensor *weight = NULL;
-  assert_ok(cy_npy_load("saved.npy", &matrix));
-  assert_ok(cy_safetensors_open("run/model.safetensors", &file));
-  assert_ok(cy_safetensors_load(file, "edges.weight", &weight));
+  OK(cy_npy_load("saved.npy", &matrix));
+  OK(cy_safetensors_open("run/model.safetensors", &file));
+  OK(cy_safetensors_load(file, "edges.weight", &weight));
   for (int t = 0; t < 3; t++) assert_true(cy_tensor_at(matrix, t) == cy_tensor_at(weight, t)); /* f32 numbers in f64 */
   cy_safetensors_close(file);
   cy_tensor_free(weight);

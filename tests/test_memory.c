@@ -1,48 +1,10 @@
 /* Memory: a training step allocates nothing, and every single allocation may fail: the result is an error value, no leak
- * and no crash. The linker hands this library's calls of malloc and its kin to the functions below (--wrap). */
+ * and no crash. The linker hands this library's calls of malloc and its kin to allocations.h (--wrap). */
+#include "allocations.h"
 #include "harness.h"
 
 #include <cauchy/nn.h>
 #include <cauchy/optim.h>
-
-static struct {
-  long calls;   /* allocations since the last reset */
-  long fail_at; /* the allocation that fails; 0: none */
-  long live;    /* blocks allocated and not freed */
-} heap;
-
-static bool refused(void) { return ++heap.calls == heap.fail_at; }
-static void *counted(void *block) {
-  heap.live += block != NULL;
-  return block;
-}
-
-void *__real_malloc(size_t size);
-void *__real_calloc(size_t count, size_t size);
-void *__real_realloc(void *block, size_t size);
-void *__real_aligned_alloc(size_t alignment, size_t size);
-void __real_free(void *block);
-void *__wrap_malloc(size_t size);
-void *__wrap_calloc(size_t count, size_t size);
-void *__wrap_realloc(void *block, size_t size);
-void *__wrap_aligned_alloc(size_t alignment, size_t size);
-void __wrap_free(void *block);
-
-void *__wrap_malloc(size_t size) { return refused() ? NULL : counted(__real_malloc(size)); }
-void *__wrap_calloc(size_t count, size_t size) { return refused() ? NULL : counted(__real_calloc(count, size)); }
-void *__wrap_aligned_alloc(size_t alignment, size_t size) {
-  return refused() ? NULL : counted(__real_aligned_alloc(alignment, size));
-}
-void *__wrap_realloc(void *block, size_t size) {
-  if (refused()) return NULL;
-  void *grown = __real_realloc(block, size);
-  if (!block) counted(grown);
-  return grown;
-}
-void __wrap_free(void *block) {
-  heap.live -= block != NULL;
-  __real_free(block);
-}
 
 /* ---- a small model: built, differentiated twice, compiled, run ---- */
 
@@ -116,17 +78,17 @@ static void a_training_step_allocates_nothing(void **state) {
   for (int threads = 1; threads <= 2; threads++) {
     model m = {0};
     cy_rng rng = cy_rng_make(1, 1);
-    heap.fail_at = 0;
+    failing = 0;
     assert_ok(model_begin(&m, threads));
     fill_uniform(m.x, &rng, -1, 1);
     fill_uniform(m.y, &rng, 0, 5);
     fill_uniform(cy_state_find(m.state, "w1"), &rng, -1, 1);
     fill_uniform(cy_state_find(m.state, "w2"), &rng, -1, 1);
-    heap.calls = 0;
+    calls = 0;
     assert_ok(cy_session_run(m.session));
     double first = cy_tensor_at(cy_session_output(m.session, 0), 0);
     for (int i = 0; i < 50; i++) assert_ok(cy_session_run(m.session));
-    assert_int_equal(heap.calls, 0);
+    assert_int_equal(calls, 0);
     assert_true(cy_tensor_at(cy_session_output(m.session, 0), 0) < first); /* and it learns */
     model_end(&m);
   }
@@ -134,21 +96,21 @@ static void a_training_step_allocates_nothing(void **state) {
 
 static void every_allocation_may_fail(void **state) {
   (void)state;
-  long n = 0, live = heap.live;
+  long n = 0, before = live;
   for (;; n++) {
     model m = {0};
-    heap.calls = 0;
-    heap.fail_at = n + 1;
+    calls = 0;
+    failing = n + 1;
     cy_status status = model_begin(&m, 1);
     if (status == CY_OK) status = cy_session_run(m.session);
-    bool happened = heap.calls >= heap.fail_at;
-    heap.fail_at = 0;
+    bool happened = calls >= failing;
+    failing = 0;
     if (happened && status == CY_OK) fail_msg("allocation %ld failed and nobody noticed", n + 1);
     if (happened && status != CY_NO_MEMORY)
       fail_msg("allocation %ld failed: status \"%s\" (%s)", n + 1, cy_status_name(status), cy_error_message());
     if (!happened) assert_ok(status);
     model_end(&m);
-    if (heap.live != live) fail_msg("allocation %ld failed: %ld blocks leaked", n + 1, heap.live - live);
+    if (live != before) fail_msg("allocation %ld failed: %ld blocks leaked", n + 1, live - before);
     if (!happened) break;
   }
   assert_true(n > 100); /* the loop really went through them */
@@ -194,16 +156,16 @@ static cy_status train_from_text(const char *text, cy_shape images) {
 }
 
 static void train_with_failures(const char *text, cy_shape images) {
-  long live = heap.live;
+  long before = live;
   for (long n = 1;; n++) {
-    heap.calls = 0;
-    heap.fail_at = n;
+    calls = 0;
+    failing = n;
     cy_status status = train_from_text(text, images);
-    bool happened = heap.calls >= heap.fail_at;
-    heap.fail_at = 0;
+    bool happened = calls >= failing;
+    failing = 0;
     if (happened && status != CY_NO_MEMORY)
       fail_msg("allocation %ld failed: status \"%s\" (%s)", n, cy_status_name(status), cy_error_message());
-    if (heap.live != live) fail_msg("allocation %ld failed: %ld blocks leaked", n, heap.live - live);
+    if (live != before) fail_msg("allocation %ld failed: %ld blocks leaked", n, live - before);
     if (happened) continue;
     assert_ok(status);
     assert_true(n > 100);

@@ -1,28 +1,19 @@
 /* Minimisation, on functions whose derivatives are known in closed form: what theory says of each method happens;
  * where numbers stop being finite a line search steps back and a plain step ends; and whichever allocation fails, the
  * answer is an error value. */
+#include "expect.h"
+
 #include "allocations.h"
 #include "optim/descent.h"
 
 #include <cauchy.h>
 
 #include <math.h>
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include <cmocka.h>
-
 #include "base/random.h"
-
-#define assert_ok(call)                                                          \
-  do {                                                                           \
-    cy_status assert_ok_status = (call);                                         \
-    if (assert_ok_status != CY_OK) fail_msg("%s: %s", #call, cy_error_message()); \
-  } while (0)
 
 /* ---- functions ---- */
 
@@ -62,7 +53,7 @@ static cy_status product(void *self, cy_curvature matrix, const double *x, const
 static cy_objective *objective_of(function *f) {
   cy_objective *o;
   cy_objective_methods methods = {.value = value, .gradient = gradient, .product = product};
-  assert_ok(cy_objective_of(methods, f, f->n, &o));
+  OK(cy_objective_of(methods, f, f->n, &o));
   return o;
 }
 
@@ -172,7 +163,7 @@ static cy_minimize_report run(formula formula, int n, double *x, cy_minimize_opt
   trace->stop_at = stop_at;
   options.on_iterate = record;
   options.user = trace;
-  assert_ok(cy_minimize(o, x, options, &report));
+  OK(cy_minimize(o, x, options, &report));
   cy_objective_free(o);
   if (report.end != CY_MINIMIZE_STOPPED) assert_int_equal(trace->count, report.iterations + 1);
   return report;
@@ -293,7 +284,7 @@ static void conjugate_gradients_need_n_steps(void **state) {
   bowl(x, NULL, g, NULL);
   cy_cg cg = {.n = 5, .limit = 20, .product = bowl_product, .gradient = g, .p = p, .residual = scratch,
               .direction = scratch + 5, .image = scratch + 10, .models = models, .kept = kept, .kept_limit = 10};
-  assert_ok(cy_conjugate_gradients(&cg));
+  OK(cy_conjugate_gradients(&cg));
   for (int i = 0; i < 5; i++) p[i] += x[i];
   assert_true(distance_to(p, ones, 5) < 1e-12);
   assert_true(cg.iterations <= 7 && models[4] > models[5] - 1e-9);
@@ -314,7 +305,7 @@ static void conjugate_gradients_stop_by_relative_progress(void **state) {
   for (int i = 0; i < N; i++) p[i] = 1 - x[i];
   cy_cg cg = {.n = N, .limit = 20, .product = bowl_product, .gradient = g, .p = p, .residual = scratch,
               .direction = scratch + N, .image = scratch + 2 * N, .models = models};
-  assert_ok(cy_conjugate_gradients(&cg));
+  OK(cy_conjugate_gradients(&cg));
   assert_true(cg.iterations <= 2);
   assert_int_equal(cg.end, CY_CG_PROGRESS);
 }
@@ -491,11 +482,11 @@ static void newton_says_what_it_cannot_do(void **state) {
   cy_objective *o;
   cy_minimize_report r;
   double *x = calloc((size_t)n, sizeof *x);
-  assert_ok(cy_objective_of((cy_objective_methods){.value = zero_value, .gradient = zero_gradient}, &n, n, &o));
+  OK(cy_objective_of((cy_objective_methods){.value = zero_value, .gradient = zero_gradient}, &n, n, &o));
   assert_int_equal(cy_minimize(o, x, (cy_minimize_options){.method = "newton"}, &r), CY_INVALID);
   assert_non_null(strstr(cy_error_message(), "newton-cg"));
   assert_int_equal(cy_minimize(o, x, (cy_minimize_options){.method = "newton-cg"}, &r), CY_UNSUPPORTED);
-  assert_ok(cy_minimize(o, x, (cy_minimize_options){.method = "lbfgs"}, &r));
+  OK(cy_minimize(o, x, (cy_minimize_options){.method = "lbfgs"}, &r));
   assert_int_equal(r.end, CY_MINIMIZE_CONVERGED);
   cy_objective_free(o);
   free(x);

@@ -1,25 +1,16 @@
 /* Layers as matrices. Symbols, which come from derivatives, against what the course writes by hand and against an index
  * formula; numbers against the symbols; the matrix times a vector against the layer, on random chains of linear layers. */
+#include "expect.h"
+
 #include "allocations.h"
 #include "base/random.h"
 
 #include <cauchy.h>
 #include <math.h>
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
-
-#include <cmocka.h>
-
-#define assert_ok(call)                                                          \
-  do {                                                                           \
-    cy_status assert_ok_status = (call);                                         \
-    if (assert_ok_status != CY_OK) fail_msg("%s: %s", #call, cy_error_message()); \
-  } while (0)
 
 /* ---- a chain of layers in f64 with its state ---- */
 
@@ -36,23 +27,23 @@ static chain chain_build(const char *text, cy_shape input, cy_dtype dtype, uint6
   cy_model *model;
   cy_shape shape = {.rank = input.rank + 1, .dim = {1}};
   for (int i = 0; i < input.rank; i++) shape.dim[i + 1] = input.dim[i];
-  assert_ok(cy_model_parse(text, "test", &model));
-  assert_ok(cy_graph_create(&c.graph));
-  assert_ok(cy_network_create(c.graph, (cy_network_options){.dtype = dtype}, &c.network));
+  OK(cy_model_parse(text, "test", &model));
+  OK(cy_graph_create(&c.graph));
+  OK(cy_network_create(c.graph, (cy_network_options){.dtype = dtype}, &c.network));
   c.x = cy_input(c.graph, "x", dtype, shape);
   c.y = cy_model_apply(model, c.network, c.x);
   cy_model_free(model);
   if (cy_graph_status(c.graph) != CY_OK) fail_msg("%s: %s", text, cy_error_message());
-  assert_ok(cy_state_create(&c.state));
-  assert_ok(cy_network_declare(c.network, c.state));
-  assert_ok(cy_state_allocate(c.state));
-  assert_ok(cy_network_initialize(c.network, c.state, seed));
+  OK(cy_state_create(&c.state));
+  OK(cy_network_declare(c.network, c.state));
+  OK(cy_state_allocate(c.state));
+  OK(cy_network_initialize(c.network, c.state, seed));
   return c;
 }
 
 static chain chain_open(const char *text, cy_shape input) {
   chain c = chain_build(text, input, CY_F64, 1);
-  assert_ok(cy_operator_create(c.x, c.y, &c.op));
+  OK(cy_operator_create(c.x, c.y, &c.op));
   return c;
 }
 
@@ -67,8 +58,8 @@ static void assert_symbols(const char *text, cy_shape input, const char *wanted)
   chain c = chain_open(text, input);
   cy_operator_terms *terms;
   char *got;
-  assert_ok(cy_operator_terms_create(c.op, c.state, &terms));
-  assert_ok(cy_operator_text(terms, &got));
+  OK(cy_operator_terms_create(c.op, c.state, &terms));
+  OK(cy_operator_text(terms, &got));
   assert_string_equal(got, wanted);
   cy_string_free(got);
   cy_operator_terms_free(terms);
@@ -157,21 +148,21 @@ static void latex_of_symbols_and_numbers(void **state) {
   cy_operator_terms *terms;
   cy_tensor *matrix;
   char *text;
-  assert_ok(cy_operator_terms_create(c.op, c.state, &terms));
-  assert_ok(cy_operator_latex(terms, &text));
+  OK(cy_operator_terms_create(c.op, c.state, &terms));
+  OK(cy_operator_latex(terms, &text));
   assert_string_equal(text, "\\left(\\begin{array}{*{3}{c}}\n"
                             "  \\frac{1}{2} w_{0,0} & \\frac{1}{2} (w_{0,0}+w_{0,1}) & \\frac{1}{2} w_{0,1} \\\\\n"
                             "  \\frac{1}{2} w_{1,0} & \\frac{1}{2} (w_{1,0}+w_{1,1}) & \\frac{1}{2} w_{1,1}\n"
                             "\\end{array}\\right)\n");
   cy_string_free(text);
   assert_int_equal(terms->n_symbols, 1);
-  assert_ok(cy_operator_symbol_text(&terms->symbols[0], &text));
+  OK(cy_operator_symbol_text(&terms->symbols[0], &text));
   assert_string_equal(text, "w[o]i is conv1.weight[o,0,i]");
   cy_string_free(text);
   cy_tensor *weight = cy_state_find(c.state, "conv1.weight");
   for (int k = 0; k < 4; k++) cy_tensor_set(weight, k, k);
-  assert_ok(cy_operator_matrix(c.op, c.state, &matrix));
-  assert_ok(cy_operator_numbers_latex(c.op, matrix, &text));
+  OK(cy_operator_matrix(c.op, c.state, &matrix));
+  OK(cy_operator_numbers_latex(c.op, matrix, &text));
   assert_string_equal(text, "\\left(\\begin{array}{*{3}{c}}\n  0 & 0.5 & 0.5 \\\\\n  1 & 2.5 & 1.5\n\\end{array}\\right)\n");
   cy_string_free(text);
   cy_tensor_free(matrix);
@@ -189,7 +180,7 @@ static void terms_follow_the_index_formula(void **state) {
   chain c = chain_open("conv(3, 3, stride=2, pad=1, dilation=2)", CY_SHAPE(C, H, H));
   cy_operator_terms *terms;
   int64_t expected = 0;
-  assert_ok(cy_operator_terms_create(c.op, c.state, &terms));
+  OK(cy_operator_terms_create(c.op, c.state, &terms));
   assert_true(cy_shape_equal(terms->output, CY_SHAPE(O, OUT, OUT)));
   for (int i = 0; i < OUT; i++)
     for (int t = 0; t < K; t++) expected += i * STRIDE - LOW + t * DILATION >= 0 && i * STRIDE - LOW + t * DILATION < H;
@@ -230,16 +221,16 @@ static void check_chain(const char *text, cy_shape input, bool symbols) {
     for (int64_t k = 0; k < cy_tensor_count(tensor) && cy_tensor_dtype(tensor) == CY_F64; k++)
       cy_tensor_set(tensor, k, 0.25 + cy_rng_uniform(&rng));
   }
-  assert_ok(cy_operator_matrix(c.op, c.state, &matrix));
+  OK(cy_operator_matrix(c.op, c.state, &matrix));
   assert_true(cy_shape_equal(cy_tensor_shape(matrix), CY_SHAPE(cy_operator_rows(c.op), cy_operator_columns(c.op))));
-  assert_ok(cy_operator_compare(c.op, c.state, matrix, 4, 5, &d));
+  OK(cy_operator_compare(c.op, c.state, matrix, 4, 5, &d));
   if (!(d.largest <= 1e-11 * (1 + d.magnitude)) || !(d.magnitude > 0))
     fail_msg("%s: matrix and layer differ by %g where values are up to %g", text, d.largest, d.magnitude);
   if (symbols) {
     cy_operator_terms *terms;
     double *evaluated = calloc((size_t)cy_tensor_count(matrix), sizeof *evaluated), largest = 0;
     assert_non_null(evaluated);
-    assert_ok(cy_operator_terms_create(c.op, c.state, &terms));
+    OK(cy_operator_terms_create(c.op, c.state, &terms));
     evaluate_terms(terms, c.state, evaluated);
     for (int64_t i = 0; i < cy_tensor_count(matrix); i++)
       largest = fmax(largest, fabs(evaluated[i] - cy_tensor_at(matrix, i)));
@@ -308,9 +299,9 @@ static void transposed_layer_has_the_transposed_matrix(void **state) {
     chain a = chain_open(pairs[p].conv, CY_SHAPE(1, n, n)), b = chain_open(pairs[p].transposed, CY_SHAPE(1, m, m));
     cy_tensor *wa = cy_state_find(a.state, "conv1.weight"), *wb = cy_state_find(b.state, "conv_transpose1.weight");
     cy_tensor *matrix_a, *matrix_b;
-    assert_ok(cy_tensor_copy(wa, wb));
-    assert_ok(cy_operator_matrix(a.op, a.state, &matrix_a));
-    assert_ok(cy_operator_matrix(b.op, b.state, &matrix_b));
+    OK(cy_tensor_copy(wa, wb));
+    OK(cy_operator_matrix(a.op, a.state, &matrix_a));
+    OK(cy_operator_matrix(b.op, b.state, &matrix_b));
     assert_true(cy_shape_equal(cy_tensor_shape(matrix_a), CY_SHAPE(m * m, n * n)));
     assert_true(cy_shape_equal(cy_tensor_shape(matrix_b), CY_SHAPE(n * n, m * m)));
     for (int64_t i = 0; i < m * m; i++)
@@ -332,16 +323,16 @@ static void single_precision_and_layers_inside(void **state) {
   for (int i = 0; i < cy_network_layer_count(c.network); i++)
     if (strcmp(cy_network_layer_at(c.network, i)->name, "conv2") == 0) layer = cy_network_layer_at(c.network, i);
   assert_non_null(layer);
-  assert_ok(cy_operator_create(layer->input, layer->output, &c.op));
+  OK(cy_operator_create(layer->input, layer->output, &c.op));
   assert_true(cy_shape_equal(cy_operator_input_shape(c.op), CY_SHAPE(2, 4, 4)));
-  assert_ok(cy_operator_matrix(c.op, c.state, &matrix));
+  OK(cy_operator_matrix(c.op, c.state, &matrix));
   assert_int_equal(cy_tensor_dtype(matrix), CY_F64);
-  assert_ok(cy_operator_compare(c.op, c.state, matrix, 3, 1, &d));
+  OK(cy_operator_compare(c.op, c.state, matrix, 3, 1, &d));
   assert_true(d.largest < 1e-5 * d.magnitude);
   cy_tensor *x;
-  assert_ok(cy_tensor_create(CY_F64, CY_SHAPE(32), &x));
+  OK(cy_tensor_create(CY_F64, CY_SHAPE(32), &x));
   cy_tensor_set(x, 5, 1); /* f(0) = 0: column 5 */
-  assert_ok(cy_operator_apply(c.op, c.state, x, &y));
+  OK(cy_operator_apply(c.op, c.state, x, &y));
   for (int64_t i = 0; i < cy_tensor_count(y); i++)
     assert_true(fabs(cy_tensor_at(y, i) - cy_tensor_at(matrix, i * 32 + 5)) < 1e-7);
   cy_tensor_free(x);
@@ -375,7 +366,7 @@ static void functions_without_slope_are_not_linear(void **state) {
   (void)state;
   cy_graph *graph;
   cy_operator *op;
-  assert_ok(cy_graph_create(&graph));
+  OK(cy_graph_create(&graph));
   cy_value x = cy_input(graph, "x", CY_F64, CY_SHAPE(1, 3)), u = cy_input(graph, "u", CY_F64, CY_SHAPE(1, 3));
   cy_value batch = cy_input(graph, "batch", CY_F64, CY_SHAPE(2, 3)), whole = cy_input(graph, "i", CY_I32, CY_SHAPE(1, 3));
   assert_int_equal(cy_operator_create(x, cy_floor(x), &op), CY_INVALID); /* its tangent is zero */
@@ -387,7 +378,7 @@ static void functions_without_slope_are_not_linear(void **state) {
   assert_non_null(strstr(cy_error_message(), "one example"));
   assert_int_equal(cy_operator_create(whole, whole, &op), CY_INVALID);
   assert_int_equal(cy_operator_create(x, (cy_value){NULL, -1}, &op), CY_INVALID);
-  assert_ok(cy_operator_create(x, cy_mul_scalar(cy_sub(x, cy_full(graph, CY_F64, CY_SHAPE(1, 3), 2)), 3), &op));
+  OK(cy_operator_create(x, cy_mul_scalar(cy_sub(x, cy_full(graph, CY_F64, CY_SHAPE(1, 3), 2)), 3), &op));
   assert_int_equal(cy_operator_rows(op), 3);
   cy_operator_free(op);
   cy_graph_free(graph);
@@ -412,16 +403,16 @@ static void shared_weights_have_numbers_only(void **state) {
   cy_operator_terms *terms;
   cy_tensor *matrix;
   c.y = cy_conv(c.network, cy_conv(c.network, c.x, options), options);
-  assert_ok(cy_graph_status(c.graph));
+  OK(cy_graph_status(c.graph));
   cy_state_free(c.state);
-  assert_ok(cy_state_create(&c.state));
-  assert_ok(cy_network_declare(c.network, c.state));
-  assert_ok(cy_state_allocate(c.state));
-  assert_ok(cy_network_initialize(c.network, c.state, 1));
-  assert_ok(cy_operator_create(c.x, c.y, &c.op));
+  OK(cy_state_create(&c.state));
+  OK(cy_network_declare(c.network, c.state));
+  OK(cy_state_allocate(c.state));
+  OK(cy_network_initialize(c.network, c.state, 1));
+  OK(cy_operator_create(c.x, c.y, &c.op));
   assert_int_equal(cy_operator_terms_create(c.op, c.state, &terms), CY_INVALID); /* squares of weights */
   assert_non_null(strstr(cy_error_message(), "not linear in \"a.weight\""));
-  assert_ok(cy_operator_matrix(c.op, c.state, &matrix));
+  OK(cy_operator_matrix(c.op, c.state, &matrix));
   double w = cy_tensor_at(cy_state_find(c.state, "a.weight"), 0);
   assert_true(fabs(cy_tensor_at(matrix, 0) - w * w) < 1e-12);
   cy_tensor_free(matrix);
@@ -452,7 +443,7 @@ static void steps_know_what_flows_through(void **state) {
   static const char *const texts[] = {"conv(1, 3, pad=half) -> relu -> max_pool(5)",
                                       "conv(1, 3, pad=half, flipped=true) -> relu -> max_pool(5)"};
   cy_tensor *x;
-  assert_ok(cy_tensor_create(CY_F64, CY_SHAPE(1, 5, 5), &x));
+  OK(cy_tensor_create(CY_F64, CY_SHAPE(1, 5, 5), &x));
   set_all(x, m);
   for (int i = 0; i < 2; i++) {
     chain c = chain_build(texts[i], CY_SHAPE(1, 5, 5), CY_F64, 1);
@@ -460,13 +451,13 @@ static void steps_know_what_flows_through(void **state) {
     char *text;
     double largest = i ? 54 : 65;
     set_all(cy_state_find(c.state, "conv1.weight"), k);
-    assert_ok(cy_steps_create(c.x, c.y, c.state, x, &steps));
+    OK(cy_steps_create(c.x, c.y, c.state, x, &steps));
     assert_int_equal(cy_steps_count(steps), 2);
     assert_image(cy_steps_result(steps, 0), 25, i ? flipped : cross);
     assert_image(cy_steps_result(steps, 1), 1, &largest);
     assert_image(cy_steps_result(steps, 2), 1, &largest);
     assert_null(cy_steps_result(steps, 3));
-    assert_ok(cy_steps_text(steps, (cy_steps_options){.unit = (int64_t[]){0, 0}, .n_unit = 2}, &text));
+    OK(cy_steps_text(steps, (cy_steps_options){.unit = (int64_t[]){0, 0}, .n_unit = 2}, &text));
     assert_non_null(strstr(text, i ? "sum: 5 + 12 + 0 + 4 = 21" : "sum: 5 + 4 + 1 + 8 = 18"));
     assert_true((strstr(text, "runs backwards") != NULL) == (i == 1));
     assert_null(strstr(text, "y01"));
@@ -510,11 +501,11 @@ static void pictures_are_written(void **state) {
     chain c = chain_open(cases[i].text, CY_SHAPE(1, cases[i].side, cases[i].side));
     cy_operator_terms *terms = NULL;
     cy_tensor *matrix = NULL;
-    if (cases[i].numbers) assert_ok(cy_operator_matrix(c.op, c.state, &matrix));
-    else assert_ok(cy_operator_terms_create(c.op, c.state, &terms));
+    if (cases[i].numbers) OK(cy_operator_matrix(c.op, c.state, &matrix));
+    else OK(cy_operator_terms_create(c.op, c.state, &terms));
     cy_status status = cy_operator_plot(c.op, terms, matrix, cases[i].text, png, svg);
     if (status != CY_UNSUPPORTED) { /* a build without cairo */
-      assert_ok(status);
+      OK(status);
       assert_true(file_size(png) > 1000 && file_size(svg) > 1000);
     }
     remove(png);
@@ -564,7 +555,7 @@ static cy_status use_operator(const chain *c) {
 static void every_allocation_may_fail(void **state) {
   (void)state;
   chain c = chain_build("conv(1, 2) -> residual(conv(1, 1)) -> avg_pool(2)", CY_SHAPE(1, 4), CY_F64, 1);
-  assert_ok(use_operator(&c)); /* once, for what other libraries keep */
+  OK(use_operator(&c)); /* once, for what other libraries keep */
   cy_status status = CY_NO_MEMORY;
   for (long n = 1; status != CY_OK; n++) {
     long kept = live;

@@ -1,22 +1,14 @@
 /* Optimisers: trajectories on a quadratic against scalar loops written here from the papers, against PyTorch 1.13, and
  * against closed forms of the first steps; clipping; the guard; options; schedules. All in f64. */
+#include "expect.h"
+
 #include <cauchy/autodiff.h>
 #include <cauchy/ops.h>
 #include <cauchy/optim.h>
 
 #include <math.h>
-#include <setjmp.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
-
-#include <cmocka.h>
-
-#define OK(call)                                                      \
-  do {                                                                \
-    cy_status ok_ = (call);                                           \
-    if (ok_ != CY_OK) fail_msg("%s: %s", #call, cy_error_message());  \
-  } while (0)
 
 enum { P = 3, Q = 2, STEPS = 20 };
 

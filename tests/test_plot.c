@@ -1,5 +1,7 @@
 /* Charts: the files exist and are whole, ticks are round, every odd input is drawn or refused, and nothing is left
  * behind after a failure. */
+#include "folder.h"
+
 #include "cauchy_config.h"
 #include "io/plot_axis.h"
 
@@ -7,31 +9,11 @@
 
 #include <dirent.h>
 #include <math.h>
-#include <setjmp.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
-
-#include <cmocka.h>
-
-static char folder[64];
-
-static const char *path_of(const char *name) {
-  static char path[4][512];
-  static int next;
-  char *path_ = path[next++ % 4];
-  snprintf(path_, sizeof path[0], "%s/%s", folder, name);
-  return path_;
-}
-
-static int make_folder(void **state) {
-  (void)state;
-  strcpy(folder, "/tmp/cauchy-plot-XXXXXX");
-  return mkdtemp(folder) ? 0 : -1;
-}
 
 static int files_in_folder(bool remove_them) {
   int n = 0;
@@ -40,25 +22,19 @@ static int files_in_folder(bool remove_them) {
   for (struct dirent *entry; (entry = readdir(listing));) {
     if (entry->d_name[0] == '.') continue;
     n++;
-    if (remove_them) assert_int_equal(unlink(path_of(entry->d_name)), 0);
+    if (remove_them) assert_int_equal(unlink(file(entry->d_name)), 0);
   }
   closedir(listing);
   return n;
 }
 
-static int remove_folder(void **state) {
-  (void)state;
-  files_in_folder(true);
-  return rmdir(folder);
-}
-
 static char *content(const char *path, size_t *length) {
-  FILE *file = fopen(path, "rb");
-  assert_non_null(file);
+  FILE *in = fopen(path, "rb");
+  assert_non_null(in);
   char *bytes = calloc(1, 1 << 22);
   assert_non_null(bytes);
-  *length = fread(bytes, 1, (1 << 22) - 1, file);
-  fclose(file);
+  *length = fread(bytes, 1, (1 << 22) - 1, in);
+  fclose(in);
   return bytes;
 }
 
@@ -108,9 +84,9 @@ static void test_curves(void **state) {
   cy_plot_panel panels[] = {{.y_label = "loss", .series = &a, .n_series = 1},
                             {.y_label = "accuracy", .series = &b, .n_series = 1, .percent = true}};
   cy_plot_options options = {.title = "digits", .x_label = "epoch", .width = 640, .height = 480};
-  assert_int_equal(cy_plot_lines(panels, 2, options, path_of("a.png"), path_of("a.svg")), CY_OK);
-  assert_png(path_of("a.png"), 1280, 960);
-  assert_svg(path_of("a.svg"));
+  assert_int_equal(cy_plot_lines(panels, 2, options, file("a.png"), file("a.svg")), CY_OK);
+  assert_png(file("a.png"), 1280, 960);
+  assert_svg(file("a.svg"));
   assert_int_equal(files_in_folder(true), 2);
 }
 
@@ -132,13 +108,13 @@ static void test_odd_curves(void **state) {
   for (int i = 0; i < 8; i++) {
     for (int kind = 0; kind < 3; kind++) {
       cy_plot_panel panel = {.series = &series[i], .n_series = 1, .log_y = kind == 1, .percent = kind == 2};
-      assert_int_equal(cy_plot_lines(&panel, 1, (cy_plot_options){0}, path_of("odd.png"), NULL), CY_OK);
-      assert_png(path_of("odd.png"), 1600, 0);
+      assert_int_equal(cy_plot_lines(&panel, 1, (cy_plot_options){0}, file("odd.png"), NULL), CY_OK);
+      assert_png(file("odd.png"), 1600, 0);
     }
   }
   cy_plot_panel panel = {.series = series, .n_series = 8};
-  assert_int_equal(cy_plot_lines(&panel, 1, (cy_plot_options){0}, NULL, path_of("odd.svg")), CY_OK);
-  assert_svg(path_of("odd.svg"));
+  assert_int_equal(cy_plot_lines(&panel, 1, (cy_plot_options){0}, NULL, file("odd.svg")), CY_OK);
+  assert_svg(file("odd.svg"));
   assert_int_equal(files_in_folder(true), 2);
 }
 
@@ -153,15 +129,15 @@ static void test_confusion(void **state) {
     for (int i = 0; i < n * n; i++) counts[i] = i % (n + 1) ? i % 3 : 12345;
     const char *const *of = n == 2 ? names : NULL;
     assert_int_equal(
-        cy_plot_confusion(counts, n, of, (cy_plot_options){.title = "t"}, path_of("m.png"), path_of("m.svg")), CY_OK);
-    assert_png(path_of("m.png"), 0, 0);
-    if (n <= 10) assert_svg(path_of("m.svg"));
+        cy_plot_confusion(counts, n, of, (cy_plot_options){.title = "t"}, file("m.png"), file("m.svg")), CY_OK);
+    assert_png(file("m.png"), 0, 0);
+    if (n <= 10) assert_svg(file("m.svg"));
     free(counts);
   }
   int64_t empty[4] = {0}, wrong[1] = {-1};
-  assert_int_equal(cy_plot_confusion(empty, 2, NULL, (cy_plot_options){0}, path_of("m.png"), NULL), CY_OK);
-  assert_int_equal(cy_plot_confusion(wrong, 1, NULL, (cy_plot_options){0}, path_of("m.png"), NULL), CY_INVALID);
-  assert_int_equal(cy_plot_confusion(empty, 0, NULL, (cy_plot_options){0}, path_of("m.png"), NULL), CY_INVALID);
+  assert_int_equal(cy_plot_confusion(empty, 2, NULL, (cy_plot_options){0}, file("m.png"), NULL), CY_OK);
+  assert_int_equal(cy_plot_confusion(wrong, 1, NULL, (cy_plot_options){0}, file("m.png"), NULL), CY_INVALID);
+  assert_int_equal(cy_plot_confusion(empty, 0, NULL, (cy_plot_options){0}, file("m.png"), NULL), CY_INVALID);
   files_in_folder(true);
 }
 
@@ -173,11 +149,11 @@ static void test_images(void **state) {
   assert_int_equal(cy_tensor_create(CY_F32, CY_SHAPE(2, 8, 8), &floats), CY_OK);
   const char *captions[7] = {"0", NULL, "two"};
   assert_int_equal(
-      cy_plot_images(grey, captions, 0, (cy_plot_options){.title = "t"}, path_of("g.png"), path_of("g.svg")), CY_OK);
-  assert_svg(path_of("g.svg"));
-  assert_int_equal(cy_plot_images(color, NULL, 1, (cy_plot_options){0}, path_of("c.png"), NULL), CY_OK);
-  assert_png(path_of("c.png"), 0, 0);
-  assert_int_equal(cy_plot_images(floats, NULL, 1, (cy_plot_options){0}, path_of("f.png"), NULL), CY_INVALID);
+      cy_plot_images(grey, captions, 0, (cy_plot_options){.title = "t"}, file("g.png"), file("g.svg")), CY_OK);
+  assert_svg(file("g.svg"));
+  assert_int_equal(cy_plot_images(color, NULL, 1, (cy_plot_options){0}, file("c.png"), NULL), CY_OK);
+  assert_png(file("c.png"), 0, 0);
+  assert_int_equal(cy_plot_images(floats, NULL, 1, (cy_plot_options){0}, file("f.png"), NULL), CY_INVALID);
   assert_non_null(strstr(cy_error_message(), "f32 2x8x8"));
   cy_tensor_free(grey);
   cy_tensor_free(color);
@@ -200,25 +176,25 @@ static void test_regions(void **state) {
                            .columns = GRID, .rows = GRID, .probabilities = probabilities, .points = points,
                            .actual = actual, .predicted = predicted, .n = 4};
     assert_int_equal(cy_plot_regions(&plane, (cy_plot_options){.title = "Regions", .subtitle = "of a plane"},
-                                     path_of("r.png"), path_of("r.svg")), CY_OK);
-    assert_png(path_of("r.png"), 1440, 1400);
-    assert_svg(path_of("r.svg"));
+                                     file("r.png"), file("r.svg")), CY_OK);
+    assert_png(file("r.png"), 1440, 1400);
+    assert_svg(file("r.svg"));
     plane.n = 0;
     plane.names = NULL;
-    assert_int_equal(cy_plot_regions(&plane, (cy_plot_options){.width = 240, .height = 240}, path_of("r.png"), NULL), CY_OK);
+    assert_int_equal(cy_plot_regions(&plane, (cy_plot_options){.width = 240, .height = 240}, file("r.png"), NULL), CY_OK);
     assert_int_equal(files_in_folder(true), 2);
     plane.classes = 11;
-    assert_int_equal(cy_plot_regions(&plane, (cy_plot_options){0}, path_of("r.png"), NULL), CY_INVALID);
+    assert_int_equal(cy_plot_regions(&plane, (cy_plot_options){0}, file("r.png"), NULL), CY_INVALID);
     plane.classes = classes;
     plane.high[0] = 0;
-    assert_int_equal(cy_plot_regions(&plane, (cy_plot_options){0}, path_of("r.png"), NULL), CY_INVALID);
+    assert_int_equal(cy_plot_regions(&plane, (cy_plot_options){0}, file("r.png"), NULL), CY_INVALID);
     plane.high[0] = 1;
     plane.columns = 1;
-    assert_int_equal(cy_plot_regions(&plane, (cy_plot_options){0}, path_of("r.png"), NULL), CY_INVALID);
+    assert_int_equal(cy_plot_regions(&plane, (cy_plot_options){0}, file("r.png"), NULL), CY_INVALID);
     plane.columns = GRID;
     plane.n = 4;
     actual[3] = classes;
-    assert_int_equal(cy_plot_regions(&plane, (cy_plot_options){0}, path_of("r.png"), NULL), CY_INVALID);
+    assert_int_equal(cy_plot_regions(&plane, (cy_plot_options){0}, file("r.png"), NULL), CY_INVALID);
     actual[3] = 0;
   }
   assert_int_equal(files_in_folder(false), 0);
@@ -232,15 +208,15 @@ static void test_refused(void **state) {
   assert_int_equal(cy_plot_lines(&panel, 1, (cy_plot_options){0}, "/no-such-folder/a.png", NULL), CY_IO);
   assert_non_null(strstr(cy_error_message(), "/no-such-folder/a.png"));
   assert_int_equal(cy_plot_lines(&panel, 1, (cy_plot_options){0}, folder, NULL), CY_IO);
-  assert_int_equal(cy_plot_lines(&panel, 0, (cy_plot_options){0}, path_of("a.png"), NULL), CY_INVALID);
-  assert_int_equal(cy_plot_lines(&bad, 1, (cy_plot_options){0}, path_of("a.png"), NULL), CY_INVALID);
-  assert_int_equal(cy_plot_lines(&panel, 1, (cy_plot_options){.log_x = true, .no_ends = true}, path_of("a.png"), NULL), CY_OK);
+  assert_int_equal(cy_plot_lines(&panel, 0, (cy_plot_options){0}, file("a.png"), NULL), CY_INVALID);
+  assert_int_equal(cy_plot_lines(&bad, 1, (cy_plot_options){0}, file("a.png"), NULL), CY_INVALID);
+  assert_int_equal(cy_plot_lines(&panel, 1, (cy_plot_options){.log_x = true, .no_ends = true}, file("a.png"), NULL), CY_OK);
   assert_int_equal(files_in_folder(true), 1); /* which takes it away */
   cy_plot_series zero = {.x = (const double[]){0, 1}, .y = (const double[]){1, 2}, .n = 2};
   cy_plot_panel no_logarithm = {.series = &zero, .n_series = 1};
-  assert_int_equal(cy_plot_lines(&no_logarithm, 1, (cy_plot_options){.log_x = true}, path_of("a.png"), NULL), CY_INVALID);
-  assert_int_equal(cy_plot_lines(&panel, 1, (cy_plot_options){.width = 20}, path_of("a.png"), NULL), CY_INVALID);
-  assert_int_equal(cy_plot_lines(&panel, 1, (cy_plot_options){.width = 100000}, path_of("a.png"), NULL), CY_INVALID);
+  assert_int_equal(cy_plot_lines(&no_logarithm, 1, (cy_plot_options){.log_x = true}, file("a.png"), NULL), CY_INVALID);
+  assert_int_equal(cy_plot_lines(&panel, 1, (cy_plot_options){.width = 20}, file("a.png"), NULL), CY_INVALID);
+  assert_int_equal(cy_plot_lines(&panel, 1, (cy_plot_options){.width = 100000}, file("a.png"), NULL), CY_INVALID);
   assert_int_equal(files_in_folder(false), 0);
 }
 
@@ -274,21 +250,21 @@ static void test_paths(void **state) {
             .variables = variables, .labels = {"a", NULL}, .value = functions[f], .user = &variables};
         cy_status status =
             cy_plot_paths(&function, p < 6 ? &paths[p] : paths, p < 6 ? 1 : 6,
-                          (cy_plot_options){.title = "f", .width = 300, .height = 300}, path_of("p.png"), NULL);
+                          (cy_plot_options){.title = "f", .width = 300, .height = 300}, file("p.png"), NULL);
         if (status != CY_OK) fail_msg("function %d, path %d: %s", f, p, cy_error_message());
-        assert_png(path_of("p.png"), 600, 600);
+        assert_png(file("p.png"), 600, 600);
       }
   int two = 2;
   cy_plot_function function = {.variables = 2, .value = bowl, .user = &two};
-  assert_int_equal(cy_plot_paths(&function, paths, 1, (cy_plot_options){0}, NULL, path_of("p.svg")), CY_OK);
+  assert_int_equal(cy_plot_paths(&function, paths, 1, (cy_plot_options){0}, NULL, file("p.svg")), CY_OK);
   assert_int_equal(files_in_folder(true), 2);
-  assert_int_equal(cy_plot_paths(&function, paths, 0, (cy_plot_options){0}, path_of("p.png"), NULL), CY_INVALID);
-  assert_int_equal(cy_plot_paths(&function, &(cy_plot_path){.n = 2}, 1, (cy_plot_options){0}, path_of("p.png"), NULL),
+  assert_int_equal(cy_plot_paths(&function, paths, 0, (cy_plot_options){0}, file("p.png"), NULL), CY_INVALID);
+  assert_int_equal(cy_plot_paths(&function, &(cy_plot_path){.n = 2}, 1, (cy_plot_options){0}, file("p.png"), NULL),
                    CY_INVALID);
-  assert_int_equal(cy_plot_paths(&function, paths, 1, (cy_plot_options){.width = 20}, path_of("p.png"), NULL),
+  assert_int_equal(cy_plot_paths(&function, paths, 1, (cy_plot_options){.width = 20}, file("p.png"), NULL),
                    CY_INVALID);
   function.variables = 3;
-  assert_int_equal(cy_plot_paths(&function, paths, 1, (cy_plot_options){0}, path_of("p.png"), NULL), CY_INVALID);
+  assert_int_equal(cy_plot_paths(&function, paths, 1, (cy_plot_options){0}, file("p.png"), NULL), CY_INVALID);
   assert_int_equal(files_in_folder(false), 0);
 }
 
@@ -323,7 +299,7 @@ static void test_axes(void **state) {
 static void test_missing(void **state) {
   (void)state;
   int64_t counts[1] = {1};
-  assert_int_equal(cy_plot_confusion(counts, 1, NULL, (cy_plot_options){0}, path_of("m.png"), NULL), CY_UNSUPPORTED);
+  assert_int_equal(cy_plot_confusion(counts, 1, NULL, (cy_plot_options){0}, file("m.png"), NULL), CY_UNSUPPORTED);
   assert_non_null(strstr(cy_error_message(), "cairo"));
 }
 

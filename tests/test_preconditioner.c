@@ -1,9 +1,6 @@
 /* The diagonal preconditioner of Newton-CG: squares of the examples' gradients against the Fisher matrix's diagonal, exact for
  * batches of one example and in expectation else; conjugate gradients in the metric of a diagonal; what has no examples. */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <cmocka.h>
+#include "expect.h"
 
 #include "optim/descent.h"
 
@@ -11,11 +8,6 @@
 #include <cauchy/train.h>
 #include <stdlib.h>
 #include <string.h>
-
-#define OK(call)                                                        \
-  do {                                                                  \
-    if ((call) != CY_OK) fail_msg("%s: %s", #call, cy_error_message()); \
-  } while (0)
 
 /* ---- squares ---- */
 

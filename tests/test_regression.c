@@ -1,15 +1,10 @@
 /* Errors and explained variance of predicted numbers, against their definitions: of one and of several numbers, far from
  * zero, in batches, and where targets do not vary. */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <cmocka.h>
+#include "expect.h"
 
 #include "train/train.h"
 
 #include <math.h>
-
-#define OK(call) assert_int_equal((call), CY_OK)
 
 static cy_tensor *rows(const double *numbers, int64_t n, int64_t outputs) {
   cy_tensor *t;

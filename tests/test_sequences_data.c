@@ -1,6 +1,9 @@
 /* Sequences from tables: windows hold what the rows hold, gaps are filled by the stated rule or counted, labels and
  * parts come from the rows that belong to them, and no window knows what lies behind a boundary. Augmentation in time;
  * balanced accuracy and areas under ROC curves against counts of pairs. */
+#include "expect.h"
+#include "folder.h"
+
 #include "base/error.h"
 #include "data/times.h"
 #include "tensor/tensor.h"
@@ -9,45 +12,10 @@
 #include <cauchy/train.h>
 
 #include <math.h>
-#include <setjmp.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
-
-#include <cmocka.h>
-
-#define OK(call) assert_string_equal((call) == CY_OK ? "" : cy_error_message(), "")
-#define FAILS(call, status, part)                                                                                      \
-  do {                                                                                                                 \
-    assert_int_equal(call, status);                                                                                    \
-    if (!strstr(cy_error_message(), part)) fail_msg("\"%s\" lacks \"%s\"", cy_error_message(), part);                  \
-  } while (0)
-
-/* ---- a folder of tables ---- */
-
-static char folder[64];
-
-static int make_folder(void **state) {
-  (void)state;
-  strcpy(folder, "/tmp/cauchy-test-sequences-XXXXXX");
-  return mkdtemp(folder) && chdir(folder) == 0 ? 0 : -1;
-}
-
-static int remove_folder(void **state) {
-  char command[128];
-  (void)state;
-  snprintf(command, sizeof command, "rm -rf '%s'", folder);
-  return chdir("/") == 0 ? system(command) : -1;
-}
-
-static void write_file(const char *path, const char *text) {
-  FILE *f = fopen(path, "w");
-  assert_non_null(f);
-  fputs(text, f);
-  fclose(f);
-}
 
 /* "a,b,state" with a = row number, b = 1000 + row; rows in gaps have no a; states change every eight rows. */
 static void write_rows(const char *path, int rows, const char *gaps) {
@@ -752,5 +720,5 @@ int main(void) {
       cmocka_unit_test(areas_count_pairs),
       cmocka_unit_test(models_are_measured_by_hand),
   };
-  return cmocka_run_group_tests_name("sequences_data", tests, make_folder, remove_folder);
+  return cmocka_run_group_tests_name("sequences_data", tests, enter_folder, leave_folder);
 }

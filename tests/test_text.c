@@ -1,50 +1,17 @@
 /* Texts as data: windows and their labels are what the text holds, parts are cut by position, streams continue, the loss
  * per character is what the probabilities say; a generator gives the same whether it goes by steps or by windows. */
+#include "expect.h"
+#include "folder.h"
+
 #include "data/dataset.h"
 
 #include <cauchy/train.h>
 
 #include <math.h>
-#include <setjmp.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
-
-#include <cmocka.h>
-
-#define OK(call)                                                     \
-  do {                                                               \
-    cy_status ok_ = (call);                                          \
-    if (ok_ != CY_OK) fail_msg("%s: %s", #call, cy_error_message()); \
-  } while (0)
-#define FAILS(call, status, part)                                                                            \
-  do {                                                                                                       \
-    assert_int_equal(call, status);                                                                          \
-    if (!strstr(cy_error_message(), part)) fail_msg("\"%s\" does not say \"%s\"", cy_error_message(), part); \
-  } while (0)
-
-static char folder[64];
-
-static int make_folder(void **unused) {
-  (void)unused;
-  strcpy(folder, "/tmp/cauchy-test-text-XXXXXX");
-  return mkdtemp(folder) ? 0 : -1;
-}
-static int remove_folder(void **unused) {
-  char command[128];
-  (void)unused;
-  snprintf(command, sizeof command, "rm -rf '%s'", folder);
-  return system(command);
-}
-static const char *file(const char *name) {
-  static char names[4][128];
-  static int next;
-  char *buffer = names[next++ % 4];
-  snprintf(buffer, sizeof names[0], "%s/%s", folder, name);
-  return buffer;
-}
 
 static cy_dataset *open_text(const char *text, int64_t length) {
   cy_dataset *d;
@@ -214,13 +181,9 @@ static void sums_are_of_the_marked_numbers(void **state) {
 /* The text of the recipe, where it is. */
 static void tinyshakespeare_is_cut_nine_to_one(void **state) {
   (void)state;
-  const char *own = getenv("CAUCHY_SHARED");
-  char path[512];
   cy_dataset *d;
   cy_split split;
-  snprintf(path, sizeof path, "%s/data/text/tinyshakespeare.txt", own ? own : CAUCHY_SOURCE "/../shared");
-  if (access(path, R_OK) != 0) skip();
-  OK(cy_dataset_open(path, (cy_dataset_options){.length = 64}, &d));
+  OK(cy_dataset_open(shared("text/tinyshakespeare.txt"), (cy_dataset_options){.length = 64}, &d));
   assert_int_equal(cy_dataset_classes(d), 65);
   assert_int_equal(cy_dataset_count(d), 1115393 / 64);
   OK(cy_dataset_split(d, (cy_split_options){.validation = 0.1, .test = -1}, &split));

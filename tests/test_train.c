@@ -1,49 +1,16 @@
 /* Training: real data are learnt; stopping and resuming anywhere gives the same bits as not stopping; what goes wrong
  * is named; the best parameters come back; a saved model predicts what the trainer measured. */
+#include "expect.h"
+#include "folder.h"
+
 #include <cauchy/io.h>
 #include <cauchy/train.h>
 
 #include <math.h>
-#include <setjmp.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
-
-#include <cmocka.h>
-
-#define OK(call)                                                     \
-  do {                                                               \
-    cy_status ok_ = (call);                                          \
-    if (ok_ != CY_OK) fail_msg("%s: %s", #call, cy_error_message()); \
-  } while (0)
-#define FAILS(call, status, part)                                                                       \
-  do {                                                                                                  \
-    assert_int_equal(call, status);                                                                     \
-    if (!strstr(cy_error_message(), part)) fail_msg("\"%s\" does not say \"%s\"", cy_error_message(), part); \
-  } while (0)
-
-static char folder[64];
-
-static int make_folder(void **unused) {
-  (void)unused;
-  strcpy(folder, "/tmp/cauchy-test-train-XXXXXX");
-  return mkdtemp(folder) ? 0 : -1;
-}
-static int remove_folder(void **unused) {
-  char command[128];
-  (void)unused;
-  snprintf(command, sizeof command, "rm -rf '%s'", folder);
-  return system(command);
-}
-static const char *file(const char *name) {
-  static char names[4][128];
-  static int next;
-  char *buffer = names[next++ % 4];
-  snprintf(buffer, sizeof names[0], "%s/%s", folder, name);
-  return buffer;
-}
 
 static cy_dataset *data(const char *name) {
   cy_dataset *dataset;
