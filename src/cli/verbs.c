@@ -166,8 +166,8 @@ static const cli_verb verbs[] = {
      .usage = "RECIPE [key=value ...]",
      .summary = "train a network and report how well it does",
      .help = "RECIPE is a YAML file, a built-in recipe (digits, iris, mnist-mlp, fashion-mnist), or data: the\n"
-             "name of a data set, a CSV or NPZ file, a folder of IDX files or of pictures by class. key=value\n"
-             "changes a key of the recipe: `cauchy help recipe` lists them.\n\n"
+             "name of a data set, a CSV or NPZ file, a folder of IDX files, or of pictures or CSV files by class.\n"
+             "key=value changes a key of the recipe: `cauchy help recipe` lists them.\n\n"
              "A run folder receives the model, a checkpoint, the recipe as used, metrics (one JSON object per\n"
              "line), curves, a confusion matrix, of two classes the ROC curve, of two features the decision regions,\n"
              "of numbers to predict a chart against what is so (PNG and SVG); the last line names it. Balanced\n"
@@ -180,6 +180,7 @@ static const cli_verb verbs[] = {
                  "cauchy train recipes/mnist-mlp.yaml epochs=5 optimizer.name=momentum learning_rate=0.05\n"
                  "cauchy train wine.csv target=quality task=regress\n"
                  "cauchy train recipes/air.yaml data=folder         # windows of tables: sequences of sensors\n"
+                 "cauchy train runs.csv sequence=run target=result  # rows of one run: sequences of different lengths\n"
                  "cauchy train --resume runs/digits-1 epochs=80",
      .options = train_options,
      .max_words = -1,
@@ -207,7 +208,10 @@ static const cli_verb verbs[] = {
              "raw as in training: the model scales it. A CSV file with a header may have other columns too, in\n"
              "any order. Or INPUT is pictures: PNG and JPEG files and folders of them, resized and converted as\n"
              "the training said. Of a model of windows of tables INPUT is such a table, or a folder or pattern\n"
-             "of them: each is cut into windows, the last of which ends with the last row. Of a model of a text: a text, and what is predicted is the character after it.",
+             "of them: each is cut into windows, the last of which ends with the last row. Of a model\n"
+             "of sequences of different lengths: a table with the column that tells them apart; or, where files\n"
+             "are sequences, such a file or a folder of them. Of a model of a text: a text, and what is predicted\n"
+             "is the character after it.",
      .examples = "cauchy predict runs/iris-1 flowers.csv\n"
                  "cauchy predict runs/mnist-1 t10k-images-idx3-ubyte.gz --out answers.csv\n"
                  "cauchy predict runs/cifar10-1 photo.jpg holidays/ --fit crop\n"
@@ -238,6 +242,7 @@ static const cli_verb verbs[] = {
      .examples = "cauchy data list\n"
                  "cauchy data get mnist\n"
                  "cauchy data info wine.csv\n"
+                 "cauchy data info runs.csv --sequence run --target result\n"
                  "cauchy data info photos/ --resize 64 --picture photos.png",
      .options = data_options,
      .min_words = 1,
