@@ -4,7 +4,7 @@
 
 #include <math.h>
 
-static void make_folder(const char *path) { assert_int_equal(mkdir(path, 0700), 0); }
+static void add_folder(const char *path) { assert_int_equal(mkdir(path, 0700), 0); }
 
 /* The first percentage in the row that begins with this word. */
 static double accuracy_of(const char *table, const char *row) {
@@ -102,13 +102,13 @@ static void folders_of_files(void **state) {
   (void)state;
   static const char *const parts[] = {"train", "test"}, *const kinds[] = {"slow", "fast"};
   char path[128], line[512];
-  make_folder("waves");
+  add_folder("waves");
   for (int p = 0; p < 2; p++) {
     snprintf(path, sizeof path, "waves/%s", parts[p]);
-    make_folder(path);
+    add_folder(path);
     for (int k = 0; k < 2; k++) {
       snprintf(path, sizeof path, "waves/%s/%s", parts[p], kinds[k]);
-      make_folder(path);
+      add_folder(path);
     }
   }
   for (int i = 0; i < WAVES; i++) {
