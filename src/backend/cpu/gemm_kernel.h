@@ -17,6 +17,7 @@ typedef struct cy_tile {
   int64_t a_row, a_step;
   const void *b;
   int64_t b_step;
+  const void *ahead; /* rows b_step apart that are needed next: one is fetched with every row of b. NULL: those of b */
   void *c;
   int64_t c_row;
   int last;        /* lanes used of the last vector, 1... lanes */

@@ -3,9 +3,10 @@
 
 #include <string.h>
 
-/* What the blocking aims at, bytes: A's rows that stay in the second-level cache while all panels pass by, and the
- * sums of one panel. */
-enum { CACHE_ROWS = 256 * 1024, LARGE_A = 1536 * 1024, LONG_K = 1024, BLOCK_K = 384, TURNED_K = 512 };
+/* What the blocking aims at, bytes: A's rows that stay in the second-level cache while all panels pass by; a B that stays
+ * there while blocks of C's rows are written, and one that does not; and the sums of one panel. */
+enum { CACHE_ROWS = 256 * 1024, SMALL_B = 128 * 1024, LARGE_B = 512 * 1024, CACHE_C = 64 * 1024 };
+enum { LARGE_A = 1536 * 1024, LONG_K = 1024, BLOCK_K = 384, TURNED_K = 512 };
 
 static int64_t min64(int64_t a, int64_t b) { return a < b ? a : b; }
 static int64_t max64(int64_t a, int64_t b) { return a > b ? a : b; }
@@ -84,12 +85,13 @@ static void choose_blocks(cy_panels *p) {
   /* Few rows whose elements lie side by side, as in the gradient of a weight that many examples share: A needs no copy. */
   const bool turned = a_bytes > LARGE_A && p->a[1] == 1 && p->rows * TURNED_K * size <= CACHE_ROWS;
   const bool large = !turned && a_bytes > LARGE_A && p->rows > 4 * p->kernels->rows[p->width] && p->columns >= 4 * panel_columns;
-  const int64_t longest = turned ? TURNED_K : large ? BLOCK_K : LONG_K;
+  const int64_t longest = large ? BLOCK_K : p->a[1] == 1 && p->rows > p->kernels->rows[p->width] ? TURNED_K : LONG_K;
   const int64_t blocks = max64(ceil_div(p->k, longest), 1);
   p->k_block = max64(ceil_div(p->k, blocks), 1);
   const int64_t tile = p->kernels->rows[p->width];
-  const int64_t fitting = max64(CACHE_ROWS / (p->k_block * size), 4 * tile);
-  const int64_t row_blocks = max64(ceil_div(p->rows, fitting), 1);
+  int64_t fitting = CACHE_ROWS / (p->k_block * size);
+  if (p->k * p->columns * size <= SMALL_B) fitting = min64(fitting, CACHE_C / max64(p->columns * size, 1));
+  const int64_t row_blocks = max64(ceil_div(p->rows, max64(fitting, 4 * tile)), 1);
   p->row_block = max64(ceil_div(p->rows, row_blocks), 1);
   p->pack_rows = large;
   p->pack |= large;
@@ -241,6 +243,7 @@ static void run_rows(const cy_panels *p, cy_tile tile, int width, int64_t rows, 
     const int64_t end = tile_begin(rows, t + 1, tiles), count = end - from;
     char *target = c + from * p->c[1] * size;
     tile.a = at(a, size, from * (p->pack_rows ? tile.k : p->a[1]));
+    if (t > 0) tile.ahead = NULL; /* it has been fetched */
     if (p->pack_rows) tile.a_step = count;
     if (direct) tile.c = target;
     kernels->tile[width][count - 1](&tile);
@@ -276,6 +279,14 @@ void cy_panels_keep(const cy_panels *p, const void *b, void *copy) {
   }
 }
 
+/* The rows of B that come behind the panel that ends at column j: B may lie far from the processor, and a panel's rows far
+ * from one another. */
+static const void *next_panel(const cy_panels *p, const char *b, int64_t k0, int64_t j, span columns) {
+  if (p->pack || p->k * p->columns * p->kernels->size < LARGE_B) return NULL;
+  if (j < columns.end) return at(b, p->kernels->size, k0 * p->b[1] + j * p->b[2]);
+  return at(b, p->kernels->size, min64(k0 + p->k_block, p->k - 1) * p->b[1] + columns.begin * p->b[2]);
+}
+
 /* The panels of columns first... end of one batch, for a span of rows. */
 static void run_panels(const cy_panels *p, const char *a, const char *b, char *c, summing sum, span rows, span columns,
                        char *scratch) {
@@ -308,6 +319,7 @@ static void run_panels(const cy_panels *p, const char *a, const char *b, char *c
                               .a_step = p->a[2],
                               .b = right,
                               .b_step = right_step,
+                              .ahead = next_panel(p, b, k0, j + panel, columns),
                               .c = c + (i * p->c[1] + j * p->c[2]) * size,
                               .c_row = p->c[1],
                               .last = (int)(used - (panel - kernels->lanes)),
