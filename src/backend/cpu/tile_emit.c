@@ -93,14 +93,54 @@ static bool in_place(const cy_tile_planner *p, const cy_tile_access *a, cy_tile_
   return true;
 }
 
+/* ---- rows that lie apart ---- */
+
+/* Rows shorter than this are better copied together: a kernel's call takes as long as so many elements. */
+enum { SHORT_ROW = 64 };
+
+/* More readers than this are served better by one copy. */
+enum { FEW_READERS = 2 };
+
+/* Do all who read the step's value, besides so many outputs, take rows as they lie? Kernels do. */
+static bool only_kernels_read(const cy_tile_planner *p, int step, int outputs) {
+  int readers = FEW_READERS;
+  for (int i = 0; i < p->g->n_outputs; i++) outputs -= p->g->outputs[i].step == step;
+  for (int i = 0; i < p->g->n_steps && outputs == 0 && readers >= 0; i++) {
+    const cy_step *s = &p->g->steps[i];
+    if (!p->needed[i]) continue;
+    for (int k = 0; k < cy_tile_count_args(s); k++) {
+      if (s->arg[k] != step) continue;
+      readers--;
+      if (s->kind != CY_STEP_SCALAR || (s->op == CY_SCALAR_select && is_one_number(p, s->arg[0], CY_LEVEL_FULL)))
+        return false;
+    }
+  }
+  return outputs == 0 && readers >= 0;
+}
+
+/* May kernels read or write the rows of a tile where they lie, a fixed distance from one another? */
+static bool lies_apart(const cy_tile_planner *p, const cy_tile_access *a, cy_tile_level level) {
+  const cy_tiles *t = p->t;
+  return a->source == CY_SOURCE_MEMORY && (level == CY_LEVEL_FULL || level == CY_LEVEL_COLUMN) && a->runs &&
+         !t->in_pieces && t->row_axes == 1 && t->n_axes > 1 && t->tile_rows > 1 && t->tile_columns == t->columns &&
+         t->columns >= SHORT_ROW;
+}
+
+static void set_apart(cy_tile_planner *p, int slot, const cy_tile_access *a) {
+  p->t->slots[slot].apart = true;
+  p->t->slots[slot].pitch = a->stride[0] * (int64_t)cy_dtype_size(a->dtype);
+}
+
 static void emit_source(cy_tile_planner *p, int step) {
   const cy_step *s = &p->g->steps[step];
   cy_tile_level level = p->level[step];
   const cy_tile_access *access = &p->t->accesses[p->access[step]];
-  bool bound = in_place(p, access, level);
+  const bool apart = !in_place(p, access, level) && lies_apart(p, access, level) && only_kernels_read(p, step, 0);
+  const bool bound = apart || in_place(p, access, level);
   int slot = p->slot[step] >= 0 ? p->slot[step] : new_slot(p, level, s->dtype, !bound);
   bool again = p->slot[step] >= 0;
   p->slot[step] = slot;
+  if (apart && !p->no_memory) set_apart(p, slot, access);
   if (bound && again) return;
   if (access->source == CY_SOURCE_MEMORY && level != CY_LEVEL_UNIFORM && !again) {
     cy_tile_binding *b = APPEND(p, p->t->inputs_bound, p->t->n_inputs_bound, p->inputs_capacity);
@@ -364,8 +404,11 @@ static int prepare_output(cy_tile_planner *p, int output) {
   const cy_fused_output *o = &p->g->outputs[output];
   cy_tile_level level = is_row_output(p, o) ? CY_LEVEL_ROW : CY_LEVEL_FULL;
   int slot = own_copy(p, as_level(p, o->step, level), level, o->dtype);
-  if (level == CY_LEVEL_FULL && in_place(p, &p->t->accesses[p->output_access[output]], level) &&
-      writes_its_own(p, slot)) {
+  const cy_tile_access *access = &p->t->accesses[p->output_access[output]];
+  const bool apart = level == CY_LEVEL_FULL && !in_place(p, access, level) && lies_apart(p, access, level) &&
+                     only_kernels_read(p, o->step, 1);
+  if (level == CY_LEVEL_FULL && (apart || in_place(p, access, level)) && writes_its_own(p, slot)) {
+    if (apart && !p->no_memory) set_apart(p, slot, access);
     cy_tile_binding *b = APPEND(p, p->t->outputs_bound, p->t->n_outputs_bound, p->outputs_capacity);
     if (!b) return slot;
     *b = (cy_tile_binding){.slot = slot, .access = p->output_access[output], .level = level};
@@ -456,4 +499,19 @@ static cy_status emit_pieces(cy_tile_planner *p) {
   return CY_OK;
 }
 
-cy_status cy_tile_emit(cy_tile_planner *p) { return p->t->in_pieces ? emit_pieces(p) : emit_whole(p); }
+static void mark_apart(const cy_tile_planner *p, cy_instruction_list *list) {
+  const cy_tile_slot *slots = p->t->slots;
+  for (size_t i = 0; i < list->count && !p->no_memory; i++) {
+    cy_instruction *in = &list->item[i];
+    if (!cy_tile_is_kernel(in)) continue;
+    in->apart = slots[in->dst].apart || slots[in->a].apart || slots[in->b].apart || slots[in->c].apart;
+    for (int k = 0; k < CY_FUSED_OPERANDS && in->kind == CY_DO_FUSED; k++) in->apart |= slots[in->operand[k]].apart;
+  }
+}
+
+cy_status cy_tile_emit(cy_tile_planner *p) {
+  CY_TRY(p->t->in_pieces ? emit_pieces(p) : emit_whole(p));
+  mark_apart(p, &p->t->hoisted);
+  mark_apart(p, &p->t->body[0]);
+  return CY_OK;
+}

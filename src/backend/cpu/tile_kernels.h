@@ -22,14 +22,17 @@ typedef struct cy_random_key {
 } cy_random_key;
 typedef void (*cy_tile_random)(void *out, const cy_random_key *key, uint64_t position, int64_t step, size_t n, size_t runs);
 
-/* Several operations at once: operand k of element i is x[k][i * step[k]], step 0 (one number) or 1. */
-typedef void (*cy_tile_fused)(void *out, const void *const *x, const size_t *step, size_t n);
+/* Several operations at once, on rows of n elements: operand k of element i is x[k][i * step[k]], step 0 (one number) or 1;
+ * the next row lies pitch[k] bytes on, the result's pitch[CY_FUSED_OPERANDS]. */
+enum { CY_FUSED_OPERANDS = 5 };
+typedef void (*cy_tile_fused)(void *out, const void *const *x, const size_t *step, const int64_t *pitch, size_t rows,
+                              size_t n);
 
 /* An f32 expression that has a kernel of its own, written operation first: {sub, C, mul, A, B} is c - a * b. Operands
  * are negative, CY_OPERAND(0) and on; one that appears twice is the same value. The order of sums and products is
  * free. */
 #define CY_OPERAND(k) (-2 - (k))
-enum { CY_TEMPLATE_LENGTH = 12, CY_FUSED_OPERANDS = 5 };
+enum { CY_TEMPLATE_LENGTH = 12 };
 typedef struct cy_tile_template {
   int code[CY_TEMPLATE_LENGTH];
   int n_operands;

@@ -130,6 +130,7 @@ static cy_status lay_out(cy_tiles *t) {
   place *places = cy_calloc((size_t)t->n_slots + 1, sizeof *places);
   if (!places) return cy_no_memory();
   bool fits = take_bytes(&t->worker_bytes, (size_t)t->n_slots * sizeof(void *), &offset) &&
+              take_bytes(&t->worker_bytes, (size_t)t->n_slots * sizeof(int64_t), &t->pitch_offset) &&
               take_bytes(&t->worker_bytes, (size_t)t->n_sums * sizeof(cy_tile_number), &t->sums_offset) &&
               take_bytes(&t->worker_bytes, (size_t)t->n_outputs_bound * sizeof(bool), &t->direct_offset);
   for (int i = 0; i < t->n_column_sums && fits; i++)

@@ -54,6 +54,7 @@ typedef struct cy_instruction {
   cy_tile_fused fused;
   int operand[CY_FUSED_OPERANDS]; /* slots of CY_DO_FUSED, */
   size_t step[CY_FUSED_OPERANDS]; /* and 0 for one number, else 1 */
+  bool apart; /* kernels: rows of some operand lie apart */
   double number;
 } cy_instruction;
 
@@ -67,6 +68,8 @@ typedef struct cy_tile_slot {
   cy_dtype dtype;
   bool shared;     /* one for all workers */
   bool owned;      /* has a place in scratch */
+  bool apart;      /* its rows lie in a tensor, */
+  int64_t pitch;   /* so many bytes from one another: kernels go row by row */
   bool reusable;   /* the place may serve others outside first..last */
   int first, last; /* instruction numbers in the bodies, one behind the other */
   size_t offset;   /* bytes into the worker's (or the shared) scratch */
@@ -124,7 +127,7 @@ struct cy_tiles {
   cy_instruction_list body[CY_MOST_PASSES];
 
   size_t shared_bytes, worker_bytes; /* of scratch; table of pointers and sums included */
-  size_t sums_offset, direct_offset; /* in the worker's scratch; the pointer table is at its start */
+  size_t pitch_offset, sums_offset, direct_offset; /* in the worker's scratch; the pointer table is at its start */
 };
 
 typedef union cy_tile_number {

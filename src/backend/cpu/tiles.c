@@ -11,6 +11,7 @@ typedef struct run {
   void *const *inputs, *const *outputs;
   char *shared, *mine; /* scratch */
   void **slot;         /* the table of pointers, at the start of mine */
+  int64_t *pitch;      /* per slot: bytes from row to row */
   cy_tile_number *sum;
   bool *direct;                           /* per bound output: written in place in this run */
   int64_t row, n_rows, column, n_columns; /* the tile */
@@ -352,10 +353,27 @@ static void expand(const run *r, const cy_instruction *in) {
                                                               (size_t)r->n_columns);
 }
 
+/* Where no rows lie apart, all of them are one. */
 static void fused(const run *r, const cy_instruction *in, size_t n) {
   const void *x[CY_FUSED_OPERANDS];
-  for (int k = 0; k < CY_FUSED_OPERANDS; k++) x[k] = r->slot[in->operand[k]];
-  in->fused(r->slot[in->dst], x, in->step, n);
+  int64_t pitch[CY_FUSED_OPERANDS + 1];
+  const size_t columns = in->apart ? (size_t)r->n_columns : n;
+  for (int k = 0; k < CY_FUSED_OPERANDS; k++) {
+    x[k] = r->slot[in->operand[k]];
+    pitch[k] = r->pitch[in->operand[k]];
+  }
+  pitch[CY_FUSED_OPERANDS] = r->pitch[in->dst];
+  in->fused(r->slot[in->dst], x, in->step, pitch, in->apart ? n / columns : 1, columns);
+}
+
+static void kernel_by_rows(const run *r, const cy_instruction *in, size_t n) {
+  char *dst = r->slot[in->dst];
+  const char *a = r->slot[in->a], *b = r->slot[in->b], *c = r->slot[in->c];
+  const size_t columns = (size_t)r->n_columns;
+  for (size_t rows = n / columns; rows > 0; rows--) {
+    in->kernel(dst, a, b, c, columns);
+    dst += r->pitch[in->dst], a += r->pitch[in->a], b += r->pitch[in->b], c += r->pitch[in->c];
+  }
 }
 
 static void accumulate_columns(const run *r, const cy_instruction *in) {
@@ -373,7 +391,10 @@ static void execute(const run *r, const cy_instruction_list *list) {
   for (const cy_instruction *in = list->item; in < end; in++) {
     size_t n = r->elements[in->level];
     switch (in->kind) {
-      case CY_DO_KERNEL: in->kernel(slot[in->dst], slot[in->a], slot[in->b], slot[in->c], n); break;
+      case CY_DO_KERNEL:
+        if (in->apart) kernel_by_rows(r, in, n);
+        else in->kernel(slot[in->dst], slot[in->a], slot[in->b], slot[in->c], n);
+        break;
       case CY_DO_FUSED: fused(r, in, n); break;
       case CY_DO_CONSTANT: cy_store(slot[in->dst], in->dtype, 0, in->number); break;
       case CY_DO_LOAD: load(r, in); break;
@@ -473,6 +494,7 @@ static void worker_start(run *r, const cy_tiles *t, void *const *inputs, void *c
   *r = (run){.tiles = t, .inputs = inputs, .outputs = outputs, .shared = shared};
   r->mine = worker_scratch(t, shared, worker);
   r->slot = (void **)(void *)r->mine;
+  r->pitch = (int64_t *)(void *)(r->mine + t->pitch_offset);
   r->sum = (cy_tile_number *)(void *)(r->mine + t->sums_offset);
   r->direct = (bool *)(r->mine + t->direct_offset);
 }
@@ -495,6 +517,10 @@ static void worker_prepare(run *r) {
   count_elements(r);
   for (int i = 0; i < t->n_slots; i++)
     r->slot[i] = t->slots[i].owned ? (t->slots[i].shared ? r->shared : r->mine) + t->slots[i].offset : NULL;
+  for (int i = 0; i < t->n_slots; i++)
+    r->pitch[i] = t->slots[i].level == CY_LEVEL_UNIFORM ? 0
+                  : t->slots[i].apart                   ? t->slots[i].pitch
+                                                        : t->tile_columns * (int64_t)cy_dtype_size(t->slots[i].dtype);
   for (int i = 0; i < t->n_sums; i++) r->sum[i] = sum_identity(&t->sums[i]);
   for (int i = 0; i < t->n_column_sums; i++) {
     const cy_tile_columns *s = &t->column_sums[i];
@@ -502,7 +528,11 @@ static void worker_prepare(run *r) {
     put_number(identity, s->dtype, sum_identity(&(cy_tile_sum){.combine = s->combine, .dtype = s->dtype}));
     splat(r->mine + s->offset, identity, t->columns, s->dtype);
   }
-  for (int i = 0; i < t->n_outputs_bound; i++) r->direct[i] = may_write_direct(r, &t->outputs_bound[i]);
+  for (int i = 0; i < t->n_outputs_bound; i++) {
+    const int slot = t->outputs_bound[i].slot;
+    r->direct[i] = may_write_direct(r, &t->outputs_bound[i]);
+    if (!r->direct[i]) r->pitch[slot] = t->tile_columns * (int64_t)cy_dtype_size(t->slots[slot].dtype);
+  }
   execute(r, &t->prologue);
 }
 
