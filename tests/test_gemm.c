@@ -161,7 +161,7 @@ static void check_kernels(const cy_gemm_problem *p) {
     cy_panels plan;
     cy_panels_plan(p, sets[set], 2, &plan);
     scratch = cy_alloc_aligned(cy_panels_scratch(&plan));
-    cy_panels_run(&plan, a.first, b.first, false, 1, c.first, scratch);
+    cy_panels_run(&plan, a.first, b.first, false, 1, c.first, scratch, NULL);
     cy_free(scratch);
     for (size_t i = 0; i < count; ++i) {
       const double got = cy_load(c.first, p->dtype, (int64_t)i), want = cy_load(best.first, p->dtype, (int64_t)i);
@@ -293,6 +293,36 @@ static void test_not_finite(void **state) {
     }
 }
 
+/* What is fetched for later, whatever its extent, changes nothing. */
+static void test_fetching(void **state) {
+  static const int64_t bytes[] = {1, 100000, 0, 64};
+  (void)state;
+  cy_gemm_problem p = plain(CY_F32, 45, 70, 90, false, false);
+  p.b_still = true;
+  array a = array_create(45 * 90, CY_F32), b = array_create(90 * 70, CY_F32);
+  float c[2][45 * 70];
+  char *memory = calloc(100000, 1);
+  cy_range ranges[4];
+  fill(&a, CY_F32, p.a_stride, 1, p.m, p.k);
+  fill(&b, CY_F32, p.b_stride, 1, p.k, p.n);
+  for (int i = 0; i < 4; ++i) ranges[i] = (cy_range){memory, bytes[i]};
+  cy_gemm *gemm;
+  void *instance;
+  assert_int_equal(cy_gemm_create(&p, 1, &gemm), CY_OK);
+  assert_int_equal(cy_gemm_instance_create(gemm, &instance), CY_OK);
+  void *scratch = cy_alloc_aligned(cy_gemm_scratch(gemm));
+  cy_gemm_prepare(gemm, instance, a.first, b.first);
+  for (int way = 0; way < 2; ++way) {
+    cy_gemm_fetch(instance, (cy_ranges){ranges, way ? 4 : 0});
+    assert_int_equal(cy_gemm_run(gemm, instance, a.first, b.first, c[way], scratch), CY_OK);
+  }
+  assert_memory_equal(c[0], c[1], sizeof c[0]);
+  cy_gemm_instance_free(instance);
+  cy_gemm_free(gemm);
+  cy_free(scratch);
+  free(memory), free(a.memory), free(b.memory);
+}
+
 static void test_rejects(void **state) {
   (void)state;
   cy_gemm_problem p = plain(CY_I32, 2, 2, 2, false, false);
@@ -355,7 +385,7 @@ int main(void) {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(test_layers),     cmocka_unit_test(test_random),  cmocka_unit_test(test_groups),
       cmocka_unit_test(test_instruction_sets),
-      cmocka_unit_test(test_not_finite), cmocka_unit_test(test_rejects), cmocka_unit_test(test_concurrent),
+      cmocka_unit_test(test_not_finite), cmocka_unit_test(test_fetching), cmocka_unit_test(test_rejects), cmocka_unit_test(test_concurrent),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }

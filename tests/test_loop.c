@@ -227,6 +227,63 @@ static bool mentions(const cy_program *program, const char *words) {
   return found;
 }
 
+/* Steps of many bytes: rows of gates that lie apart in a product are used where they are, and memory of the next step is
+ * fetched. Forward and back, against the same steps written out. */
+enum { ROWS = 65, UNITS = 100, STEPS = 5 };
+
+static void wide(const cy_scan_step *s, void *context, cy_value *next, cy_value *outputs) {
+  (void)context;
+  cy_value a = project(s->inputs[0], s->constants[0], s->carry[0], s->constants[1]), gate[4];
+  a = cy_add(a, cy_broadcast(s->constants[2], CY_SHAPE(ROWS, 4 * UNITS)));
+  for (int i = 0; i < 4; i++) gate[i] = cy_slice_axis(a, 1, i * UNITS, (i + 1) * UNITS);
+  next[1] = cy_add(cy_mul(cy_logistic(gate[0]), s->carry[1]), cy_mul(cy_logistic(gate[1]), cy_tanh(gate[2])));
+  next[0] = outputs[0] = cy_mul(cy_logistic(gate[3]), cy_tanh(next[1]));
+}
+
+static void large_steps_compute_what_is_written_out(void **state) {
+  const cy_shape shapes[] = {CY_SHAPE(C, 4 * UNITS), CY_SHAPE(UNITS, 4 * UNITS), CY_SHAPE(4 * UNITS),
+                             CY_SHAPE(ROWS, UNITS), CY_SHAPE(ROWS, UNITS), CY_SHAPE(STEPS, ROWS, C)};
+  enum { LEAVES = sizeof shapes / sizeof *shapes, ALL = 2 + LEAVES };
+  (void)state;
+  feeds f = feeds_begin();
+  cy_rng rng = cy_rng_make(11, 1);
+  cy_value leaf[LEAVES], looped[ALL], written[ALL], last[2], carry[2], next[2], outputs[STEPS];
+  for (int i = 0; i < (int)LEAVES; i++) {
+    int k = feeds_add(&f, CY_F32, shapes[i]);
+    fill_uniform(f.tensor[k], &rng, -0.3, 0.3);
+    leaf[i] = f.value[k];
+  }
+  cy_scan_values v = {.n_constants = 3, .n_carry = 2, .n_inputs = 1, .n_outputs = 1, .constants = leaf,
+                      .carry = leaf + 3, .inputs = leaf + 5, .last = last, .outputs = looped};
+  cy_scan(f.graph, wide, NULL, v, (cy_scan_options){.length = STEPS});
+  memcpy(carry, leaf + 3, sizeof carry);
+  for (int t = 0; t < STEPS; t++) {
+    cy_value input = cy_reshape(cy_slice_axis(leaf[5], 0, t, t + 1), CY_SHAPE(ROWS, C));
+    wide(&(cy_scan_step){f.graph, leaf, carry, &input}, NULL, next, &outputs[t]);
+    memcpy(carry, next, sizeof carry);
+    outputs[t] = cy_reshape(outputs[t], CY_SHAPE(1, ROWS, UNITS));
+  }
+  written[0] = cy_concat(outputs, STEPS, 0);
+  looped[1] = last[1], written[1] = carry[1];
+  for (int i = 0; i < 2; i++) {
+    cy_value *values = i ? written : looped;
+    cy_value loss = cy_add(cy_sum(cy_square(values[0]), NULL, 0, false), cy_sum(values[1], NULL, 0, false));
+    assert_ok(cy_grad(loss, leaf, LEAVES, values + 2));
+  }
+  cy_tensor *is[ALL], *should[ALL];
+  run_values(&f, written, ALL, (run_options){.threads = 1}, should);
+  for (int threads = 1; threads <= 2; threads++) {
+    run_values(&f, looped, ALL, (run_options){.threads = threads, .twice = true}, is);
+    for (int i = 0; i < (int)ALL; i++) {
+      const double d = distance(is[i], should[i]);
+      if (!(d <= 1e-4)) fail_msg("%d threads, value %d: %g", threads, i, d);
+      cy_tensor_free(is[i]);
+    }
+  }
+  for (int i = 0; i < (int)ALL; i++) cy_tensor_free(should[i]);
+  feeds_end(&f);
+}
+
 /* 1000 steps: rows that are independent are shared out, others are not; results agree. */
 static void threads_run_rows_of_their_own(void **state) {
   (void)state;
@@ -457,6 +514,7 @@ int main(void) {
       cmocka_unit_test(each_cell_computes_what_its_steps_compute_in_turn),
       cmocka_unit_test(each_part_can_be_read_alone),
       cmocka_unit_test(a_program_outlives_its_graph),
+      cmocka_unit_test(large_steps_compute_what_is_written_out),
       cmocka_unit_test(threads_run_rows_of_their_own),
       cmocka_unit_test(a_cell_is_one_product_and_one_group),
       cmocka_unit_test(state_is_carried_from_run_to_run),

@@ -28,17 +28,32 @@ typedef struct carry {
   size_t places;  /* not kept: offset of two places in the workspace */
 } carry;
 
+/* What a part reads or writes of a stream in one step: so many bytes, these from its start. */
+typedef struct stretch {
+  cy_stream stream;
+  int64_t first, bytes;
+} stretch;
+
+/* What is fetched for the next step, and the instruction of the body that does it: the one that computes longest. */
+typedef struct fetched {
+  int instruction; /* -1: it is too little, or nobody does */
+  stretch *at;
+  int n;
+} fetched;
+
 typedef struct plan {
   cy_instruction instruction;
   cy_loop_program body;
   carry *carries;
   followers followers[CY_LOOP_THREADS]; /* per part */
+  fetched fetched[CY_LOOP_THREADS];
   size_t scratch, arenas[CY_LOOP_THREADS];
   char name[64];
 } plan;
 
 typedef struct instance {
   cy_session *session[CY_LOOP_THREADS];
+  cy_range *ranges[CY_LOOP_THREADS];
   cy_bad_value bad; /* unfused: the first value that was not finite, */
   int64_t bad_step; /* and when */
 } instance;
@@ -91,8 +106,53 @@ static void find_followers(const plan *p, const cy_program *body, followers *f) 
   }
 }
 
+/* Less than this per step the processor fetches well by itself. */
+enum { LEAST_FETCHED = 48 << 10 };
+
+/* Bytes of a stream's step, if it lies in memory without gaps and need not come from the step before; else 0. */
+static int64_t dense_bytes(const plan *p, cy_stream stream) {
+  const cy_instruction *i = &p->instruction;
+  const cy_view *layout;
+  int64_t step = 1;
+  switch (stream.kind) {
+    case CY_STREAM_INPUT: layout = &i->in[stream.index].layout; break;
+    case CY_STREAM_RESULT: layout = &i->out[stream.index].layout; break;
+    case CY_STREAM_NEXT:
+      if (p->carries[stream.index].kept < 0) return 0;
+      layout = &i->out[p->carries[stream.index].kept].layout;
+      break;
+    default: return 0;
+  }
+  for (int k = layout->shape.rank - 1; k > 0; step *= layout->shape.dim[k--])
+    if (layout->stride[k] != step) return 0;
+  return step * (int64_t)cy_dtype_size(layout->dtype);
+}
+
+static cy_status plan_fetching(plan *p, int part) {
+  const cy_program *body = p->body.part[part];
+  fetched *f = &p->fetched[part];
+  int64_t all = 0;
+  double most = 0;
+  f->instruction = -1;
+  f->at = cy_calloc((size_t)body->n_bindings, sizeof *f->at);
+  if (!f->at) return cy_no_memory();
+  for (int b = 0; b < body->n_bindings; b++) {
+    const int64_t mine = dense_bytes(p, p->body.streams[b]) / p->body.n_parts;
+    if (mine == 0) continue;
+    f->at[f->n++] = (stretch){p->body.streams[b], mine * part, mine};
+    all += mine;
+  }
+  for (int i = body->n_prologue; i < body->n_instructions && all >= LEAST_FETCHED; i++)
+    if (body->instructions[i].kernel->fetch && body->instructions[i].still && body->instructions[i].flops > most) {
+      most = body->instructions[i].flops;
+      f->instruction = i;
+    }
+  return CY_OK;
+}
+
 static cy_status plan_parts(plan *p) {
   for (int i = 0; i < p->body.n_parts; i++) {
+    CY_TRY(plan_fetching(p, i));
     followers *f = &p->followers[i];
     find_followers(p, p->body.part[i], f);
     f->at = cy_calloc((size_t)f->n, sizeof *f->at);
@@ -107,7 +167,10 @@ static void destroy(void *made) {
   if (!p) return;
   cy_loop_program_free(&p->body);
   cy_free(p->carries);
-  for (int i = 0; i < CY_LOOP_THREADS; i++) cy_free(p->followers[i].at);
+  for (int i = 0; i < CY_LOOP_THREADS; i++) {
+    cy_free(p->followers[i].at);
+    cy_free(p->fetched[i].at);
+  }
   cy_free(p);
 }
 
@@ -155,7 +218,10 @@ static const cy_program *body(const void *made, int which, int64_t *times) {
 static void free_instance(void *made) {
   instance *i = made;
   if (!i) return;
-  for (int k = 0; k < CY_LOOP_THREADS; k++) cy_session_free(i->session[k]);
+  for (int k = 0; k < CY_LOOP_THREADS; k++) {
+    cy_session_free(i->session[k]);
+    cy_free(i->ranges[k]);
+  }
   cy_free(i);
 }
 
@@ -164,8 +230,10 @@ static cy_status make_instance(const void *made, void **out) {
   instance *i = *out = cy_calloc(1, sizeof *i);
   if (!i) return cy_no_memory();
   cy_status status = CY_OK;
-  for (int k = 0; k < p->body.n_parts && status == CY_OK; k++)
-    status = cy_session_create_within(p->body.part[k], &i->session[k]);
+  for (int k = 0; k < p->body.n_parts && status == CY_OK; k++) {
+    i->ranges[k] = cy_calloc((size_t)p->fetched[k].n, sizeof *i->ranges[k]);
+    status = i->ranges[k] ? cy_session_create_within(p->body.part[k], &i->session[k]) : cy_no_memory();
+  }
   if (status != CY_OK) {
     free_instance(i);
     *out = NULL;
@@ -248,6 +316,18 @@ static void move_to(const run *r, cy_session *s, const followers *followers, int
     s->addresses[f->address] = (char *)s->bound[f->binding] + f->offset;
 }
 
+/* After so many steps, what the next one will use. */
+static void fetch_next(const run *r, instance *i, int part, int64_t done) {
+  const fetched *f = &r->plan->fetched[part];
+  cy_session *s = i->session[part];
+  cy_ranges next = {i->ranges[part], done + 1 < r->plan->instruction.loop->length ? f->n : 0};
+  if (f->instruction < 0) return;
+  for (int k = 0; k < next.count; k++)
+    i->ranges[part][k] =
+        (cy_range){(const char *)stream_at(r, f->at[k].stream, done + 1) + f->at[k].first, f->at[k].bytes};
+  s->program->instructions[f->instruction].kernel->fetch(s->calls[f->instruction].instance, next);
+}
+
 /* An unfused program is there to look inside. */
 static void look_for_bad(instance *i, int64_t step) {
   if (i->bad.found) return;
@@ -264,6 +344,7 @@ static cy_status run_steps(const run *r, instance *i, int part) {
   CY_TRY(cy_session_run_prologue(s));
   for (int64_t done = 0; done < loop->length; done++) {
     move_to(r, s, &r->plan->followers[part], done);
+    fetch_next(r, i, part, done);
     CY_TRY(cy_session_run_rest(s));
     if (loop->unfused) look_for_bad(i, loop->reverse ? loop->length - 1 - done : done);
   }

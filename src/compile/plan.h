@@ -4,6 +4,7 @@
 #ifndef CY_COMPILE_PLAN_H
 #define CY_COMPILE_PLAN_H
 
+#include "base/range.h"
 #include "base/text.h"
 #include "compile/fused.h"
 #include "graph/graph.h"
@@ -59,6 +60,8 @@ struct cy_kernel {
   size_t (*kept)(const void *plan);  /* bytes of still operands that the instance keeps in its own form; NULL: none */
   /* Frozen programs: before the first run after a bind, to take what it needs of still operands into the instance. */
   void (*prepare)(const void *plan, void *instance, void *const *in, void *scratch);
+  /* What will be used after the next runs, until it is told again: a kernel that computes for long may fetch it meanwhile. */
+  void (*fetch)(void *instance, cy_ranges next);
   cy_status (*run)(const void *plan, void *instance, void *const *in, void *const *out, void *scratch);
   const char *(*describe)(const void *plan);                            /* for listings; NULL: the operation's name */
   /* Loops: the programs that are run so many times, one for each thread, NULL behind the last; the first value in them that was

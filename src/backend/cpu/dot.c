@@ -169,7 +169,7 @@ static cy_status run(const void *p, void *gemm_instance, void *const *in, void *
 static const char *describe(const void *p) { return cy_gemm_kernel(((const plan *)p)->gemm); }
 
 const cy_kernel cy_cpu_dot = {.create = create, .destroy = destroy, .scratch = scratch, .instance = instance,
-                              .free_instance = cy_gemm_instance_free, .kept = kept, .prepare = prepare, .run = run,
+                              .free_instance = cy_gemm_instance_free, .kept = kept, .prepare = prepare, .fetch = cy_gemm_fetch, .run = run,
                               .describe = describe};
 
 /* ---- c + scale A B: operands c, A, B, scale ---- */
@@ -201,4 +201,4 @@ static cy_status run_add(const void *p, void *gemm_instance, void *const *in, vo
 
 const cy_kernel cy_cpu_dot_add = {.create = create_add, .destroy = destroy, .scratch = scratch, .instance = instance,
                                   .free_instance = cy_gemm_instance_free, .kept = kept, .prepare = prepare_add,
-                                  .run = run_add, .describe = describe};
+                                  .fetch = cy_gemm_fetch, .run = run_add, .describe = describe};

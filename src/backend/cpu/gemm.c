@@ -116,6 +116,7 @@ size_t cy_gemm_scratch(const cy_gemm *gemm) {
 typedef struct gemm_instance {
   cy_dnnl_instance *library;
   void *packed; /* the operand that holds still */
+  cy_ranges next;
 } gemm_instance;
 
 size_t cy_gemm_kept(const cy_gemm *gemm) { return gemm->library ? 0 : cy_panels_kept(&gemm->panels); }
@@ -149,11 +150,15 @@ void cy_gemm_prepare(const cy_gemm *gemm, void *instance, const void *a, const v
     cy_panels_keep(&gemm->panels, gemm->panels.transposed ? a : b, ((gemm_instance *)instance)->packed);
 }
 
+void cy_gemm_fetch(void *instance, cy_ranges next) {
+  if (instance) ((gemm_instance *)instance)->next = next;
+}
+
 /* By our own kernels. */
 static void run_panels(const cy_gemm *gemm, const gemm_instance *instance, const void *a, const void *b, bool add,
                        double scale, void *c, void *scratch) {
   if (gemm->panels.keeps) *(gemm->panels.transposed ? &a : &b) = instance->packed;
-  cy_panels_run(&gemm->panels, a, b, add, scale, c, scratch);
+  cy_panels_run(&gemm->panels, a, b, add, scale, c, scratch, instance ? &instance->next : NULL);
 }
 
 cy_status cy_gemm_run(const cy_gemm *gemm, void *instance, const void *a, const void *b, void *c, void *scratch) {

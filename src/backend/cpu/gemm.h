@@ -4,6 +4,7 @@
 #ifndef CY_BACKEND_CPU_GEMM_H
 #define CY_BACKEND_CPU_GEMM_H
 
+#include "base/range.h"
 #include "tensor/tensor.h"
 
 typedef struct cy_gemm_problem {
@@ -30,6 +31,8 @@ void cy_gemm_instance_free(void *instance);
 size_t cy_gemm_kept(const cy_gemm *gemm); /* bytes of operands that an instance keeps */
 /* Where an operand holds still: before the first run, and after each change of that operand. */
 void cy_gemm_prepare(const cy_gemm *gemm, void *instance, const void *a, const void *b);
+/* What will be used after runs to come: they fetch it meanwhile, where an operand holds still and one thread computes. */
+void cy_gemm_fetch(void *instance, cy_ranges next);
 /* Allocates nothing. Different instances may run at the same time. */
 CY_MUST_CHECK cy_status cy_gemm_run(const cy_gemm *gemm, void *instance, const void *a, const void *b, void *c,
                                     void *scratch);

@@ -77,6 +77,7 @@ INLINE void tile_body(const cy_tile *t, const int rows, const int vectors) {
   const part last = part_of(t->last);
   const int64_t a_row = t->a_row, a_step = t->a_step, b_step = t->b_step;
   const real *b = t->b, *ahead = t->ahead ? t->ahead : b + AHEAD * b_step;
+  const int64_t ahead_step = t->ahead ? t->ahead_step : b_step;
   const real *base[(CY_TILE_ROWS + 2) / 3];
   UNROLL for (int i = 0; i < (rows + 2) / 3; ++i) base[i] = (const real *)t->a + 3 * i * a_row;
   if (t->k >= 64) /* c arrives while the sums run */
@@ -93,8 +94,9 @@ INLINE void tile_body(const cy_tile *t, const int rows, const int vectors) {
         UNROLL for (int v = 0; v < vectors; ++v) sum[i][v] += left * right[v];
       }
       UNROLL for (int i = 0; i < (rows + 2) / 3; ++i) base[i] += a_step;
-      UNROLL for (int v = 0; v < vectors; v += 64 / VECTOR_BYTES) __builtin_prefetch(ahead + v * CY_LANES);
-      b += b_step, ahead += b_step;
+      UNROLL for (int v = 0; v < vectors; v += 64 / VECTOR_BYTES) /* into the second-level cache */
+        __builtin_prefetch(ahead + v * CY_LANES, 0, 2);
+      b += b_step, ahead += ahead_step;
     }
     if (run <= 0) break;
     UNROLL for (int i = 0; i < (rows + 2) / 3; ++i) base[i] += t->a_jump;

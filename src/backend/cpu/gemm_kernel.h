@@ -17,7 +17,8 @@ typedef struct cy_tile {
   int64_t a_row, a_step;
   const void *b;
   int64_t b_step;
-  const void *ahead; /* rows b_step apart that are needed next: one is fetched with every row of b. NULL: those of b */
+  const void *ahead; /* rows that are needed next: one is fetched with every row of b. NULL: those of b */
+  int64_t ahead_step;
   void *c;
   int64_t c_row;
   int last;        /* lanes used of the last vector, 1... lanes */

@@ -138,11 +138,27 @@ size_t cy_panels_scratch(const cy_panels *plan) {
 
 /* ---- running ------------------------------------------------------------------------------------------- */
 
+/* How far fetching what comes after this product has got. */
+typedef struct fetching {
+  cy_ranges left;
+  int64_t done; /* bytes of the first one */
+} fetching;
+
 /* c = (c +) scale * a b. */
 typedef struct summing {
   bool add;
   double scale;
+  fetching *next; /* or NULL */
 } summing;
+
+/* A tile fetches the next stretch, as long as it can: a row of its panel's width with every row of b. */
+static void fetch_next(fetching *f, cy_tile *tile, int64_t step, int size) {
+  while (f && f->left.count && f->done >= f->left.range->bytes) f->left.range++, f->left.count--, f->done = 0;
+  if (!f || !f->left.count) return;
+  tile->ahead = f->left.range->at + f->done;
+  tile->ahead_step = step;
+  f->done += tile->k * step * size;
+}
 
 typedef struct span {
   int64_t begin, end;
@@ -226,7 +242,7 @@ static void spread_tile(const cy_panels *p, const char *tile, int64_t rows, int6
 
 /* All row tiles of one panel and one block of k. `tile` describes row 0 of the block; rows are dealt evenly, so that
  * no tile is thin. */
-static void run_rows(const cy_panels *p, cy_tile tile, int width, int64_t rows, int64_t columns) {
+static void run_rows(const cy_panels *p, cy_tile tile, int width, int64_t rows, int64_t columns, fetching *next) {
   const cy_gemm_kernels *kernels = p->kernels;
   const int size = kernels->size;
   _Alignas(64) char buffer[CY_TILE_ELEMENTS * sizeof(double)];
@@ -244,6 +260,7 @@ static void run_rows(const cy_panels *p, cy_tile tile, int width, int64_t rows, 
     char *target = c + from * p->c[1] * size;
     tile.a = at(a, size, from * (p->pack_rows ? tile.k : p->a[1]));
     if (t > 0) tile.ahead = NULL; /* it has been fetched */
+    fetch_next(next, &tile, buffer_row, size);
     if (p->pack_rows) tile.a_step = count;
     if (direct) tile.c = target;
     kernels->tile[width][count - 1](&tile);
@@ -320,12 +337,13 @@ static void run_panels(const cy_panels *p, const char *a, const char *b, char *c
                               .b = right,
                               .b_step = right_step,
                               .ahead = next_panel(p, b, k0, j + panel, columns),
+                              .ahead_step = p->b[1],
                               .c = c + (i * p->c[1] + j * p->c[2]) * size,
                               .c_row = p->c[1],
                               .last = (int)(used - (panel - kernels->lanes)),
                               .add = sum.add || k0 > 0,
                               .scale = sum.scale};
-        run_rows(p, tile, width, row_count, used);
+        run_rows(p, tile, width, row_count, used, sum.next);
         j += used;
       }
     }
@@ -393,15 +411,17 @@ static void run_part(const cy_panels *p, int part, const char *a, const char *b,
   }
 }
 
-void cy_panels_run(const cy_panels *p, const void *a, const void *b, bool add, double scale, void *c, void *scratch) {
-  const summing sum = {add, scale};
+void cy_panels_run(const cy_panels *p, const void *a, const void *b, bool add, double scale, void *c, void *scratch,
+                   const cy_ranges *next) {
+  const summing sum = {add, scale, NULL};
   if (p->transposed) {
     const void *left = b;
     b = a, a = left;
   }
   const int parts = p->batch_parts * p->row_parts * p->column_parts;
   if (parts == 1) {
-    run_part(p, 0, a, b, c, sum, scratch);
+    fetching fetch = {.left = next ? *next : (cy_ranges){0}};
+    run_part(p, 0, a, b, c, (summing){add, scale, &fetch}, scratch);
     return;
   }
 #pragma omp parallel for num_threads(parts) schedule(static)

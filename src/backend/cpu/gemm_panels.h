@@ -6,6 +6,7 @@
 
 #include "backend/cpu/gemm.h"
 #include "backend/cpu/gemm_kernel.h"
+#include "base/range.h"
 
 /* A plan; plain data, filled by cy_panels_plan. Rows and columns are those of the problem or, if that is cheaper,
  * of its transpose (C' = B' A'). Strides in elements: batch, row, sum; batch, sum, column; batch, row, column. */
@@ -34,6 +35,8 @@ size_t cy_panels_scratch(const cy_panels *plan);
 /* c = scale a b, or with add c + scale a b. */
 size_t cy_panels_kept(const cy_panels *plan); /* bytes of the copy; 0: none is kept */
 void cy_panels_keep(const cy_panels *plan, const void *b, void *copy);
-void cy_panels_run(const cy_panels *plan, const void *a, const void *b, bool add, double scale, void *c, void *scratch);
+/* next: fetched meanwhile, if one thread computes; NULL: nothing. */
+void cy_panels_run(const cy_panels *plan, const void *a, const void *b, bool add, double scale, void *c, void *scratch,
+                   const cy_ranges *next);
 
 #endif
