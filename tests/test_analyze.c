@@ -321,6 +321,24 @@ static void holes_of_branches_and_interpolation(void **state) {
     }
 }
 
+/* Bins that do not divide the image are no windows, but have bounds. */
+static void bins_of_adaptive_pools(void **state) {
+  static const struct { const char *net; cy_shape sample; } rows[] = {
+      {"adaptive_avg_pool(4)", {2, {2, 11}}},
+      {"adaptive_max_pool(4)", {2, {2, 11}}},
+      {"adaptive_avg_pool(7)", {2, {1, 5}}},
+      {"adaptive_max_pool(7)", {2, {1, 5}}},
+      {"conv(1, 3, stride=2, pad=1) -> adaptive_avg_pool((3, 4))", {3, {1, 13, 14}}},
+      {"adaptive_max_pool((5, 3)) -> conv(2, 2)", {3, {1, 12, 14}}},
+  };
+  (void)state;
+  for (size_t i = 0; i < sizeof rows / sizeof *rows; i++)
+    for (uint64_t seed = 0; seed < 20; seed++) {
+      generator g = {.rng = cy_rng_make(seed, 4), .maxima = true};
+      assert_true(compare_fields(&g, rows[i].net, rows[i].sample));
+    }
+}
+
 static void sequences_that_move_evenly(void **state) {
   (void)state;
   fields_agree(80, 1, true);
@@ -418,6 +436,24 @@ static void branches_and_fractions(void **state) {
   a = analyze("global_avg_pool -> dense(2)", CY_SHAPE(3, 9, 9));
   assert_true(field_of(a, "global_avg_pool1", 1)->everything);
   cy_analysis_free(a);
+}
+
+/* Bins of 11 in 4: 0..2, 2..5, 5..8, 8..10. */
+static void bins_have_a_field(void **state) {
+  (void)state;
+  static const char *const nets[] = {"adaptive_avg_pool(4)", "adaptive_max_pool(4)"}, *const names[] = {
+      "adaptive_avg_pool1", "adaptive_max_pool1"};
+  for (int i = 0; i < 2; i++) {
+    cy_analysis *a = analyze(nets[i], CY_SHAPE(2, 11));
+    const cy_receptive_axis *f = field_of(a, names[i], 1);
+    assert_int_equal(f->sight, CY_SEES_WINDOW);
+    assert_int_equal(f->size, 4);
+    assert_int_equal(f->stride, 11);
+    assert_int_equal(f->per, 4);
+    assert_int_equal(f->first, 0);
+    assert_int_equal(f->last, 2);
+    cy_analysis_free(a);
+  }
 }
 
 /* As train allocates it: the trainer's own numbers. */
@@ -601,6 +637,8 @@ int main(void) {
       cmocka_unit_test(rows_have_a_reach),
       cmocka_unit_test(rows_reach_what_changes),
       cmocka_unit_test(holes_of_branches_and_interpolation),
+      cmocka_unit_test(bins_of_adaptive_pools),
+      cmocka_unit_test(bins_have_a_field),
       cmocka_unit_test(sequences_that_move_evenly),
       cmocka_unit_test(sequences),
       cmocka_unit_test(images),

@@ -20,6 +20,9 @@ cy_status cy_reach_of(const cy_graph *graph, const cy_node *node, int operand, c
     in[i] = (cy_type){from->dtype, from->shape};
   }
   if (node->op->reach) node->op->reach(node->attrs, in, node->n_inputs, &out, operand, reach);
+  const cy_node *other = node->n_inputs == 2 ? cy_node_at(graph, node->inputs[1 - operand]) : NULL;
+  if (node->op->reach_known && other && other->op == &cy_op_constant)
+    node->op->reach_known(node->attrs, in, operand, other->data, reach);
   if (in != few) cy_free(in);
   return CY_OK;
 }

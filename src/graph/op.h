@@ -159,6 +159,9 @@ struct cy_op {
   /* Fills reach, per axis of the operand. NULL: elementwise operations see the same place (extents of 1 apart), all
    * others everything. */
   void (*reach)(const void *attrs, const cy_type *in, int n, const cy_type *out, int operand, cy_reach *reach);
+  /* Narrows what reach has filled, by the other operand of two where that is a constant with this content. NULL: nothing
+   * more is known. */
+  void (*reach_known)(const void *attrs, const cy_type *in, int operand, const void *content, cy_reach *reach);
   /* Bit i: operand i is an image [N, C, space...] whose kernels like channels innermost in memory; bit 31: the result is.
    * NULL: none. */
   uint32_t (*images)(const void *attrs);

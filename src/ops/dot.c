@@ -274,6 +274,29 @@ static void reach_dot(const void *attrs, const cy_type *in, int n, const cy_type
   for (int i = 0; i < free; i++) reach[axes[i]] = cy_reach_same(first + i);
 }
 
+/* Row i of a constant [rows, extent] (or its transpose) that multiplies bin i alone. */
+static bool multiplies_bins(const void *content, const cy_type *matrix, int contracted) {
+  int64_t in = matrix->shape.dim[contracted], out = matrix->shape.dim[1 - contracted];
+  for (int64_t i = 0; i < out; i++)
+    for (int64_t k = 0; k < in; k++) {
+      bool inside = k >= cy_bin_start(i, in, out) && k < cy_bin_end(i, in, out);
+      if ((cy_load(content, matrix->dtype, contracted ? i * in + k : k * out + i) != 0) != inside) return false;
+    }
+  return true;
+}
+
+/* Products with such a matrix reach bins rather than all. */
+static void reach_known_dot(const void *attrs, const cy_type *in, int operand, const void *content, cy_reach *reach) {
+  const cy_dot_attrs *d = attrs;
+  const cy_type *matrix = &in[1 - operand];
+  if (d->a_batch.n != 0 || d->a_contract.n != 1 || matrix->shape.rank != 2 || !cy_dtype_is_float(matrix->dtype)) return;
+  int own = (int)(operand ? d->b_contract : d->a_contract).at[0];
+  int contracted = (int)(operand ? d->a_contract : d->b_contract).at[0];
+  if (multiplies_bins(content, matrix, contracted))
+    reach[own] = cy_reach_bins(operand ? 0 : in[0].shape.rank - 1, matrix->shape.dim[contracted],
+                               matrix->shape.dim[1 - contracted]);
+}
+
 /* ---- batching ---- */
 
 static void shift(int *axes, int n) {
@@ -331,8 +354,8 @@ bool cy_dot_joins_around(const void *attrs, cy_shape shape, int operand) {
 const cy_op cy_op_dot = {
     .name = "dot", .op_class = CY_CLASS_MULTILINEAR, .arity = 2, .attr_size = sizeof(cy_dot_attrs), .fields = cy_dot_fields,
     .linear = 3, .scalar = -1, .infer = infer_dot, .jvp = cy_jvp_multilinear, .transpose = transpose_dot,
-    .simplify = simplify_dot, .kernel = kernel_dot, .cost = cost_dot, .reach = reach_dot, .joins_around = cy_dot_joins_around, .big = true,
-    .batch = batch_dot, .sample = sample_dot};
+    .simplify = simplify_dot, .kernel = kernel_dot, .cost = cost_dot, .reach = reach_dot, .reach_known = reach_known_dot,
+    .joins_around = cy_dot_joins_around, .big = true, .batch = batch_dot, .sample = sample_dot};
 
 /* ---- builders ---- */
 

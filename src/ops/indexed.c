@@ -1,6 +1,7 @@
 /* Reading and writing at computed places: gather and its transpose scatter_add, along one axis. */
 #include "ops/ops.h"
 
+#include <math.h>
 #include <string.h>
 
 typedef struct gather_attrs {
@@ -190,6 +191,24 @@ static void reach_gather(const void *attrs, const cy_type *in, int n, const cy_t
   reach_indexed(g->axis, g->batch, in[1].shape.rank, false, operand, in[operand].shape.rank, reach);
 }
 
+/* A constant index [bins, places] whose row i spans bin i. */
+static void reach_known_gather(const void *attrs, const cy_type *in, int operand, const void *content, cy_reach *reach) {
+  const gather_attrs *g = attrs;
+  cy_shape index = in[1].shape;
+  int64_t extent = in[0].shape.dim[g->axis], out = index.rank == 2 ? index.dim[0] : 0;
+  if (operand != 0 || g->batch != 0 || out < 1) return;
+  for (int64_t i = 0; i < out; i++) {
+    double low = INFINITY, high = -INFINITY;
+    for (int64_t k = 0; k < index.dim[1]; k++) {
+      double place = cy_load(content, in[1].dtype, i * index.dim[1] + k);
+      low = fmin(low, place);
+      high = fmax(high, place);
+    }
+    if (low != (double)cy_bin_start(i, extent, out) || high != (double)cy_bin_end(i, extent, out) - 1) return;
+  }
+  reach[g->axis] = cy_reach_bins((int)g->axis, extent, out);
+}
+
 static void reach_scatter(const void *attrs, const cy_type *in, int n, const cy_type *out, int operand, cy_reach *reach) {
   const scatter_attrs *s = attrs;
   (void)n, (void)out;
@@ -250,7 +269,7 @@ static void sample_scatter(const cy_op *op, cy_rng *rng, cy_sample *s) {
 const cy_op cy_op_gather = {
     .name = "gather", .op_class = CY_CLASS_LINEAR, .arity = 2, .attr_size = sizeof(gather_attrs),
     .fields = gather_fields, .linear = 1, .scalar = -1, .infer = infer_gather, .jvp = jvp_first,
-    .transpose = transpose_gather, .kernel = kernel_gather, .cost = cy_cost_zero, .reach = reach_gather, .big = true,
+    .transpose = transpose_gather, .kernel = kernel_gather, .cost = cy_cost_zero, .reach = reach_gather, .reach_known = reach_known_gather, .big = true,
     .batch = batch_gather, .sample = sample_gather};
 
 const cy_op cy_op_scatter_add = {

@@ -77,6 +77,13 @@ double cy_cost_zero(const void *attrs, const cy_type *in, int n, const cy_type *
 double cy_cost_operands(const void *attrs, const cy_type *in, int n, const cy_type *out); /* one per operand element */
 /* reach where all axes correspond: the same place. */
 void cy_reach_pointwise(const void *attrs, const cy_type *in, int n, const cy_type *out, int operand, cy_reach *reach);
+/* Bins of (nearly) equal size: bin i of an axis goes from floor(i in / out) to ceil((i + 1) in / out) - 1. */
+static inline int64_t cy_bin_start(int64_t i, int64_t in, int64_t out) { return i * in / out; }
+static inline int64_t cy_bin_end(int64_t i, int64_t in, int64_t out) { return ((i + 1) * in + out - 1) / out; }
+/* The reach of bins; i is along axis. */
+static inline cy_reach cy_reach_bins(int axis, int64_t in, int64_t out) {
+  return (cy_reach){axis, in, 1 - out, in - 1, out, 1, false};
+}
 
 /* ---- sampling ---- */
 /* A small random shape of rank low..high; one in eight has an empty axis if empty is allowed. */

@@ -120,10 +120,7 @@ cy_value cy_pixel_unshuffle(cy_value x, int64_t factor) {
   return cy_reshape(cy_permute(cy_reshape(x, split), order), to);
 }
 
-/* ---- adaptive pooling: bin i of an axis goes from floor(i in / out) to ceil((i + 1) in / out) ---- */
-
-static int64_t bin_start(int64_t i, int64_t in, int64_t out) { return i * in / out; }
-static int64_t bin_end(int64_t i, int64_t in, int64_t out) { return ((i + 1) * in + out - 1) / out; }
+/* ---- adaptive pooling: means and maxima of bins, by a product with a constant and a gather at one ---- */
 
 /* Checks sizes; even: every bin of an axis has the same size, and they do not overlap: then these are their windows. */
 static bool check_bins(cy_value x, const char *op, const int64_t *size, bool *even, cy_windows *windows) {
@@ -165,7 +162,7 @@ static cy_value bins_constant(cy_graph *graph, const char *op, cy_dtype dtype, i
 /* Row i averages bin i. */
 static void fill_means(cy_tensor *t, int64_t in, int64_t out, int64_t columns) {
   for (int64_t i = 0; i < out; i++) {
-    int64_t start = bin_start(i, in, out), end = bin_end(i, in, out);
+    int64_t start = cy_bin_start(i, in, out), end = cy_bin_end(i, in, out);
     for (int64_t k = start; k < end; k++) cy_tensor_set(t, i * columns + k, 1 / (double)(end - start));
   }
 }
@@ -173,7 +170,7 @@ static void fill_means(cy_tensor *t, int64_t in, int64_t out, int64_t columns) {
 /* Row i holds the places of bin i; shorter bins end with their first place again, which changes no maximum. */
 static void fill_places(cy_tensor *t, int64_t in, int64_t out, int64_t columns) {
   for (int64_t i = 0; i < out; i++) {
-    int64_t start = bin_start(i, in, out), end = bin_end(i, in, out);
+    int64_t start = cy_bin_start(i, in, out), end = cy_bin_end(i, in, out);
     for (int64_t k = 0; k < columns; k++)
       cy_tensor_set(t, i * columns + k, (double)(start + k < end ? start + k : start));
   }
@@ -202,7 +199,7 @@ cy_value cy_adaptive_avg_pool(cy_value x, const int64_t *size) {
 static cy_value largest_along(cy_value x, int axis, int64_t out) {
   int64_t in = cy_value_shape(x).dim[axis], longest = 0;
   for (int64_t i = 0; i < out; i++) {
-    int64_t length = bin_end(i, in, out) - bin_start(i, in, out);
+    int64_t length = cy_bin_end(i, in, out) - cy_bin_start(i, in, out);
     if (length > longest) longest = length;
   }
   cy_value places = bins_constant(x.graph, "adaptive_max_pool", CY_I64, in, out, longest, fill_places);
