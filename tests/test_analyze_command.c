@@ -273,6 +273,14 @@ static void siamese_network(void **state) {
 
 /* ---- fields of single units ---- */
 
+/* The mean of one channel is the channel: nothing is left of it. */
+static void a_measured_field_that_differs(void **state) {
+  (void)state;
+  const outcome *o = run("analyze 'conv(1, 2) -> layer_norm(axis=1)' --input 1x5 --field layer_norm1@1 --measure");
+  assert_int_equal(o->exit_code, 1);
+  assert_holds(o->out, "measured by derivative: differs\n  length: no input changes the unit\n");
+}
+
 static void unit_of_a_layer(void **state) {
   (void)state;
   const char *out = succeed("analyze '" CUSTOM_MODEL "' --input 1x28x28 --field max_pool2@0,1 --measure");
@@ -468,6 +476,7 @@ int main(void) {
       cmocka_unit_test_setup_teardown(recurrent_layers, enter_folder, leave_folder),
       cmocka_unit_test_setup_teardown(siamese_network, enter_folder, leave_folder),
       cmocka_unit_test_setup_teardown(unit_of_a_layer, enter_folder, leave_folder),
+      cmocka_unit_test_setup_teardown(a_measured_field_that_differs, enter_folder, leave_folder),
       cmocka_unit_test_setup_teardown(branches, enter_folder, leave_folder),
       cmocka_unit_test_setup_teardown(pictures, enter_folder, leave_folder),
       cmocka_unit_test_setup_teardown(networks_from_files, enter_folder, leave_folder),

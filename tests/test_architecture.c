@@ -211,6 +211,11 @@ static void values_have_types_and_ranges(void **state) {
         "\"orthogonal\"?\ndense(3, init=ortogonal)\n              ^");
   check("dense(3, init=uniform(1))",
         "net.txt:1:15: uniform takes 2 numbers: uniform(0, 0.1)\ndense(3, init=uniform(1))\n              ^");
+  check("dense(3, init=normal(0, -1))",
+        "net.txt:1:15: normal(0, -1): the standard deviation is below 0\ndense(3, init=normal(0, -1))\n              ^");
+  check("dense(3, init=uniform(1, 0))",
+        "net.txt:1:15: uniform(1, 0): the upper end is below the lower one\ndense(3, init=uniform(1, 0))\n"
+        "              ^");
   check("reshape(1, 2, 3, 4, 5, 6, 7, 8)",
         "net.txt:1:30: shape has at most 7 extents\nreshape(1, 2, 3, 4, 5, 6, 7, 8)\n                             ^");
   check("reshape(-2)", "net.txt:1:9: reshape: shape must be at least -1, not -2\nreshape(-2)\n        ^");

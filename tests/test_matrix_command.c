@@ -200,6 +200,9 @@ static void pictures_are_drawn(void **state) {
   succeed("matrix 'conv(16, 3)' --input 8x16x16 --picture c.png"); /* too many weights: by number */
   succeed("matrix 'conv(1, 3, dilation=2)' --input 1x8x8 --step --picture d.svg"); /* coursework E2.4 */
   assert_svg("d.svg", "conv(1, 3, dilation=2)");
+  /* --dense speaks of a picture of what is too large to print; colours by weight are found in seconds, or not looked for. */
+  assert_holds(succeed("matrix 'conv(4, 3)' --input 3x16x16 --dense --picture f.png"), "drawn in f.png");
+  if (strstr(succeed("matrix 'conv(4, 3)' --input 3x32x32 --picture g.png"), "is conv1.weight")) fail_msg("by weight");
   succeed("matrix 'conv_transpose(1, 3, stride=2)' --input 1x3 --step --picture e.png");
   assert_starts("e.png", "\x89PNG");
   refuse("matrix 'conv(1, 3)' --input 1x3x3 --picture a.jpeg", ".png or .svg");
@@ -325,6 +328,7 @@ static void what_cannot_be_done_is_said(void **state) {
   refuse("matrix 'max_pool(2)' --input 1x4x4", "max_pool \"max_pool1\" is not linear");
   refuse("matrix 'dense(4) -> softmax' --input 4 --npy a.npy", "softmax \"softmax1\" is not linear");
   refuse("matrix 'conv(1, 3)' --input 1x28x28", "676 x 784, too large to print (256 x 64): --npy FILE writes");
+  refuse("matrix 'conv(1, 3)' --input 1x28x28 --dense", "too large to print");
   refuse("matrix 'conv(8, 3)' --input 3x1000x1000 --npy a.npy", "7968032 x 3000000");
   refuse("matrix 'conv(1, 3)' --input 1x3x3 --weights '1 2 3'", "conv1.weight is 1x1x3x3, 9 numbers, but 3 are given");
   refuse("matrix 'conv(1, 3)' --input 1x3x3 --weights '1 2; 3'", "row 2 holds 1 numbers");

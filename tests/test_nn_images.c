@@ -532,6 +532,12 @@ static void mistakes_show_their_arithmetic(void **state) {
                 "residual \"residual1\": the branch gives 2x4x8x8 but the shortcut 2x3x8x8: they can't be added");
   check_mistake("parallel(conv(4, 3) | identity)", CY_SHAPE(3, 8, 8),
                 "parallel \"parallel1\": branch 1 gives 2x4x6x6 but branch 2 2x3x8x8: they differ in more than axis 1");
+  /* Along the batch, examples would depend on one another. */
+  check_mistake("softmax(axis=0)", CY_SHAPE(4), "softmax \"softmax1\": axis 0 is the batch; the axes of an example begin with 1");
+  check_mistake("log_softmax(axis=-2)", CY_SHAPE(4),
+                "log_softmax \"log_softmax1\": axis -2 is the batch; the axes of an example begin with 1");
+  check_mistake("parallel(relu | tanh, axis=0)", CY_SHAPE(3, 8, 8),
+                "parallel \"parallel1\": axis 0 is the batch; the axes of an example begin with 1");
   check_mistake("resize", CY_SHAPE(3, 8, 8), "resize \"resize1\": resize needs either size or scale");
   check_mistake("pad(same)", CY_SHAPE(3, 8, 8), "pad \"pad1\": pad needs numbers: same and half belong to a window");
   check_mistake("conv(2, 1000000000, dilation=1000000000, pad=1000000000)", CY_SHAPE(1, 3),

@@ -30,12 +30,37 @@ static void columns_are_chosen(void **state) {
   refuse("train t.csv target=y", "\"Smith, 0\" is not a number (ignore: COLUMN leaves a column out)");
   succeed(TRAIN("t.csv", "target=y 'ignore=id, \"name, full\"'"));
   succeed(TRAIN("t.csv", "target=y columns=b,a"));
+  succeed(TRAIN("t.csv", "target=y 'columns=[b, a]'")); /* as in a file */
+  refuse("train t.csv target=y 'columns=[]'", "columns is empty");
   write_file("r.yaml", "data: t.csv\ntarget: y\nmodel: dense(1)\nignore: [id, \"name, full\"]\nepochs: 2\n");
   succeed("train r.yaml --quiet");
   assert_holds(succeed("analyze r.yaml"), "dense1  1                3");
   assert_holds(succeed("hessian r.yaml"), "input 2");
   refuse("train t.csv target=y ignore=idd", "no column \"idd\"");
   refuse("train digits ignore=id", "CSV");
+}
+
+/* Labels are numbers: of other classes they would be counted as wrong, or as right. */
+static void other_classes_are_refused(void **state) {
+  (void)state;
+  char text[2][1000] = {"x,class\n", "x,class\n"};
+  for (int i = 0; i < 40; i++) {
+    sprintf(text[0] + strlen(text[0]), "%d,%s\n", i, i % 2 ? "cat" : "dog");
+    sprintf(text[1] + strlen(text[1]), "%d,%s\n", i, i % 2 ? "cow" : "dog");
+  }
+  write_file("pets.csv", text[0]);
+  write_file("farm.csv", text[1]);
+  succeed("train pets.csv 'model=dense(2)' epochs=1 --quiet --out a");
+  succeed("eval a pets.csv");
+  refuse("eval a farm.csv", "class 0 of data set \"farm\" is \"cow\", but the model was trained with \"cat\"");
+}
+
+static void a_recipe_is_one_document(void **state) {
+  (void)state;
+  write_file("two.yaml", "data: iris\nepochs: 1\n---\ndata: digits\n");
+  refuse("train two.yaml", "two.yaml:3: a second document begins; a recipe is one");
+  write_file("one.yaml", "---\ndata: iris\nepochs: 1\n...\n");
+  succeed("train one.yaml --quiet");
 }
 
 /* By name: a table in another order gives the same as the model's own. */
@@ -122,6 +147,8 @@ int main(void) {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test_setup_teardown(columns_are_chosen, enter_folder, leave_folder),
       cmocka_unit_test_setup_teardown(other_tables_are_read_by_name, enter_folder, leave_folder),
+      cmocka_unit_test_setup_teardown(other_classes_are_refused, enter_folder, leave_folder),
+      cmocka_unit_test_setup_teardown(a_recipe_is_one_document, enter_folder, leave_folder),
       cmocka_unit_test_setup_teardown(a_run_goes_on_with_its_columns, enter_folder, leave_folder),
       cmocka_unit_test_setup_teardown(tables_without_names, enter_folder, leave_folder),
       cmocka_unit_test_setup_teardown(numbers_are_measured_in_their_unit, enter_folder, leave_folder),

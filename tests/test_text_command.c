@@ -36,6 +36,14 @@ static void a_text_goes_through_the_verbs(void **state) {
   assert_string_equal(succeed("sample c --length 300"), one); /* the same bits: the same text */
 }
 
+static void what_would_go_wrong_is_said(void **state) {
+  (void)state;
+  refuse("train sonnets 'model=embedding(10, 4) -> conv(57, 1)' epochs=1",
+         "the model's embedding has a vocabulary of 10, but the text \"sonnets\" has 57 characters");
+  assert_holds(succeed("train iris 'model=dense(3) -> softmax' epochs=1"), "note: cross_entropy applies softmax itself");
+  if (strstr(succeed("train iris 'model=dense(3) -> log_softmax' epochs=1"), "note:")) fail_msg("log_softmax changes nothing");
+}
+
 static void characters(const char *out, size_t wanted) {
   size_t n = strlen(out);
   assert_in_range(n, wanted, wanted + 1); /* the last line is ended */
@@ -137,6 +145,7 @@ int main(void) {
   const struct CMUnitTest tests[] = {
     IN_FOLDER(a_text_goes_through_the_verbs),
     IN_FOLDER(samples_are_drawn_as_asked),
+    IN_FOLDER(what_would_go_wrong_is_said),
     IN_FOLDER(streams_train),
     IN_FOLDER(adding_is_measured_in_its_unit),
     IN_FOLDER(a_gru_adds_and_a_sum_of_everything_does_not),

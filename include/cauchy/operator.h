@@ -76,8 +76,8 @@ typedef struct cy_operator_terms {
 
 /* Parameters (by their role in the state) are symbols; running statistics and the like are numbers. The coefficients are
  * derivatives: d2y / dx dw, and with respect to several weights for chains. Runs the derivative once per weight and input (or
- * output); fails if that is more than 2^20 times, if an entry is not of degree one in each parameter, or has more than
- * CY_TERM_FACTORS factors. */
+ * output); fails if that is more than 2^20 times or 2^28 numbers, if an entry is not of degree one in each parameter, or has
+ * more than CY_TERM_FACTORS factors. */
 CY_API CY_MUST_CHECK cy_status cy_operator_terms_create(const cy_operator *op, const cy_state *state,
                                                         cy_operator_terms **terms);
 CY_API void cy_operator_terms_free(cy_operator_terms *terms);

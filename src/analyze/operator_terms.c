@@ -13,7 +13,7 @@
 #include <string.h>
 
 enum { MOST_SYMBOLS = 24, MOST_RUNS = 1 << 20, MOST_TERMS = 1 << 22 };
-static const int64_t most_numbers = (int64_t)1 << 31; /* looked at in all */
+static const int64_t most_numbers = (int64_t)1 << 28; /* looked at in all: seconds */
 static const double dust = 1e-14;
 
 /* The derivative with respect to a set of symbols. */
@@ -150,8 +150,9 @@ static cy_status collect(search *s, const part *p, cy_lines *lines, const int64_
   const cy_tensor *line;
   for (int64_t k = 0; k < lines->count; k++) {
     CY_TRY(cy_lines_run(lines, k, &line));
+    const double *numbers = cy_tensor_f64(line);
     for (int64_t i = 0; i < lines->length; i++) {
-      double value = cy_tensor_at(line, i);
+      double value = numbers ? numbers[i] : cy_tensor_at(line, i);
       if (fabs(value) > dust)
         CY_TRY(add_term(s, p, index, lines->columns ? i : k, lines->columns ? k : i, value));
     }

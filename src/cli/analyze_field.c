@@ -169,12 +169,21 @@ static void print_axis(const cli_analysis *a, const cli_field *f, int i) {
   printf("\n");
 }
 
+static void print_measured(const cli_field *f, cy_shape sample, int i) {
+  int64_t low, high, count;
+  hull(f->measured[i], sample.dim[i], &low, &high, &count);
+  if (count == 0) printf("  %s: no input changes the unit\n", axis_name(sample, i));
+  else printf("  %s: %" PRId64 " places from %" PRId64 " to %" PRId64 " change the unit\n", axis_name(sample, i), count,
+              low, high);
+}
+
 cy_status cli_field_print(const cli_analysis *a, const cli_field *f) {
   cy_shape sample = cy_analysis_input(a->analysis);
   int first = sample.rank > 1 ? 1 : 0;
   print_unit(a, f);
   for (int i = first; i < sample.rank; i++) print_axis(a, f, i);
   if (f->has_measured) printf("measured by derivative: %s\n", f->agrees ? "the same" : "differs");
+  for (int i = first; f->has_measured && !f->agrees && i < sample.rank; i++) print_measured(f, sample, i);
   for (int i = first; f->effective && i < sample.rank; i++) {
     spread s;
     CY_TRY(spread_of(f->effective, i - first, &s));

@@ -65,9 +65,13 @@ static cy_status print_summary(const work *w) {
 
 /* ---- what is asked for ---- */
 
+static bool is_printable(const work *w) {
+  return cy_operator_rows(w->op) <= MOST_ROWS && cy_operator_columns(w->op) <= MOST_COLUMNS;
+}
+
 static cy_status check_printable(const work *w) {
   int64_t rows = cy_operator_rows(w->op), columns = cy_operator_columns(w->op);
-  if (rows <= MOST_ROWS && columns <= MOST_COLUMNS) return CY_OK;
+  if (is_printable(w)) return CY_OK;
   return cy_fail(CY_INVALID, "the matrix is %" PRId64 " x %" PRId64 ", too large to print (%d x %d): --npy FILE writes its "
                  "numbers, --picture FILE draws it", rows, columns, MOST_ROWS, MOST_COLUMNS);
 }
@@ -130,8 +134,9 @@ static cy_status draw(work *w, const char *path) {
 
 static cy_status show_operator(work *w) {
   const char *npy = cli_option_value(w->a, "--npy"), *picture = cli_option_value(w->a, "--picture");
-  bool print = wants(w, "--latex") || wants(w, "--dense") || (!npy && !picture && !wants(w, "--check"));
   CY_TRY(cy_operator_create(w->linear->input, w->linear->output, &w->op));
+  bool drawn_only = picture && !is_printable(w); /* --dense then speaks of the picture */
+  bool print = wants(w, "--latex") || (wants(w, "--dense") && !drawn_only) || (!npy && !picture && !wants(w, "--check"));
   if (print) CY_TRY(print_matrix(w));
   else CY_TRY(prepare_picture_or_numbers(w, picture != NULL));
   if (!print) CY_TRY(print_summary(w));

@@ -226,13 +226,29 @@ static void forget_other_optimizer(cli_recipe *recipe, const char *path) {
   }
 }
 
+/* "[a, b]" as in a file means "a, b". */
+static cy_status set_list(cli_recipe *recipe, const char *path, const char *value) {
+  size_t n = strlen(value);
+  char *inner = cy_strndup(value + 1, n - 2);
+  if (!inner) return cy_no_memory();
+  cy_status status = cli_recipe_set(recipe, path, inner, NULL);
+  cy_free(inner);
+  return status;
+}
+
+static bool is_bracketed_list(const char *path, const char *value) {
+  const cli_key *key = cli_recipe_find(path);
+  return key && key->kind == CLI_KEY_LIST && value[0] == '[' && strchr(value, ']') == value + strlen(value) - 1;
+}
+
 cy_status cli_recipe_override(cli_recipe *recipe, const char *word) {
   const char *equals = strchr(word, '=');
   if (!equals || equals == word)
     return cy_fail(CY_INVALID, "\"%s\" is not of the form key=value; the recipe comes first", word);
   char *path = cy_strndup(word, (size_t)(equals - word));
   if (!path) return cy_no_memory();
-  cy_status status = cli_recipe_set(recipe, path, equals + 1, NULL);
+  cy_status status = is_bracketed_list(path, equals + 1) ? set_list(recipe, path, equals + 1)
+                                                         : cli_recipe_set(recipe, path, equals + 1, NULL);
   if (status == CY_OK) forget_other_model(recipe, path);
   if (status == CY_OK) forget_other_optimizer(recipe, path);
   cy_free(path);

@@ -110,6 +110,19 @@ static cy_status read_mapping(reader *r, const yaml_node_t *mapping, const char 
   return CY_OK;
 }
 
+/* What follows "---" would be left aside without a word. */
+static cy_status expect_end(reader *r, yaml_parser_t *parser) {
+  yaml_document_t next;
+  if (!yaml_parser_load(parser, &next)) {
+    cy_status status = cy_fail(CY_INVALID, "not YAML: %s", parser->problem ? parser->problem : "unreadable");
+    return parser->error == YAML_MEMORY_ERROR ? cy_no_memory() : at_line(r, status, parser->problem_mark.line);
+  }
+  bool more = yaml_document_get_root_node(&next) != NULL;
+  size_t line = next.start_mark.line;
+  yaml_document_delete(&next);
+  return more ? at_line(r, cy_fail(CY_INVALID, "a second document begins; a recipe is one"), line) : CY_OK;
+}
+
 static cy_status read_document(reader *r, yaml_parser_t *parser) {
   if (!yaml_parser_load(parser, &r->document)) {
     if (parser->error == YAML_MEMORY_ERROR) return cy_no_memory();
@@ -126,7 +139,7 @@ static cy_status read_document(reader *r, yaml_parser_t *parser) {
   if (status == CY_OK && r->recipe->model && r->recipe->model_file)
     status = cy_fail(CY_INVALID, "%s: gives both model and model.file", r->path);
   yaml_document_delete(&r->document);
-  return status;
+  return status == CY_OK ? expect_end(r, parser) : status;
 }
 
 cy_status cli_recipe_read(cli_recipe *recipe, const char *path) {

@@ -166,6 +166,15 @@ static bool on_baseline(const cy_progress *now, void *user) {
 
 static void on_log(const char *line, void *user) { cli_progress_log(&((training *)user)->progress, line); }
 
+/* cross_entropy takes scores of any size: probabilities learn slowly, and to nothing sharp. */
+static void print_doubts(const char *loss, const char *model) {
+  static const char softmax[] = "softmax";
+  size_t n = strlen(model), end = sizeof softmax - 1;
+  bool last = n >= end && strcmp(model + n - end, softmax) == 0 && (n == end || model[n - end - 1] == ' ');
+  if (last && strcmp(loss, "cross_entropy") == 0)
+    printf("note: cross_entropy applies softmax itself, to scores; with the model's own softmax it is applied twice\n");
+}
+
 static void print_head(const training *t) {
   char shape[CLI_SAMPLES_SIZE], a[CLI_NUMBER_SIZE], b[CLI_NUMBER_SIZE], c[CLI_NUMBER_SIZE], d[CLI_NUMBER_SIZE];
   cy_trainer_options o = cy_trainer_options_of(t->trainer);
@@ -181,7 +190,6 @@ static void print_head(const training *t) {
   printf("%s", cy_dataset_notes(t->dataset));
   if (cy_model_text(cy_trainer_model(t->trainer), &text) == CY_OK)
     printf("%s%s%s\n", cli_style_on(terminal, CLI_BOLD), text, cli_style_off(terminal));
-  cy_string_free(text);
   printf("%s parameters; %s, %s, ", cli_count_text(cy_trainer_parameter_count(t->trainer), d), o.loss,
          o.optimizer.name);
   if (is_second_order(o.optimizer.name))
@@ -193,6 +201,8 @@ static void print_head(const training *t) {
            cy_dataset_feature_name(t->dataset, 0) || cy_dataset_sequence_column(t->dataset)
                ? cy_dataset_target_name(t->dataset)
                : "targets");
+  if (text) print_doubts(o.loss, text);
+  cy_string_free(text);
   fflush(stdout);
 }
 

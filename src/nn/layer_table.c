@@ -105,14 +105,21 @@ static const cy_argument_row axis_arguments[] = {
     {.name = "axis", .type = CY_ARGUMENT_INTEGER, .fallback = "1", .min = -CY_MAX_RANK, .max = CY_MAX_RANK - 1,
      .about = "the axis of the classes"},
     {.name = NULL}};
+/* In words, axis 0 is the batch: what runs along it makes the examples depend on one another. */
+static bool spares_batch(cy_value x, int64_t axis) {
+  if (axis != 0 && axis + cy_value_shape(x).rank != 0) return true;
+  cy_graph_fail(x.graph, CY_INVALID, "axis %lld is the batch; the axes of an example begin with 1", (long long)axis);
+  return false;
+}
+
 static cy_value build_softmax(cy_network *network, cy_value x, const cy_stage *stage) {
   (void)network;
-  return cy_softmax(x, (int)stage->arguments[0].integer);
+  return spares_batch(x, stage->arguments[0].integer) ? cy_softmax(x, (int)stage->arguments[0].integer) : cy_none;
 }
 
 static cy_value build_log_softmax(cy_network *network, cy_value x, const cy_stage *stage) {
   (void)network;
-  return cy_log_softmax(x, (int)stage->arguments[0].integer);
+  return spares_batch(x, stage->arguments[0].integer) ? cy_log_softmax(x, (int)stage->arguments[0].integer) : cy_none;
 }
 
 static const cy_argument_row dead_zone_arguments[] = {
@@ -241,6 +248,7 @@ static bool branches_agree(const cy_value *parts, int n, int axis) {
 
 static cy_value join(const cy_value *parts, int n, int mode, int axis) {
   int free_axis = axis < 0 ? axis + cy_value_shape(parts[0]).rank : axis;
+  if (mode == JOIN_CONCAT && !spares_batch(parts[0], axis)) return cy_none;
   if (!branches_agree(parts, n, mode == JOIN_CONCAT ? free_axis : -1)) return cy_none;
   cy_value result = parts[0];
   if (mode == JOIN_CONCAT) return cy_concat(parts, n, axis);

@@ -246,6 +246,12 @@ static cy_status parse_initializer(parser *p, const cy_argument_row *row, cy_arg
   if (n < found->min_numbers)
     return cy_source_fail(&p->source, token->start, "%s takes %d number%s: %s(%s)", found->name, found->min_numbers,
                           found->min_numbers == 1 ? "" : "s", found->name, found->min_numbers == 1 ? "0.1" : "0, 0.1");
+  if (found->kind == CY_INIT_NORMAL && numbers[1].real < 0)
+    return cy_source_fail(&p->source, token->start, "normal(%g, %g): the standard deviation is below 0", numbers[0].real,
+                          numbers[1].real);
+  if (found->kind == CY_INIT_UNIFORM && numbers[1].real < numbers[0].real)
+    return cy_source_fail(&p->source, token->start, "uniform(%g, %g): the upper end is below the lower one",
+                          numbers[0].real, numbers[1].real);
   out->initializer_row = found;
   out->initializer = (cy_initializer){.kind = found->kind, .a = numbers[0].real, .b = numbers[1].real};
   return CY_OK;

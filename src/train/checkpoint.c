@@ -254,14 +254,30 @@ void cy_checkpoint_close(cy_checkpoint *c) {
   *c = (cy_checkpoint){0};
 }
 
+/* Labels are numbers of classes: those of other names would be compared with the wrong ones. Names that are only numbers
+ * may stand for anything. */
+static cy_status check_class_names(const cy_checkpoint *c, const cy_dataset *dataset) {
+  static const char digits[] = "0123456789";
+  for (int64_t i = 0; i < c->classes; i++) {
+    char key[32];
+    snprintf(key, sizeof key, "class.%lld", (long long)i);
+    const char *own = cy_safetensors_metadata(c->file, key), *name = cy_dataset_class_name(dataset, i);
+    if (!own || !name || strcmp(own, name) == 0 || !own[strspn(own, digits)] || !name[strspn(name, digits)]) continue;
+    return cy_fail(CY_INVALID, "class %lld of data set \"%s\" is \"%s\", but the model was trained with \"%s\"",
+                   (long long)i, cy_dataset_name(dataset), name, own);
+  }
+  return CY_OK;
+}
+
 static bool differs_in_size_only(cy_shape a, cy_shape b) { return a.rank == 3 && b.rank == 3 && a.dim[0] == b.dim[0]; }
 
 cy_status cy_checkpoint_fit(const cy_checkpoint *c, cy_dataset *dataset, bool any_size) {
   char a[CY_SHAPE_TEXT], b[CY_SHAPE_TEXT];
   cy_shape sample = cy_dataset_sample_shape(dataset), target = cy_dataset_target_shape(dataset);
   if (cy_dataset_classes(dataset) != c->classes)
-    return cy_fail(CY_INVALID, "data set \"%s\" has %lld classes, but the model was trained for %lld",
-                   cy_dataset_name(dataset), (long long)cy_dataset_classes(dataset), (long long)c->classes);
+    return cy_fail(CY_INVALID, "data set \"%s\" has %lld class%s, but the model was trained for %lld",
+                   cy_dataset_name(dataset), (long long)cy_dataset_classes(dataset),
+                   cy_dataset_classes(dataset) == 1 ? "" : "es", (long long)c->classes);
   if (cy_dataset_is_ragged(dataset) != c->ragged)
     return cy_fail(CY_INVALID, "data set \"%s\" has sequences of %s, but the model was trained on those of %s",
                    cy_dataset_name(dataset), c->ragged ? "one length" : "different lengths",
@@ -273,6 +289,7 @@ cy_status cy_checkpoint_fit(const cy_checkpoint *c, cy_dataset *dataset, bool an
   if (!cy_shape_equal(target, c->target))
     return cy_fail(CY_INVALID, "data set \"%s\" has targets of %s, but the model was trained on %s",
                    cy_dataset_name(dataset), cy_shape_text(target, a), cy_shape_text(c->target, b));
+  CY_TRY(check_class_names(c, dataset));
   return cy_dataset_set_scaling(dataset, (cy_scaling){cy_tensor_count(c->offset), cy_tensor_f32(c->offset),
                                                       cy_tensor_f32(c->factor)});
 }

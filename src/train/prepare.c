@@ -269,12 +269,21 @@ static cy_status make_batches(cy_trainer *t) {
   return cy_batches_create_streams(t->split.train, t->split.n_train, o->batch_size, &t->batches);
 }
 
+/* The characters of a text are the numbers that the model's embedding takes. */
+static cy_status check_vocabulary(const cy_trainer *t) {
+  int64_t takes = cy_model_vocabulary(t->model), has = cy_dataset_classes(t->dataset);
+  if (!cy_dataset_vocabulary(t->dataset) || takes == 0 || takes >= has) return CY_OK;
+  return cy_fail(CY_INVALID, "the model's embedding has a vocabulary of %lld, but the text \"%s\" has %lld characters",
+                 (long long)takes, cy_dataset_name(t->dataset), (long long)has);
+}
+
 static cy_status prepare(cy_trainer *t, const cy_model *model, bool scale) {
   cy_trainer_options *o = &t->options;
   cy_split_options split = {.validation = o->validation, .test = o->test, .seed = o->seed};
   CY_TRY(cy_copy_model(model, &t->model));
   if (o->backend && !(t->backend = cy_strdup(o->backend))) return cy_no_memory();
   o->backend = t->backend;
+  CY_TRY(check_vocabulary(t));
   CY_TRY(cy_dataset_split(t->dataset, split, &t->split));
   if (t->split.n_train == 0)
     return cy_fail(CY_INVALID, "data set \"%s\": none of its %lld samples are left to train on",
