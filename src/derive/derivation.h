@@ -71,13 +71,25 @@ CY_MUST_CHECK cy_status cy_write_tangents(cy_derivation *d);
 CY_MUST_CHECK cy_status cy_write_products(cy_derivation *d);
 CY_MUST_CHECK cy_status cy_write_jacobians(cy_derivation *d);
 
-/* derivation.c, for those: a new line, its value at its indices, and what of it is written. */
+/* values.c, gradients.c */
+CY_MUST_CHECK cy_status cy_write_values(cy_derivation *d);
+CY_MUST_CHECK cy_status cy_write_gradients(cy_derivation *d);
+/* Names of kind VALUE in the order of their nodes. order: room for all names; returns how many, -1: out of memory. */
+int cy_ordered_values(const cy_derivation *d, int *order);
+/* d<name>: a leaf of the graph that stands for the gradient; -1: out of memory. */
+int cy_gradient_name(cy_derivation *d, int name);
+
+/* lines.c: a new line; a value at its indices, of all examples, simplified; with short names put back too; and the
+ * first by elements. */
 cy_line *cy_begin_line(cy_derivation *d, cy_section section, int name);
+const cy_poly *cy_line_simplified(cy_derivation *d, const cy_line *line, cy_value value, bool define);
 const cy_poly *cy_line_read(cy_derivation *d, const cy_line *line, cy_value value, bool define);
-/* The same by elements: form itself, unless it holds functions of a whole axis. */
+const cy_poly *cy_line_read_elements(cy_derivation *d, const cy_line *line, cy_value value, bool define);
+/* By elements: form itself, unless it holds functions of a whole axis. */
 const cy_poly *cy_line_elements(cy_derivation *d, const cy_line *line, cy_value value);
 bool cy_runs_along(const cy_poly *poly); /* holds such a function */
+/* In matrix form; what has none, in index form, by its elements. */
+const cy_expr *cy_line_writing(cy_derivation *d, const cy_line *line, const cy_poly *poly);
 void cy_finish_line(cy_derivation *d, cy_line *line);
-int cy_ordered_values(const cy_derivation *d, int *order); /* names of values by node; -1: out of memory */
 
 #endif

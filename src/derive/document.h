@@ -20,6 +20,10 @@ void cy_write_heading(cy_text *text, const cy_derivation *d, cy_section section)
 /* Letters of indices begin anew. */
 void cy_forget_letters(const cy_derivation *d);
 
+/* document_text.c, document_page.c, numpy.c. whole: a document, not a part of one. */
+void cy_write_text(cy_text *text, const cy_derivation *d, bool elements);
+void cy_write_latex(cy_text *text, const cy_derivation *d, bool elements, bool whole);
+void cy_write_html(cy_text *text, const cy_derivation *d, bool elements);
 CY_MUST_CHECK cy_status cy_write_numpy(const cy_derivation *d, bool elements, cy_text *text);
 
 #endif

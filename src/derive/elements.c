@@ -1,111 +1,13 @@
-/* Writes index form: dW_ij = sum_k do_ki h_kj. Letters are given to indices as they are met, and none that is a name.
- * In NumPy an index is an open grid, so that the line computes all elements at once. */
-#include "derive/style.h"
+/* Writes index form: dW_ij = sum_k do_ki h_kj. In NumPy an index is an open grid, and the line computes all elements at
+ * once. */
+#include "derive/printer.h"
 
 #include <math.h>
 #include <string.h>
 
 enum { NUMPY_MAX_AXES = 32 };
 
-static const char letters[] = "ijkpqrstuvwlabcefghmnoxyzABCDEFGHIJKLMNOPQRSTUVWXYZ";
-
-static char letter_of(const cy_style *st, int index) {
-  cy_sheet *sheet = (cy_sheet *)(uintptr_t)st->sheet; /* letters are the sheet's memory of what was written */
-  cy_index_info *info = &sheet->indices[index];
-  for (size_t at = 0; !info->letter && letters[at]; at++) {
-    bool taken = cy_sheet_find(sheet, (char[]){letters[at], 0}) >= 0;
-    for (int i = 0; i < sheet->n_indices; i++) taken = taken || sheet->indices[i].letter == letters[at];
-    if (!taken) info->letter = letters[at];
-  }
-  if (!info->letter) sheet->large = true;
-  return info->letter ? info->letter : '?';
-}
-
 static bool is_tagged(const cy_style *st) { return st->language == CY_LANGUAGE_MATHML; }
-
-static void add_places(cy_text *text, const cy_style *st, const cy_atom *atom);
-
-static void add_place(cy_text *text, const cy_style *st, const cy_place *p) {
-  bool tag = is_tagged(st), some = false;
-  if (p->label) {
-    bool single = p->label->kind == CY_ATOM_OPAQUE;
-    for (int i = 0; i < p->label->n_places; i++) single = single && cy_place_is_number(&p->label->place[i]);
-    cy_print_label(text, st, p->label);
-    if (!single) add_places(text, st, p->label);
-    return;
-  }
-  for (int k = 0; k < p->n; k++) {
-    int64_t f = p->factor[k];
-    if (some || f < 0) cy_text_add(text, tag ? "<mo>%c</mo>" : "%c", f < 0 ? '-' : '+');
-    f = f < 0 ? -f : f;
-    if (f != 1)
-      cy_text_add(text, tag ? "<mn>%lld</mn>" : st->language == CY_LANGUAGE_NUMPY ? "%lld*" : "%lld", (long long)f);
-    cy_text_add(text, tag ? "<mi>%c</mi>" : "%c", letter_of(st, p->index[k]));
-    some = true;
-  }
-  if (!some || p->offset)
-    cy_text_add(text, tag ? "<mn>%s%lld</mn>" : "%s%lld", some && p->offset > 0 ? "+" : "", (long long)p->offset);
-}
-
-static bool is_short(const cy_place *p) { return cy_place_is_index(p) || (cy_place_is_number(p) && p->offset < 10); }
-
-/* Axes of one element are not worth an index, save to NumPy. */
-static bool is_shown(const cy_style *st, const cy_atom *atom, int i) {
-  const cy_place *p = &atom->place[i];
-  if (st->language == CY_LANGUAGE_NUMPY || atom->kind != CY_ATOM_NAME) return true;
-  if (cy_place_is_index(p)) return st->sheet->indices[p->index[0]].extent != 1;
-  if (!cy_place_is_number(p)) return true;
-  const cy_name *name = &st->sheet->names[atom->name];
-  return i >= name->shape.rank || name->shape.dim[i] != 1;
-}
-
-static void add_places(cy_text *text, const cy_style *st, const cy_atom *atom) {
-  static const char *const open[] = {"_", "_{", "[", ""}, *const close[] = {"", "}", "]", ""};
-  bool all_short = true;
-  int shown = 0;
-  for (int i = 0; i < atom->n_places; i++) {
-    if (!is_shown(st, atom, i)) continue;
-    all_short = all_short && is_short(&atom->place[i]);
-    shown++;
-  }
-  if (shown == 0) return;
-  bool brackets = st->language == CY_LANGUAGE_TEXT && !all_short &&
-                  !(shown == 1 && atom->place[0].label && !atom->place[0].label->n_places);
-  cy_text_add(text, "%s", brackets ? "[" : open[st->language]);
-  if (is_tagged(st)) cy_text_add(text, "<mrow>");
-  for (int i = 0, k = 0; i < atom->n_places; i++) {
-    if (!is_shown(st, atom, i)) continue;
-    bool comma = st->language == CY_LANGUAGE_NUMPY || !all_short;
-    if (k++ && comma) cy_text_add(text, is_tagged(st) ? "<mo>,</mo>" : ", ");
-    add_place(text, st, &atom->place[i]);
-  }
-  if (is_tagged(st)) cy_text_add(text, "</mrow>");
-  cy_text_add(text, "%s", brackets ? "]" : close[st->language]);
-}
-
-/* The name with its places below it; of a derivative the places are its variable's: dL / dW_ij. */
-static void show_placed(cy_text *text, const cy_style *st, int name, const cy_atom *atom) {
-  const cy_name *n = &st->sheet->names[name];
-  if (cy_is_drawn_derivative(st, name)) {
-    cy_print_derivative(text, st, n->kind, true);
-    show_placed(text, st, n->of, atom);
-    cy_print_derivative(text, st, n->kind, false);
-    return;
-  }
-  bool below = strpbrk(n->text, "0123456789[") && atom->n_places && st->language == CY_LANGUAGE_LATEX; /* (W_1)_ij */
-  if (is_tagged(st) && atom->n_places) cy_text_add(text, "<msub>");
-  cy_text_add(text, below ? "(" : "");
-  cy_print_name(text, st, name);
-  cy_text_add(text, below ? ")" : "");
-  add_places(text, st, atom);
-  if (is_tagged(st) && atom->n_places) cy_text_add(text, "</msub>");
-}
-
-void cy_print_element(cy_text *text, const cy_style *st, int name, const int *indices, int n) {
-  cy_atom atom = {.kind = CY_ATOM_NAME, .name = name, .n_places = n};
-  for (int i = 0; i < n; i++) atom.place[i] = cy_place_of(indices[i]);
-  show_placed(text, st, name, &atom);
-}
 
 static void show_poly(cy_text *text, const cy_style *st, const cy_poly *p, bool closed);
 
@@ -123,12 +25,12 @@ static void show_name(cy_text *text, const cy_style *st, const cy_atom *a) {
     cy_print_name(text, st, a->name);
     for (int i = 0; i < a->n_places; i++) {
       cy_text_add(text, ", ");
-      add_place(text, st, &a->place[i]);
+      cy_print_place(text, st, &a->place[i]);
     }
     cy_text_add(text, ")");
     return;
   }
-  show_placed(text, st, a->name, a);
+  cy_print_placed(text, st, a->name, a);
 }
 
 static void show_arguments(cy_text *text, const cy_style *st, const cy_atom *a) {
@@ -145,9 +47,9 @@ static void show_relation(cy_text *text, const cy_style *st, const cy_atom *a) {
   bool tag = is_tagged(st), numpy = st->language == CY_LANGUAGE_NUMPY;
   cy_text_add(text, "%s", tag ? "<mo>[</mo>" : numpy ? "(1.0 * (" : "[");
   if (a->kind == CY_ATOM_DELTA) {
-    add_place(text, st, &a->place[0]);
+    cy_print_place(text, st, &a->place[0]);
     cy_text_add(text, "%s", tag ? "<mo>=</mo>" : numpy ? " == " : " = ");
-    add_place(text, st, &a->place[1]);
+    cy_print_place(text, st, &a->place[1]);
   } else {
     show_poly(text, st, a->arg[0], false);
     cy_text_add(text, tag ? "<mo>%s</mo>" : " %s ", a->function->written[st->language]);
@@ -175,8 +77,6 @@ static bool show_power_of_values(cy_text *text, const cy_style *st, const cy_ato
   return true;
 }
 
-static int grid_axis(const cy_style *st, int index);
-
 /* NumPy: of an axis of the grid. False: it is none of these. */
 static bool reduce_grid(cy_text *text, const cy_style *st, const cy_atom *a) {
   static const char *const functions[][2] = {{"reduce_max", "max"}, {"reduce_min", "min"}, {"prod", "prod"}};
@@ -184,7 +84,7 @@ static bool reduce_grid(cy_text *text, const cy_style *st, const cy_atom *a) {
     if (strcmp(a->function->op, functions[i][0]) == 0) {
       cy_text_add(text, "np.%s(", functions[i][1]);
       show_poly(text, st, a->arg[0], false);
-      cy_text_add(text, ", axis=%d, keepdims=True)", grid_axis(st, a->dummy));
+      cy_text_add(text, ", axis=%d, keepdims=True)", cy_grid_axis(st, a->dummy));
       return true;
     }
   return false;
@@ -197,7 +97,7 @@ static void show_atom(cy_text *text, const cy_style *st, const cy_atom *a) {
     case CY_ATOM_NAME: show_name(text, st, a); return;
     case CY_ATOM_GROUP: show_poly(text, st, a->arg[0], true); return;
     case CY_ATOM_DELTA: case CY_ATOM_COMPARE: show_relation(text, st, a); return;
-    case CY_ATOM_PLACE: add_place(text, st, &a->place[0]); return;
+    case CY_ATOM_PLACE: cy_print_place(text, st, &a->place[0]); return;
     case CY_ATOM_CHOICE:
       cy_text_add(text, tag ? "<mi>where</mi>" : st->language == CY_LANGUAGE_NUMPY ? "np.where"
                         : st->language == CY_LANGUAGE_LATEX ? "\\operatorname{where}" : "where");
@@ -206,7 +106,7 @@ static void show_atom(cy_text *text, const cy_style *st, const cy_atom *a) {
       if (show_power_of_values(text, st, a)) return;
       cy_text_add(text, tag ? "<mi>%s</mi>" : "%s", a->function->written[st->language]);
       if (a->kind == CY_ATOM_ALONG && st->language != CY_LANGUAGE_NUMPY)
-        cy_text_add(text, tag ? "<mi>%c</mi>" : "_%c ", letter_of(st, a->dummy));
+        cy_text_add(text, tag ? "<mi>%c</mi>" : "_%c ", cy_letter_of(st, a->dummy));
       break;
     }
     case CY_ATOM_OPAQUE: {
@@ -216,7 +116,7 @@ static void show_atom(cy_text *text, const cy_style *st, const cy_atom *a) {
     }
   }
   show_arguments(text, st, a);
-  if (a->kind == CY_ATOM_OPAQUE || (a->kind == CY_ATOM_ALONG && a->n_places)) add_places(text, st, a);
+  if (a->kind == CY_ATOM_OPAQUE || (a->kind == CY_ATOM_ALONG && a->n_places)) cy_print_places(text, st, a);
 }
 
 /* What the power of an atom is written as: roots and whole powers. */
@@ -265,21 +165,14 @@ static void show_sums(cy_text *text, const cy_style *st, const cy_term *t) {
                     : is_tagged(st)                   ? "<munder><mo>&#x2211;</mo><mrow>"
                                                       : "sum_");
   for (int i = 0; i < t->n_bound; i++)
-    cy_text_add(text, is_tagged(st) ? "<mi>%c</mi>" : "%c", letter_of(st, t->bound[i]));
+    cy_text_add(text, is_tagged(st) ? "<mi>%c</mi>" : "%c", cy_letter_of(st, t->bound[i]));
   cy_text_add(text, st->language == CY_LANGUAGE_LATEX ? "} " : is_tagged(st) ? "</mrow></munder>" : " ");
-}
-
-/* NumPy: which grid axis an index has. */
-static int grid_axis(const cy_style *st, int index) {
-  int axis = 0;
-  for (int i = 0; i < index; i++) axis += st->sheet->indices[i].letter != 0;
-  return axis;
 }
 
 static void end_sums(cy_text *text, const cy_style *st, const cy_term *t) {
   if (t->n_bound == 0 || st->language != CY_LANGUAGE_NUMPY) return;
   cy_text_add(text, ").sum(axis=(");
-  for (int i = 0; i < t->n_bound; i++) cy_text_add(text, "%d,", grid_axis(st, t->bound[i]));
+  for (int i = 0; i < t->n_bound; i++) cy_text_add(text, "%d,", cy_grid_axis(st, t->bound[i]));
   cy_text_add(text, "), keepdims=True)");
 }
 
@@ -365,17 +258,17 @@ static void letter_atom(const cy_style *st, const cy_atom *a);
 /* NumPy: letters of all indices first, so that their grids are known. */
 static void letter_poly(const cy_style *st, const cy_poly *p) {
   for (int i = 0; i < p->n; i++) {
-    for (int k = 0; k < p->term[i].n_bound; k++) letter_of(st, p->term[i].bound[k]);
+    for (int k = 0; k < p->term[i].n_bound; k++) cy_letter_of(st, p->term[i].bound[k]);
     for (int k = 0; k < p->term[i].n; k++) letter_atom(st, p->term[i].factor[k].atom);
   }
 }
 
 static void letter_atom(const cy_style *st, const cy_atom *a) {
-  if (a->kind == CY_ATOM_ALONG) letter_of(st, a->dummy);
+  if (a->kind == CY_ATOM_ALONG) cy_letter_of(st, a->dummy);
   for (int i = 0; i < a->n_args; i++) letter_poly(st, a->arg[i]);
   for (int i = 0; i < a->n_places; i++) {
     if (a->place[i].label) letter_atom(st, a->place[i].label);
-    for (int k = 0; !a->place[i].label && k < a->place[i].n; k++) letter_of(st, a->place[i].index[k]);
+    for (int k = 0; !a->place[i].label && k < a->place[i].n; k++) cy_letter_of(st, a->place[i].index[k]);
   }
 }
 
@@ -384,7 +277,7 @@ static void show_grid(cy_text *text, const cy_style *st, const cy_poly *poly) {
   cy_text names = {0}, extents = {0};
   cy_sheet *sheet = (cy_sheet *)(uintptr_t)st->sheet;
   int axes = 0;
-  for (int i = 0; i < st->n_indices; i++) letter_of(st, st->indices[i]);
+  for (int i = 0; i < st->n_indices; i++) cy_letter_of(st, st->indices[i]);
   letter_poly(st, poly);
   for (int i = 0; i < sheet->n_indices; i++) {
     if (!sheet->indices[i].letter) continue;
@@ -396,7 +289,7 @@ static void show_grid(cy_text *text, const cy_style *st, const cy_poly *poly) {
   cy_text_add(text, "grid(lambda %s: ", names.data ? names.data : "");
   show_poly(text, st, poly, false);
   cy_text_add(text, ", (%s), (", extents.data ? extents.data : "");
-  for (int i = 0; i < st->n_indices; i++) cy_text_add(text, "%d,", grid_axis(st, st->indices[i]));
+  for (int i = 0; i < st->n_indices; i++) cy_text_add(text, "%d,", cy_grid_axis(st, st->indices[i]));
   cy_text_add(text, "))");
   cy_text_drop(text, &names);
   cy_text_drop(text, &extents);

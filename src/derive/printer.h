@@ -1,5 +1,5 @@
-/* What the files that write matrix form share: print.c chooses by the kind of expression, print_product.c and
- * print_place.c write some kinds. */
+/* What the files of the printer share. Matrix form: print.c chooses by the kind of expression, print_product.c and
+ * print_place.c write some kinds. Index form: elements.c, and its indices in element_places.c. */
 #ifndef CY_DERIVE_PRINTER_H
 #define CY_DERIVE_PRINTER_H
 
@@ -35,5 +35,13 @@ void cy_show_onehot(cy_text *text, const cy_style *st, const cy_expr *e);
 /* ---- print_name.c ---- */
 /* W1 as W with index 1; gamma as the letter. */
 void cy_print_word(cy_text *text, cy_language language, const char *name);
+
+/* ---- element_places.c ---- */
+char cy_letter_of(const cy_style *st, int index); /* '?' when there are no more, and the sheet is too large */
+void cy_print_place(cy_text *text, const cy_style *st, const cy_place *place);
+void cy_print_places(cy_text *text, const cy_style *st, const cy_atom *atom);
+/* The name with the atom's places below it; of a derivative the places are its variable's: dL / dW_ij. */
+void cy_print_placed(cy_text *text, const cy_style *st, int name, const cy_atom *atom);
+int cy_grid_axis(const cy_style *st, int index); /* NumPy: which axis of the grid an index has */
 
 #endif
