@@ -6,6 +6,7 @@
 #include <errno.h>
 #include <jansson.h>
 #include <signal.h>
+#include <sys/file.h>
 #include <sys/ioctl.h>
 
 /* In a folder of its own, where the data are too. */
@@ -275,6 +276,20 @@ static void expect_equal_tensors(const char *a, const char *b) {
   }
   cy_safetensors_close(x);
   cy_safetensors_close(y);
+}
+
+/* Two trainings would replace each other's checkpoints. */
+static void a_folder_has_one_training(void **state) {
+  (void)state;
+  succeed("train iris epochs=1 --quiet --out a");
+  int folder = open("a", O_RDONLY | O_DIRECTORY);
+  assert_true(folder >= 0);
+  assert_int_equal(flock(folder, LOCK_EX), 0);
+  assert_string_equal(run("train --resume a epochs=2")->err, "cauchy: a: another training is writing there\n");
+  assert_int_equal(last.exit_code, 2);
+  succeed("train --resume a epochs=2 --quiet --out b"); /* reads only */
+  assert_int_equal(close(folder), 0);
+  succeed("train --resume a epochs=2 --quiet");
 }
 
 static void an_interrupted_run_resumes_to_the_same_bits(void **state) {
@@ -608,6 +623,7 @@ int main(void) {
       cmocka_unit_test_setup_teardown(recipe_files_are_the_builtin_recipes, set_up, leave_folder),
       cmocka_unit_test_setup_teardown(recipe_keys_reach_the_training, set_up, leave_folder),
       cmocka_unit_test_setup_teardown(an_interrupted_run_resumes_to_the_same_bits, set_up, leave_folder),
+      cmocka_unit_test_setup_teardown(a_folder_has_one_training, set_up, leave_folder),
       cmocka_unit_test_setup_teardown(a_second_interruption_ends_at_once, set_up, leave_folder),
       cmocka_unit_test_setup_teardown(a_terminal_gets_one_live_line, set_up, leave_folder),
       cmocka_unit_test_setup_teardown(looking_at_models_and_data, set_up, leave_folder),

@@ -36,6 +36,27 @@ static void a_text_goes_through_the_verbs(void **state) {
   assert_string_equal(succeed("sample c --length 300"), one); /* the same bits: the same text */
 }
 
+/* What has seen the character that it predicts can't write the next. */
+static void models_that_look_ahead(void **state) {
+  (void)state;
+  static const struct { const char *model; bool ahead; } rows[] = {
+      {"embedding(57, 8) -> gru(8, bidirectional) -> conv(57, 1)", true},
+      {"embedding(57, 8) -> conv(8, 3, pad=same) -> relu -> conv(57, 1)", true},
+      {"embedding(57, 8) -> attention -> conv(57, 1)", true},
+      {"embedding(57, 8) -> conv(8, 3, pad=causal) -> attention(causal) -> conv(57, 1)", false},
+  };
+  for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+    char line[400];
+    snprintf(line, sizeof line, "train sonnets 'model=%s' length=16 epochs=1 --out run%zu", rows[i].model, i);
+    const char *out = succeed(line);
+    if ((strstr(out, "note: the model sees the characters that it is to predict") != NULL) != rows[i].ahead)
+      fail_msg("%s: %s", rows[i].model, out);
+    snprintf(line, sizeof line, "sample run%zu --length 5", i);
+    if (rows[i].ahead) refuse(line, "the model cannot write on: at each step it sees the characters after it");
+    else succeed(line);
+  }
+}
+
 static void what_would_go_wrong_is_said(void **state) {
   (void)state;
   refuse("train sonnets 'model=embedding(10, 4) -> conv(57, 1)' epochs=1",
@@ -146,6 +167,7 @@ int main(void) {
     IN_FOLDER(a_text_goes_through_the_verbs),
     IN_FOLDER(samples_are_drawn_as_asked),
     IN_FOLDER(what_would_go_wrong_is_said),
+    IN_FOLDER(models_that_look_ahead),
     IN_FOLDER(streams_train),
     IN_FOLDER(adding_is_measured_in_its_unit),
     IN_FOLDER(a_gru_adds_and_a_sum_of_everything_does_not),

@@ -235,6 +235,10 @@ CY_API CY_MUST_CHECK cy_status cy_trained_evaluate_at(cy_trained *trained, cy_da
 
 /* ---- text ---- */
 
+/* Whether the model, as it is now, sees at a step of a text the characters after it: then it predicts what it has seen. False
+ * for everything but texts. Costs two runs of one window. */
+CY_API CY_MUST_CHECK cy_status cy_trainer_looks_ahead(const cy_trainer *trainer, bool *ahead);
+
 /* A model of a text goes on with it, one character at a time. */
 typedef struct cy_generator cy_generator;
 /* For models of texts (classes are characters, a label for each step). trained must outlive it. Whether it can compute a

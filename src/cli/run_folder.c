@@ -6,12 +6,15 @@
 
 #include <dirent.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <jansson.h>
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 /* ---- the folder ---- */
 
@@ -61,6 +64,14 @@ cy_status cli_run_folder_create(const char *name, const char *out, char **folder
   if (strchr(name, '/'))
     return cy_fail(CY_INVALID, "the name of a run has no slash: \"%s\" (--out takes a folder)", name);
   return create_numbered(name, folder);
+}
+
+cy_status cli_run_folder_lock(const char *folder, int *lock) {
+  *lock = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+  if (*lock < 0 || flock(*lock, LOCK_EX | LOCK_NB) == 0 || errno != EWOULDBLOCK) return CY_OK;
+  close(*lock);
+  *lock = -1;
+  return cy_fail(CY_INVALID, "%s: another training is writing there", folder);
 }
 
 void cli_results_clear(cli_results *results) {

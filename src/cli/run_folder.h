@@ -7,6 +7,9 @@
 /* runs/<name>-1, or the next free number; or exactly `out`, which must not hold anything yet. Free with
  * cy_string_free. */
 CY_MUST_CHECK cy_status cli_run_folder_create(const char *name, const char *out, char **folder);
+/* Nobody else trains in the folder until *lock is closed (unless it is -1: file systems may know no locks). Fails if somebody
+ * does. */
+CY_MUST_CHECK cy_status cli_run_folder_lock(const char *folder, int *lock);
 
 /* What a finished run adds to its last line of metrics, its table and its charts. Parts without samples are empty. */
 typedef struct cli_results {

@@ -11,6 +11,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 typedef struct training {
   cli_recipe recipe;
@@ -18,6 +19,7 @@ typedef struct training {
   cy_model *model;
   cy_trainer *trainer;
   char *folder;
+  int lock;        /* on the folder */
   cli_progress progress;
   cli_results results;
   cy_image_size sizes[CY_MAX_SIZES]; /* that images are resized to, */
@@ -166,13 +168,18 @@ static bool on_baseline(const cy_progress *now, void *user) {
 
 static void on_log(const char *line, void *user) { cli_progress_log(&((training *)user)->progress, line); }
 
-/* cross_entropy takes scores of any size: probabilities learn slowly, and to nothing sharp. */
-static void print_doubts(const char *loss, const char *model) {
+/* cross_entropy takes scores of any size: probabilities learn slowly, and to nothing sharp. A text's labels are its own
+ * characters. */
+static void print_doubts(const cy_trainer *trainer, const char *loss, const char *model) {
   static const char softmax[] = "softmax";
   size_t n = strlen(model), end = sizeof softmax - 1;
   bool last = n >= end && strcmp(model + n - end, softmax) == 0 && (n == end || model[n - end - 1] == ' ');
   if (last && strcmp(loss, "cross_entropy") == 0)
     printf("note: cross_entropy applies softmax itself, to scores; with the model's own softmax it is applied twice\n");
+  bool ahead;
+  if (cy_trainer_looks_ahead(trainer, &ahead) == CY_OK && ahead)
+    printf("note: the model sees the characters that it is to predict, so its loss means little: recurrent layers that are\n"
+           "bidirectional or reverse look ahead, convolutions without pad=causal and attention without causal\n");
 }
 
 static void print_head(const training *t) {
@@ -201,7 +208,7 @@ static void print_head(const training *t) {
            cy_dataset_feature_name(t->dataset, 0) || cy_dataset_sequence_column(t->dataset)
                ? cy_dataset_target_name(t->dataset)
                : "targets");
-  if (text) print_doubts(o.loss, text);
+  if (text) print_doubts(t->trainer, o.loss, text);
   cy_string_free(text);
   fflush(stdout);
 }
@@ -351,6 +358,7 @@ static cy_status start(training *t, const cli_arguments *a) {
   CY_TRY(cy_trainer_create(t->model, t->dataset, t->recipe.options, &t->trainer));
   const char *name = t->recipe.name ? t->recipe.name : cy_dataset_name(t->dataset);
   CY_TRY(cli_run_folder_create(name, cli_option_value(a, "--out"), &t->folder));
+  CY_TRY(cli_run_folder_lock(t->folder, &t->lock));
   CY_TRY(save_recipe(t));
   return run(t);
 }
@@ -371,14 +379,13 @@ static cy_status check_resumable(const cli_arguments *a) {
   return CY_OK;
 }
 
-/* The run goes on in its folder, unless --out names another. */
-static cy_status resume_folder(const char *word, const char *out, char **folder) {
-  if (out) return cli_run_folder_create("", out, folder);
+/* The run goes on in its folder, which nobody else may change from before its checkpoint is read. */
+static cy_status own_folder(training *t, const char *word) {
   const char *slash = strrchr(word, '/');
-  *folder = cli_is_folder(word) ? cy_strdup(word)
-            : slash             ? cy_strndup(word, (size_t)(slash - word) + (slash == word))
-                                : cy_strdup(".");
-  return *folder ? CY_OK : cy_no_memory();
+  t->folder = cli_is_folder(word) ? cy_strdup(word)
+              : slash             ? cy_strndup(word, (size_t)(slash - word) + (slash == word))
+                                  : cy_strdup(".");
+  return t->folder ? cli_run_folder_lock(t->folder, &t->lock) : cy_no_memory();
 }
 
 /* A model is a checkpoint without what only resuming needs, such as the count of steps. */
@@ -468,13 +475,22 @@ static cy_status save_resumed_recipe(training *t) {
   return save_recipe(t);
 }
 
+/* Or in another, made when all is well. */
+static cy_status other_folder(training *t, const char *out) {
+  CY_TRY(cli_run_folder_create("", out, &t->folder));
+  CY_TRY(cli_run_folder_lock(t->folder, &t->lock));
+  return save_resumed_recipe(t);
+}
+
 static cy_status resume(training *t, const cli_arguments *a, const char *word) {
+  const char *out = cli_option_value(a, "--out");
   char *path;
   CY_TRY(check_resumable(a));
   CY_TRY(read_overrides(a, 0, &t->recipe));
   CY_TRY(cli_model_path(word, CLI_CHECKPOINT_NAME, NULL, &path));
   connect(t);
   cy_status status = check_is_checkpoint(path);
+  if (status == CY_OK && !out) status = own_folder(t, word);
   if (status == CY_OK) status = cli_open_training_data(path, &t->dataset);
   if (status == CY_OK) status = cy_trainer_resume(path, t->dataset, t->recipe.options, &t->trainer);
   cy_string_free(path);
@@ -483,13 +499,12 @@ static cy_status resume(training *t, const cli_arguments *a, const char *word) {
     return cy_fail(CY_INVALID, "%s: nothing is left to train: %lld epochs are done%s; add epochs=N to go on", word,
                    (long long)cy_trainer_epoch(t->trainer),
                    cy_trainer_stopped_early(t->trainer) ? " (stopped early)" : "");
-  CY_TRY(resume_folder(word, cli_option_value(a, "--out"), &t->folder));
-  if (cli_option_value(a, "--out")) CY_TRY(save_resumed_recipe(t));
+  if (out) CY_TRY(other_folder(t, out));
   return run(t);
 }
 
 cy_status cli_train(cli_arguments *a) {
-  training t = {0};
+  training t = {.lock = -1};
   const char *checkpoint = cli_option_value(a, "--resume");
   cli_progress_begin(&t.progress, cli_option_value(a, "--quiet") != NULL);
   cy_status status = checkpoint ? resume(&t, a, checkpoint) : start(&t, a);
@@ -500,5 +515,6 @@ cy_status cli_train(cli_arguments *a) {
   for (int i = 0; i < CY_MAX_SIZES; i++) cy_metrics_clear(&t.by_size[i]);
   cli_recipe_clear(&t.recipe);
   cy_string_free(t.folder);
+  if (t.lock >= 0) close(t.lock);
   return status;
 }

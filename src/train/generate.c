@@ -57,6 +57,40 @@ static cy_status agree(const cy_generator *g, const cy_runner *window, int64_t l
   return status;
 }
 
+/* Whether the scores of a window's first half depend on its second. */
+static cy_status looks_ahead(const cy_problem *problem, const cy_runner *window, bool *ahead) {
+  int64_t length = problem->sample.dim[0], half = length / 2, classes = problem->classes;
+  const cy_generator g = {.problem = problem, .classes = classes};
+  double *scores = cy_calloc((size_t)(half * classes) + (size_t)classes, sizeof *scores), *again = scores + half * classes;
+  *ahead = false;
+  if (!scores) return cy_no_memory();
+  for (int64_t i = 0; i < length; i++) cy_tensor_f32(window->x)[i] = (float)((7 * i + 3) % classes);
+  cy_status status = cy_session_run(window->session);
+  for (int64_t i = 0; status == CY_OK && i < half; i++) take_scores(&g, window, i, scores + i * classes);
+  for (int64_t i = half; i < length; i++) cy_tensor_f32(window->x)[i] = (float)((5 * i + 4) % classes);
+  if (status == CY_OK) status = cy_session_run(window->session);
+  for (int64_t i = 0; status == CY_OK && i < half; i++) {
+    take_scores(&g, window, i, again);
+    for (int64_t k = 0; k < classes; k++)
+      *ahead |= fabs(again[k] - scores[i * classes + k]) > 1e-4 * (1 + fabs(again[k]));
+  }
+  cy_free(scores);
+  return status;
+}
+
+cy_status cy_trainer_looks_ahead(const cy_trainer *trainer, bool *ahead) {
+  cy_problem problem = trainer->problem;
+  cy_runner *window;
+  *ahead = false;
+  if (!cy_dataset_vocabulary(trainer->dataset) || problem.classes < 2 || problem.sample.rank != 1 || problem.target.rank != 1)
+    return CY_OK;
+  problem.carry = false;
+  CY_TRY(cy_runner_create(&problem, CY_RUN_PREDICT, 1, trainer->state, NULL, &window));
+  cy_status status = looks_ahead(&problem, window, ahead);
+  cy_runner_free(window);
+  return status;
+}
+
 /* A model that takes no single step, or gives something else then, goes by windows. */
 static cy_status choose(cy_generator *g, const cy_trained *trained) {
   bool same = false;
@@ -84,6 +118,11 @@ static cy_status create(cy_generator *g, const cy_trained *trained) {
   if (!g->scores) return cy_no_memory();
   CY_TRY(choose(g, trained));
   if (g->step) return CY_OK;
+  bool ahead;
+  CY_TRY(looks_ahead(g->problem, g->window, &ahead));
+  if (ahead)
+    return cy_fail(CY_INVALID, "the model cannot write on: at each step it sees the characters after it, by a recurrent layer "
+                   "that is bidirectional or reverse, a convolution without pad=causal, or attention without causal");
   memset(cy_tensor_data(g->window->x), 0, cy_tensor_bytes(g->window->x));
   return CY_OK;
 }
