@@ -227,9 +227,9 @@ static bool mentions(const cy_program *program, const char *words) {
   return found;
 }
 
-/* Steps of many bytes: rows of gates that lie apart in a product are used where they are, and memory of the next step is
- * fetched. Forward and back, against the same steps written out. */
-enum { ROWS = 65, UNITS = 100, STEPS = 5 };
+/* Steps of many bytes: the projection is taken in the loop, rows of gates that lie apart in a product are used where they
+ * are, and memory of the next step is fetched. Forward and back, against the same steps written out. */
+enum { ROWS = 65, UNITS = 100, INPUTS = 17, STEPS = 11 };
 
 static void wide(const cy_scan_step *s, void *context, cy_value *next, cy_value *outputs) {
   (void)context;
@@ -241,8 +241,8 @@ static void wide(const cy_scan_step *s, void *context, cy_value *next, cy_value 
 }
 
 static void large_steps_compute_what_is_written_out(void **state) {
-  const cy_shape shapes[] = {CY_SHAPE(C, 4 * UNITS), CY_SHAPE(UNITS, 4 * UNITS), CY_SHAPE(4 * UNITS),
-                             CY_SHAPE(ROWS, UNITS), CY_SHAPE(ROWS, UNITS), CY_SHAPE(STEPS, ROWS, C)};
+  const cy_shape shapes[] = {CY_SHAPE(INPUTS, 4 * UNITS), CY_SHAPE(UNITS, 4 * UNITS), CY_SHAPE(4 * UNITS),
+                             CY_SHAPE(ROWS, UNITS), CY_SHAPE(ROWS, UNITS), CY_SHAPE(STEPS, ROWS, INPUTS)};
   enum { LEAVES = sizeof shapes / sizeof *shapes, ALL = 2 + LEAVES };
   (void)state;
   feeds f = feeds_begin();
@@ -258,7 +258,7 @@ static void large_steps_compute_what_is_written_out(void **state) {
   cy_scan(f.graph, wide, NULL, v, (cy_scan_options){.length = STEPS});
   memcpy(carry, leaf + 3, sizeof carry);
   for (int t = 0; t < STEPS; t++) {
-    cy_value input = cy_reshape(cy_slice_axis(leaf[5], 0, t, t + 1), CY_SHAPE(ROWS, C));
+    cy_value input = cy_reshape(cy_slice_axis(leaf[5], 0, t, t + 1), CY_SHAPE(ROWS, INPUTS));
     wide(&(cy_scan_step){f.graph, leaf, carry, &input}, NULL, next, &outputs[t]);
     memcpy(carry, next, sizeof carry);
     outputs[t] = cy_reshape(outputs[t], CY_SHAPE(1, ROWS, UNITS));
@@ -272,6 +272,10 @@ static void large_steps_compute_what_is_written_out(void **state) {
   }
   cy_tensor *is[ALL], *should[ALL];
   run_values(&f, written, ALL, (run_options){.threads = 1}, should);
+  cy_program *program;
+  assert_ok(cy_compile(looped, ALL, NULL, 0, (cy_program_options){.threads = 1}, &program));
+  assert_true(mentions(program, "f32[65x17]")); /* a step of the input, in the body */
+  cy_program_free(program);
   for (int threads = 1; threads <= 2; threads++) {
     run_values(&f, looped, ALL, (run_options){.threads = threads, .twice = true}, is);
     for (int i = 0; i < (int)ALL; i++) {

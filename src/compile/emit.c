@@ -166,7 +166,9 @@ static cy_status emit_units(cy_emitter *e) {
     while (k < n && (list[k].unit < 0 || !is_ready(l, (size_t)list[k].unit, done))) k++;
     if (k == n) break; /* a cycle: cannot happen, fusion keeps the matrix acyclic */
     int32_t unit = list[k].unit;
-    if (l->units[unit].fused)
+    if (l->units[unit].inside)
+      ; /* comes with its loop */
+    else if (l->units[unit].fused)
       cy_emit_fused(e, unit);
     else if (cy_node_at(l->graph, l->units[unit].nodes[0])->op->loop)
       cy_emit_loop(e, unit);
@@ -327,6 +329,7 @@ static cy_status emit(cy_emitter *e, const cy_value *outputs, int n_outputs, con
   if (e->failed) return cy_no_memory();
   for (int i = 0; i < n_outputs; i++) l->stored[l->base[outputs[i].id]] = true;
   for (int i = 0; i < n_updates; i++) l->stored[l->base[updates[i].value.id]] = true;
+  if (l->fuses) CY_TRY(cy_feed_loops(l));
   mark_stored(l);
 
   /* What an output or update shows of a bound tensor is its content before the run. */

@@ -36,7 +36,7 @@ typedef struct stretch {
 
 /* What is fetched for the next step, and the instruction of the body that does it: the one that computes longest. */
 typedef struct fetched {
-  int instruction; /* -1: it is too little, or nobody does */
+  int instruction; /* -1: nobody does */
   stretch *at;
   int n;
 } fetched;
@@ -106,8 +106,8 @@ static void find_followers(const plan *p, const cy_program *body, followers *f) 
   }
 }
 
-/* Less than this per step the processor fetches well by itself. */
-enum { LEAST_FETCHED = 48 << 10 };
+/* Fewer bytes written per step are waited for by nobody. */
+enum { LEAST_WRITTEN = 32 << 10 };
 
 /* Bytes of a stream's step, if it lies in memory without gaps and need not come from the step before; else 0. */
 static int64_t dense_bytes(const plan *p, cy_stream stream) {
@@ -128,21 +128,31 @@ static int64_t dense_bytes(const plan *p, cy_stream stream) {
   return step * (int64_t)cy_dtype_size(layout->dtype);
 }
 
+/* Adds what a part reads, or writes; returns how many bytes. */
+static int64_t add_stretches(const plan *p, int part, bool reads, fetched *f) {
+  const cy_program *body = p->body.part[part];
+  int64_t all = 0;
+  for (int b = 0; b < body->n_bindings; b++) {
+    const cy_stream stream = p->body.streams[b];
+    const int64_t mine = dense_bytes(p, stream) / p->body.n_parts;
+    if (mine == 0 || (stream.kind == CY_STREAM_INPUT) != reads) continue;
+    f->at[f->n++] = (stretch){stream, mine * part, mine};
+    all += mine;
+  }
+  return all;
+}
+
 static cy_status plan_fetching(plan *p, int part) {
   const cy_program *body = p->body.part[part];
   fetched *f = &p->fetched[part];
-  int64_t all = 0;
   double most = 0;
   f->instruction = -1;
   f->at = cy_calloc((size_t)body->n_bindings, sizeof *f->at);
   if (!f->at) return cy_no_memory();
-  for (int b = 0; b < body->n_bindings; b++) {
-    const int64_t mine = dense_bytes(p, p->body.streams[b]) / p->body.n_parts;
-    if (mine == 0) continue;
-    f->at[f->n++] = (stretch){p->body.streams[b], mine * part, mine};
-    all += mine;
-  }
-  for (int i = body->n_prologue; i < body->n_instructions && all >= LEAST_FETCHED; i++)
+  add_stretches(p, part, true, f);
+  const int read = f->n;
+  if (add_stretches(p, part, false, f) < LEAST_WRITTEN) f->n = read;
+  for (int i = body->n_prologue; i < body->n_instructions && f->n; i++)
     if (body->instructions[i].kernel->fetch && body->instructions[i].still && body->instructions[i].flops > most) {
       most = body->instructions[i].flops;
       f->instruction = i;

@@ -5,6 +5,7 @@
 #define CY_COMPILE_LOOP_H
 
 #include "compile/plan.h"
+#include "ops/dot.h"
 #include "ops/scan.h"
 
 typedef struct cy_loop_part {
@@ -18,6 +19,12 @@ typedef struct cy_loop_number {
   double number;
 } cy_loop_number;
 
+/* An input of the body that is a product: of the operand at each time, with another operand. */
+typedef struct cy_loop_product {
+  const cy_dot_attrs *attrs; /* of all times in one, whose first axis is time. NULL: the operand is the input itself */
+  int factor;                /* number of the other operand, behind all that the loop has */
+} cy_loop_product;
+
 struct cy_loop {
   const cy_body *body; /* alive while compiling: a kernel must not keep it */
   int n_constants, n_carry;
@@ -25,6 +32,7 @@ struct cy_loop {
   bool reverse;
   const cy_loop_part *parts;     /* per result */
   const cy_loop_number *numbers; /* per operand */
+  const cy_loop_product *products; /* per operand */
   const cy_backend *backend;
   bool unfused;
 };

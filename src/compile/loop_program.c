@@ -84,20 +84,37 @@ static void place_rows(copy *c, cy_value v) {
   c->leaves[c->n_leaves - 1].rows = true;
 }
 
-/* The leaf that reads an operand: a known number, or memory that lies as the operand's, less its axis of time. */
-static cy_value read_operand(copy *c, const cy_node *leaf, cy_stream_kind kind, int operand) {
+/* A leaf that reads an operand's memory, which lies as the operand does, less its axis of time. */
+static cy_value operand_leaf(copy *c, cy_stream_kind kind, int operand) {
   char name[NAME];
-  const cy_loop_number *number = &c->loop->numbers[operand];
   const cy_view *layout = &c->instruction->in[operand].layout;
-  if (number->known) return cy_full(c->graph, leaf->dtype, leaf->shape, number->number);
+  const int time = kind == CY_STREAM_INPUT;
+  cy_shape shape = layout->shape;
+  if (time) memmove(shape.dim, shape.dim + 1, (size_t)--shape.rank * sizeof *shape.dim);
   name_stream((cy_stream){kind, operand}, name);
-  cy_value v = kind == CY_STREAM_CONSTANT ? cy_variable(c->graph, name, leaf->dtype, leaf->shape)
-                                          : cy_input(c->graph, name, leaf->dtype, leaf->shape);
+  cy_value v = time ? cy_input(c->graph, name, layout->dtype, shape) : cy_variable(c->graph, name, layout->dtype, shape);
   if (!cy_is_value(v)) return v;
-  place(c, v, layout->stride + (kind == CY_STREAM_INPUT));
+  place(c, v, layout->stride + time);
   /* An input with as many rows is taken to have a row for each. */
-  c->leaves[c->n_leaves - 1].rows = kind == CY_STREAM_INPUT && leaf->shape.rank > 0 && leaf->shape.dim[0] == c->rows;
+  c->leaves[c->n_leaves - 1].rows = time && shape.rank > 0 && shape.dim[0] == c->rows;
   return v;
+}
+
+/* The operand at one time multiplied with the other: without the axis of time, the first one. */
+static cy_value read_product(copy *c, const cy_loop_product *product, int operand) {
+  cy_dot_attrs attrs = *product->attrs;
+  for (int i = 0; i < attrs.a_contract.n; i++) attrs.a_contract.at[i]--;
+  cy_value in[] = {operand_leaf(c, CY_STREAM_INPUT, operand), operand_leaf(c, CY_STREAM_CONSTANT, product->factor)};
+  cy_scope_set(c->graph, c->instruction->label);
+  return cy_make(c->graph, &cy_op_dot, in, 2, &attrs);
+}
+
+/* What a leaf of the body reads: a known number, memory, or a product. */
+static cy_value read_operand(copy *c, const cy_node *leaf, cy_stream_kind kind, int operand) {
+  const cy_loop_number *number = &c->loop->numbers[operand];
+  const cy_loop_product *product = &c->loop->products[operand];
+  if (number->known) return cy_full(c->graph, leaf->dtype, leaf->shape, number->number);
+  return product->attrs ? read_product(c, product, operand) : operand_leaf(c, kind, operand);
 }
 
 static cy_value read_carry(copy *c, const cy_node *leaf, int k) {

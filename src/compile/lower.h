@@ -14,6 +14,7 @@ typedef enum cy_lane {
 
 typedef struct cy_unit {
   bool fused, dead; /* dead: merged into another */
+  bool inside;      /* a product that is taken in the loop that reads it */
   bool moves;       /* frozen programs: depends on an input, so that it does not belong to the prologue */
   bool packs;       /* copies its node's operand into row-major order: a view that strides could not express */
   int32_t *nodes;   /* increasing */
@@ -64,6 +65,8 @@ int cy_domain_order(const cy_unit *unit, int order[CY_MAX_RANK]);
 /* Strides of a row value's window over the row axes of the domain (0 along columns); false if it does not fit. */
 bool cy_row_strides(const cy_unit *unit, const cy_view *layout, int64_t stride[CY_MAX_RANK]);
 
+/* Pass: products in front of a loop that are better taken in it. */
+cy_status cy_feed_loops(cy_lowering *lowering);
 /* Pass: instructions in order, with operands over buffers; arena offsets are still open. */
 cy_status cy_emit(cy_lowering *lowering, const cy_value *outputs, int n_outputs, const cy_update *updates, int n_updates,
                   cy_program *program);
