@@ -86,7 +86,9 @@ static void print_parameters(cy_trained *trained) {
 static void print_data(const cy_trained *t) {
   char shape[CLI_SHAPE_SIZE], output[CLI_SHAPE_SIZE];
   printf("data        %s (%s)\n", cy_trained_dataset_name(t), cy_trained_dataset_origin(t));
-  printf("input       %s\n", cli_shape_text(cy_trained_sample_shape(t), shape));
+  bool ragged = cy_trained_metadata(t, "dataset.buckets") != NULL;
+  printf("input       %s%s\n", cli_shape_text(cy_trained_sample_shape(t), shape),
+         ragged ? ": sequences of different lengths, the longest in training" : "");
   if (cy_trained_classes(t) == 0) {
     printf("output      %s\n", cli_shape_text(cy_trained_output_shape(t), output));
     return;

@@ -171,7 +171,7 @@ const char *cli_samples_text(const cy_dataset *d, char buffer[CLI_SAMPLES_SIZE])
     if (steps < shortest) shortest = steps;
     if (steps > longest) longest = steps;
   }
-  snprintf(buffer, CLI_SAMPLES_SIZE, "sequences of %" PRId64 " channels and %" PRId64 " to %" PRId64 " steps",
-           cy_dataset_sample_shape(d).dim[0], shortest, longest);
+  snprintf(buffer, CLI_SAMPLES_SIZE, "sequences of %" PRId64 " channel%s and %" PRId64 " to %" PRId64 " steps",
+           cy_dataset_sample_shape(d).dim[0], cy_dataset_sample_shape(d).dim[0] == 1 ? "" : "s", shortest, longest);
   return buffer;
 }
