@@ -3,6 +3,7 @@
  * every set gives the same bits except in vector_math.h. */
 #include "backend/cpu/tile_kernels.h"
 
+#include "backend/cpu/vector_choose.h"
 #include "backend/cpu/vector_math.h"
 #include "backend/cpu/vector_random.h"
 
@@ -19,11 +20,15 @@
 #define CY_SIMD _Pragma("omp simd")
 
 #define T float
+#define T_BYTES 4
+#define T_INTEGER int32_t
 #define SUFFIX f32
 #define IS_FLOAT 1
 #define LOWEST (-INFINITY)
 #include "backend/cpu/tile_kernels_type.h"
 #define T double
+#define T_BYTES 8
+#define T_INTEGER int64_t
 #define SUFFIX f64
 #define IS_FLOAT 1
 #define LOWEST (-INFINITY)

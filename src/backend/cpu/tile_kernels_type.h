@@ -69,6 +69,7 @@ ACCUMULATE(accumulate_max, CY_MAX(a, b))
 /* Four registers of lanes, added as a tree: rounding grows with the logarithm of a row's length, nearly. */
 typedef T K(lanes) __attribute__((vector_size(CY_VECTOR_BYTES)));
 typedef T K(lanes_at) __attribute__((vector_size(CY_VECTOR_BYTES), aligned(sizeof(T)), may_alias));
+typedef T_INTEGER K(places) __attribute__((vector_size(CY_VECTOR_BYTES)));
 enum { K(LANES) = CY_VECTOR_BYTES / sizeof(T) };
 
 /* The n < LANES elements that are left, and fill. */
@@ -83,8 +84,31 @@ static inline K(lanes) K(max_lanes)(K(lanes) a, K(lanes) b) {
   __typeof__(a > b) keep = (a >= b) | (a != a);
   return (K(lanes))((keep & (__typeof__(keep))a) | (~keep & (__typeof__(keep))b));
 }
+/* The lanes of W rows become W sums, in the rows' order: of each row the first half of what is left is joined with the second,
+ * until one is left; with every round the rows of two registers come to lie in one. */
+#define CY_HALVE(lanes_of, v, count, first, second)                                             \
+  for (int j = 0; j < (count); j++)                                                             \
+    v[j] = lanes_of(CY_CHOOSE(K(places), v[2 * j], v[2 * j + 1], first), CY_CHOOSE(K(places), v[2 * j], v[2 * j + 1], second));
+#if CY_VECTOR_BYTES / T_BYTES == 16
+#define CY_COMBINE_HALVES(of, v)                              \
+  CY_HALVE(of, v, 8, CY_FIRST_16_16, CY_SECOND_16_16)         \
+  CY_HALVE(of, v, 4, CY_FIRST_16_8, CY_SECOND_16_8)           \
+  CY_HALVE(of, v, 2, CY_FIRST_16_4, CY_SECOND_16_4)           \
+  CY_HALVE(of, v, 1, CY_FIRST_16_2, CY_SECOND_16_2)
+#elif CY_VECTOR_BYTES / T_BYTES == 8
+#define CY_COMBINE_HALVES(of, v)                              \
+  CY_HALVE(of, v, 4, CY_FIRST_8_8, CY_SECOND_8_8)             \
+  CY_HALVE(of, v, 2, CY_FIRST_8_4, CY_SECOND_8_4)             \
+  CY_HALVE(of, v, 1, CY_FIRST_8_2, CY_SECOND_8_2)
+#elif CY_VECTOR_BYTES / T_BYTES == 4
+#define CY_COMBINE_HALVES(of, v)                              \
+  CY_HALVE(of, v, 2, CY_FIRST_4_4, CY_SECOND_4_4)             \
+  CY_HALVE(of, v, 1, CY_FIRST_4_2, CY_SECOND_4_2)
+#else
+#define CY_COMBINE_HALVES(of, v) CY_HALVE(of, v, 1, CY_FIRST_2_2, CY_SECOND_2_2)
+#endif
 #define REDUCE(name, lanes_of, identity, expression)                                                  \
-  static inline T K(CY_JOIN(name, row))(const T *x, size_t n) {                                       \
+  static inline K(lanes) K(CY_JOIN(name, row))(const T *x, size_t n) {                                \
     enum { W = K(LANES) };                                                                            \
     K(lanes) s0 = K(rest)(x, 0, identity), s1 = s0, s2 = s0, s3 = s0;                                 \
     size_t i = 0;                                                                                     \
@@ -94,19 +118,13 @@ static inline K(lanes) K(max_lanes)(K(lanes) a, K(lanes) b) {
     }                                                                                                 \
     for (; i + W <= n; i += W) s0 = lanes_of(s0, *(const K(lanes_at) *)(x + i));                      \
     if (i < n) s1 = lanes_of(s1, K(rest)(x + i, n - i, identity));                                    \
-    T t[W];                                                                                           \
-    *(K(lanes_at) *)t = lanes_of(lanes_of(s0, s1), lanes_of(s2, s3));                                 \
-    for (int half = W / 2; half; half /= 2)                                                           \
-      for (int l = 0; l < half; l++) {                                                                \
-        const T a = t[l], b = t[l + half];                                                            \
-        t[l] = expression;                                                                            \
-      }                                                                                               \
-    return t[0];                                                                                      \
+    return lanes_of(lanes_of(s0, s1), lanes_of(s2, s3));                                              \
   }                                                                                                   \
   static void K(name)(void *out, const void *px, size_t rows, size_t columns) {                       \
+    enum { W = K(LANES) };                                                                            \
     T *o = out;                                                                                       \
     const T *x = px;                                                                                  \
-    if (columns < K(LANES) && columns < SHORT_ROW) {                                                  \
+    if (columns < W && columns < SHORT_ROW) {                                                         \
       for (size_t r = 0; r < rows; r++, x += columns) {                                               \
         T a = identity;                                                                               \
         for (size_t c = 0; c < columns; c++) {                                                        \
@@ -117,7 +135,26 @@ static inline K(lanes) K(max_lanes)(K(lanes) a, K(lanes) b) {
       }                                                                                               \
       return;                                                                                         \
     }                                                                                                 \
-    for (size_t r = 0; r < rows; r++) o[r] = K(CY_JOIN(name, row))(x + r * columns, columns);         \
+    size_t r = 0;                                                                                     \
+    for (; rows - r > W / 4; r += rows - r < W ? rows - r : W) { /* many rows at a time */            \
+      const size_t many = rows - r < W ? rows - r : W;                                                \
+      K(lanes) v[W] = {{0}};                                                                          \
+      T done[W];                                                                                      \
+      for (size_t k = 0; k < many; k++) v[k] = K(CY_JOIN(name, row))(x + (r + k) * columns, columns); \
+      CY_COMBINE_HALVES(lanes_of, v)                                                                  \
+      *(K(lanes_at) *)done = v[0];                                                                    \
+      memcpy(o + r, done, many * sizeof(T));                                                          \
+    }                                                                                                 \
+    for (; r < rows; r++) { /* the same sums */                                                       \
+      T t[W];                                                                                         \
+      *(K(lanes_at) *)t = K(CY_JOIN(name, row))(x + r * columns, columns);                            \
+      for (int half = W / 2; half; half /= 2)                                                         \
+        for (int l = 0; l < half; l++) {                                                              \
+          const T a = t[l], b = t[l + half];                                                          \
+          t[l] = expression;                                                                          \
+        }                                                                                             \
+      o[r] = t[0];                                                                                    \
+    }                                                                                                 \
   }
 REDUCE(reduce_sum, K(add_lanes), 0, a + b)
 REDUCE(reduce_max, K(max_lanes), LOWEST, CY_MAX(a, b))
@@ -151,8 +188,12 @@ REDUCE(reduce_max, LOWEST, a > b ? a : b)
 #undef BINARY_FORMS
 #undef ACCUMULATE
 #undef REDUCE
+#undef CY_HALVE
+#undef CY_COMBINE_HALVES
 #undef SHORT_ROW
 #undef T
+#undef T_BYTES
+#undef T_INTEGER
 #undef SUFFIX
 #undef IS_FLOAT
 #undef LOWEST
