@@ -141,17 +141,12 @@ static void show_factor(cy_text *text, const cy_style *st, const cy_atom *a, dou
   cy_text_add(text, "%s", is_tagged(st) ? "</msup>" : "");
 }
 
-static void add_dimensions(cy_text *text, const cy_style *st, const cy_term *t, int sign, const char *mark,
-                           bool *some) {
+static void add_dimensions(cy_listing *list, const cy_style *st, const cy_term *t, int sign) {
+  static const char *const written[] = {"%s", "%s", "n_%s", "<mi>%s</mi>"};
   for (int i = 0; i < CY_MAX_DIMENSIONS; i++)
     for (int k = 0; k < sign * t->dimension[i]; k++) {
-      cy_text_add(text, "%s", *some ? mark : "");
-      cy_text_add(text,
-                  st->language == CY_LANGUAGE_NUMPY ? "n_%s"
-                  : is_tagged(st)                   ? "<mi>%s</mi>"
-                                                    : "%s",
-                  st->sheet->dimensions[i].text);
-      *some = true;
+      cy_listing_next(list, cy_marks_of(st)->times);
+      cy_text_add(&list->text, written[st->language], st->sheet->dimensions[i].text);
     }
 }
 
@@ -195,50 +190,53 @@ static bool has_front(const cy_style *st, const cy_term *t) {
   return false;
 }
 
-static void show_term(cy_text *text, const cy_style *st, const cy_term *t) {
-  const cy_marks *m = &cy_language_marks[st->language];
-  cy_text front = {0}, over = {0}, under = {0};
-  double top;
-  int bottom;
-  cy_as_fraction(fabs(t->number), t->n > 0, &top, &bottom);
-  bool some = false, below = false;
-  int above = 0, below_count = bottom != 1;
-  for (int i = 0; i < t->n; i++) {
-    above += t->factor[i].power > 0;
-    below_count += t->factor[i].power < 0;
-  }
-  for (int i = 0; i < CY_MAX_DIMENSIONS; i++) {
-    above += t->dimension[i] > 0;
-    if (t->dimension[i] < 0) below_count -= t->dimension[i];
-  }
-  bool in_front = has_front(st, t), before = false, *first = in_front ? &before : &some;
-  if (top != 1 || above == 0) cy_print_number(in_front ? &front : &over, top, st->language), *first = true;
-  if (bottom != 1) cy_print_number(&under, bottom, st->language), below = true;
-  add_dimensions(in_front ? &front : &over, st, t, 1, m->times, first);
-  add_dimensions(&under, st, t, -1, m->times, &below);
-  for (int i = 0; i < t->n; i++) {
-    bool up = t->factor[i].power > 0, ahead = up && in_front && !runs(t, i);
-    bool *has = ahead ? &before : up ? &some : &below;
-    cy_text *to = ahead ? &front : up ? &over : &under;
-    cy_text_add(to, "%s", *has ? m->times : "");
-    bool alone =
-        !up && m->fraction && below_count == 1 && t->factor[i].power == -1 && t->factor[i].atom->kind == CY_ATOM_GROUP;
-    if (alone) show_poly(&under, st, t->factor[i].atom->arg[0], false);
-    else show_factor(to, st, t->factor[i].atom, fabs(t->factor[i].power));
-    *has = true;
-  }
-  if (before) cy_text_add(text, "%s%s", front.data ? front.data : "", m->times);
-  show_sums(text, st, t);
-  const char *o = over.data ? over.data : "", *u = under.data ? under.data : "";
-  if (!below) cy_text_add(text, "%s", o);
+/* How many things stand above the line, and below it, the number aside. */
+static void count_sides(const cy_term *t, int *above, int *below) {
+  *above = *below = 0;
+  for (int i = 0; i < t->n; i++) ++*(t->factor[i].power > 0 ? above : below);
+  for (int i = 0; i < CY_MAX_DIMENSIONS; i++)
+    if (t->dimension[i] > 0) ++*above;
+    else *below -= t->dimension[i];
+}
+
+static void end_fraction(cy_text *text, const cy_style *st, cy_listing *over, cy_listing *under) {
+  const cy_marks *m = cy_marks_of(st);
+  const char *o = over->text.data ? over->text.data : "", *u = under->text.data ? under->text.data : "";
+  if (under->n == 0) cy_text_add(text, "%s", o);
   else if (m->fraction)
     cy_text_add(text, is_tagged(st) ? "%s<mrow>%s</mrow><mrow>%s</mrow></mfrac>" : "%s%s}{%s}", m->fraction, o, u);
-  else cy_text_add(text, below_count > 1 ? "%s / (%s)" : "%s / %s", o, u);
+  else cy_text_add(text, under->n > 1 ? "%s / (%s)" : "%s / %s", o, u);
+  cy_text_drop(text, &over->text);
+  cy_text_drop(text, &under->text);
+}
+
+static void show_term(cy_text *text, const cy_style *st, const cy_term *t) {
+  const cy_marks *m = cy_marks_of(st);
+  cy_listing front = {0}, over = {0}, under = {0}, *first = has_front(st, t) ? &front : &over;
+  double top;
+  int bottom, above, below;
+  cy_as_fraction(fabs(t->number), t->n > 0, &top, &bottom);
+  count_sides(t, &above, &below);
+  if (top != 1 || above == 0) cy_listing_next(first, m->times), cy_print_number(&first->text, top, st->language);
+  if (bottom != 1) cy_listing_next(&under, m->times), cy_print_number(&under.text, bottom, st->language);
+  add_dimensions(first, st, t, 1);
+  add_dimensions(&under, st, t, -1);
+  for (int i = 0; i < t->n; i++) {
+    const cy_factor *f = &t->factor[i];
+    cy_listing *to = f->power < 0 ? &under : first == &front && !runs(t, i) ? &front : &over;
+    /* Alone below a line that is drawn, a sum needs no parentheses. */
+    bool open = to == &under && m->fraction && below + (bottom != 1) == 1 && f->power == -1 &&
+                f->atom->kind == CY_ATOM_GROUP;
+    cy_listing_next(to, m->times);
+    if (open) show_poly(&to->text, st, f->atom->arg[0], false);
+    else show_factor(&to->text, st, f->atom, fabs(f->power));
+  }
+  if (front.n) cy_text_add(text, "%s%s", front.text.data ? front.text.data : "", m->times);
+  cy_text_drop(text, &front.text);
+  show_sums(text, st, t);
+  end_fraction(text, st, &over, &under);
   end_sums(text, st, t);
   release_letters(st, t);
-  cy_text_drop(text, &front);
-  cy_text_drop(text, &over);
-  cy_text_drop(text, &under);
 }
 
 static void show_poly(cy_text *text, const cy_style *st, const cy_poly *p, bool closed) {
