@@ -371,9 +371,13 @@ static void pictures(void **state) {
   assert_svg("field.svg", of_field, 1);
   assert_true(starts_with("net.png", "\x89PNG", 4) && starts_with("field.png", "\x89PNG", 4));
   refuse("analyze 'conv(1, 3)' --input 1x9x9 --picture net.gif", ".svg or .png");
-  refuse("analyze 'conv(2, 3)' --input 1x9x9x9 --field conv1 --picture cube.svg",
-         "1x9x9x9 has 3; without a picture the field is given axis by axis");
-  assert_holds(succeed("analyze 'conv(2, 3)' --input 1x9x9x9 --field conv1"), "conv1");
+  /* Volumes are looked through. */
+  succeed("analyze 'conv(2, 3, dilation=2)' --input 1x6x7x9 --field conv1@1,2,3 --picture cube.svg");
+  static const char *const of_cube[] = {"conv1"};
+  assert_svg("cube.svg", of_cube, 1);
+  succeed("analyze 'conv(2, 3) -> flatten' --input 1x6x7x9 --field flatten1 --effective --picture cube.png");
+  refuse("analyze 'dense(3)' --input 9 --field dense1 --picture none.svg",
+         "9 has 0; without a picture the field is given axis by axis");
 }
 
 static void networks_from_files(void **state) {

@@ -1,6 +1,6 @@
 /* A unit's receptive field over the input: the input as a grid with the elements that it sees, or with how much each
- * counts, and the layer's output beside it (above it, for sequences) with the unit. What lies beyond the border is
- * dashed. */
+ * counts, and the layer's output beside it (above it, for sequences) with the unit. Of volumes one looks through
+ * the depth. What lies beyond the border is dashed. */
 #include "analyze/picture.h"
 
 #include "base/error.h"
@@ -65,23 +65,23 @@ static void read_axis(picture *p, int place, int axis, int64_t unit) {
 }
 
 static void read_field(picture *p, const int64_t *unit) {
-  bool image = p->a->sample.rank == 3;
+  int across = p->a->sample.rank - 1, down = across - 1; /* 0: the channels of sequences */
+  bool image = down > 0;
   cy_shape output = p->a->layers[p->layer].output;
   p->has_output = output.rank == p->a->sample.rank;
   if (image) {
-    p->unit[0] = p->has_output && unit[1] >= 0 ? unit[1] : 0;
-    read_axis(p, 0, 1, p->unit[0]);
-    p->rows = p->seen[2];
+    p->unit[0] = p->has_output && unit[down] >= 0 ? unit[down] : 0;
+    read_axis(p, 0, down, p->unit[0]);
+    p->rows = p->seen[down + 1];
   } else {
     p->high[0] = p->full_high[0] = 0;
   }
-  int across = image ? 2 : 1;
   p->unit[1] = p->has_output && unit[across] >= 0 ? unit[across] : 0;
   read_axis(p, 1, across, p->unit[1]);
   p->columns = p->seen[across + 1];
-  p->input.rows = image ? p->a->sample.dim[1] : 1;
+  p->input.rows = image ? p->a->sample.dim[down] : 1;
   p->input.columns = p->a->sample.dim[across];
-  p->output.rows = p->has_output && image ? output.dim[1] : 1;
+  p->output.rows = p->has_output && image ? output.dim[down] : 1;
   p->output.columns = p->has_output ? output.dim[across] : 1;
 }
 
@@ -143,17 +143,25 @@ static uint32_t shade(double share) {
   return rgb;
 }
 
+/* How much an element counts; of volumes, those behind one another together. */
+static double effective_at(const picture *p, int64_t i) {
+  int64_t layer = p->input.rows * p->input.columns, n = cy_tensor_count(p->effective);
+  double sum = 0;
+  for (; i < n; i += layer) sum += cy_tensor_at(p->effective, i);
+  return sum;
+}
+
 static void fill_effective(cairo_t *cr, const picture *p) {
   const panel *g = &p->input;
   double most = 0;
-  int64_t n = cy_tensor_count(p->effective);
-  for (int64_t i = 0; i < n; i++) most = fmax(most, cy_tensor_at(p->effective, i));
+  int64_t n = g->rows * g->columns;
+  for (int64_t i = 0; i < n; i++) most = fmax(most, effective_at(p, i));
   cairo_surface_t *surface = cairo_image_surface_create(CAIRO_FORMAT_RGB24, (int)g->columns, (int)g->rows);
   unsigned char *data = cairo_image_surface_get_data(surface);
   int stride = cairo_image_surface_get_stride(surface);
   for (int64_t i = 0; data && i < n; i++)
     ((uint32_t *)(void *)(data + i / g->columns * stride))[i % g->columns] =
-        shade(most > 0 ? cy_tensor_at(p->effective, i) / most : 0);
+        shade(most > 0 ? effective_at(p, i) / most : 0);
   if (data) cairo_surface_mark_dirty(surface);
   cairo_save(cr);
   cairo_translate(cr, g->x, g->y);
@@ -179,7 +187,9 @@ static void draw_scale(cairo_t *cr, const picture *p, double y) {
   cairo_stroke(cr);
   cy_font(cr, 9.5, CY_REGULAR);
   cy_ink(cr, CY_INK_SOFT);
-  cy_text_centered(cr, x + BAR + 8, y + 4.5, 0, "mean squared derivative, none to most (square-root scale)");
+  cy_text_centered(cr, x + BAR + 8, y + 4.5, 0, p->a->sample.rank == 4
+                       ? "mean squared derivative, summed over the depth, none to most (square-root scale)"
+                       : "mean squared derivative, none to most (square-root scale)");
 }
 
 static void outline(cairo_t *cr, const panel *g, const int64_t low[2], const int64_t high[2]) {
@@ -326,24 +336,55 @@ static bool has_holes(const picture *p) {
   return false;
 }
 
+/* "5×9" of an image. */
+static void add_extents(char text[192], const int64_t *extents, int n) {
+  for (int i = 0; i < n; i++) {
+    size_t at = strlen(text);
+    snprintf(text + at, 192 - at, "%s%" PRId64, i ? "×" : "", extents[i]);
+  }
+}
+
+static void add_words(char text[192], const char *words) {
+  size_t at = strlen(text);
+  snprintf(text + at, 192 - at, "%s", words);
+}
+
+/* Which places of the depth are seen, as the picture does not show it. */
+static void add_depth(picture *p) {
+  char words[96];
+  int64_t low, high;
+  hull(p->seen[2], p->a->sample.dim[1], &low, &high);
+  snprintf(words, sizeof words, "; depth %" PRId64 "..%" PRId64 " of 0..%" PRId64, low, high, p->a->sample.dim[1] - 1);
+  add_words(p->subtitle, words);
+}
+
 static void write_words(picture *p, const int64_t *unit) {
   const cy_layer_facts *l = &p->a->layers[p->layer];
   char place[96] = "", shape[CY_PICTURE_TEXT];
-  bool image = p->rows != NULL;
-  if (p->has_output && image) snprintf(place, sizeof place, " (%" PRId64 ", %" PRId64 ")", unit[1], unit[2]);
-  else if (p->has_output) snprintf(place, sizeof place, " %" PRId64, unit[1]);
-  snprintf(p->title, sizeof p->title, "%s%sunit%s of %s", p->options.title ? p->options.title : "",
-           p->options.title ? ": " : "", place, l->path);
-  const cy_receptive_axis *f = &l->field[2];
-  int64_t rows = p->high[0] - p->low[0] + 1, columns = p->high[1] - p->low[1] + 1;
-  if (image) snprintf(p->subtitle, sizeof p->subtitle, "sees %" PRId64 "×%" PRId64 " of the input", rows, columns);
-  else snprintf(p->subtitle, sizeof p->subtitle, "sees %" PRId64 " of the input", columns);
-  size_t at = strlen(p->subtitle);
-  if (has_holes(p)) at += (size_t)snprintf(p->subtitle + at, sizeof p->subtitle - at, ", with holes");
-  if (f->sight == CY_SEES_WINDOW && image)
-    snprintf(p->subtitle + at, sizeof p->subtitle - at, "; its field is %" PRId64 "×%" PRId64, f[0].size, f[1].size);
-  else if (f->sight == CY_SEES_WINDOW)
-    snprintf(p->subtitle + at, sizeof p->subtitle - at, "; its field is %" PRId64, f[0].size);
+  int axes = p->a->sample.rank - 1;
+  int64_t seen[CY_MAX_RANK], field[CY_MAX_RANK];
+  bool open = axes > 1;
+  for (int i = 0; p->has_output && i < axes; i++) {
+    size_t at = strlen(place);
+    snprintf(place + at, sizeof place - at, "%s%" PRId64, i ? ", " : open ? " (" : " ", unit[i + 1]);
+  }
+  snprintf(p->title, sizeof p->title, "%s%sunit%s%s of %s", p->options.title ? p->options.title : "",
+           p->options.title ? ": " : "", place, p->has_output && open ? ")" : "", l->path);
+  for (int i = 0; i < axes; i++) {
+    int64_t low, high;
+    hull(p->seen[i + 2], p->a->sample.dim[i + 1], &low, &high);
+    seen[i] = high - low + 1;
+    field[i] = l->field[i + 2].size;
+  }
+  snprintf(p->subtitle, sizeof p->subtitle, "sees ");
+  add_extents(p->subtitle, seen, axes);
+  add_words(p->subtitle, " of the input");
+  if (has_holes(p)) add_words(p->subtitle, ", with holes");
+  if (axes == 3) add_depth(p);
+  if (l->field[2].sight == CY_SEES_WINDOW) {
+    add_words(p->subtitle, "; its field is ");
+    add_extents(p->subtitle, field, axes);
+  }
   snprintf(p->output_label, sizeof p->output_label, "%s %s", l->name, cy_picture_shape(l->output, shape));
 }
 
@@ -353,9 +394,9 @@ cy_status cy_field_picture(const cy_analysis *a, int layer, const int64_t *unit,
   char text[CY_SHAPE_TEXT];
   int64_t whole[CY_MAX_RANK] = {0};
   if (layer < 0 || layer >= a->n_layers) return cy_fail(CY_INVALID, "the network has no layer number %d", layer);
-  if (a->sample.rank != 2 && a->sample.rank != 3)
-    return cy_fail(CY_UNSUPPORTED, "fields are drawn over one or two spatial axes, but %s has %d; without a picture the field "
-                   "is given axis by axis", cy_shape_text(a->sample, text), a->sample.rank - 1);
+  if (a->sample.rank < 2 || a->sample.rank > 4)
+    return cy_fail(CY_UNSUPPORTED, "fields are drawn over one to three spatial axes, but %s has %d; without a picture the "
+                   "field is given axis by axis", cy_shape_text(a->sample, text), a->sample.rank - 1);
   for (int i = 1; i < a->sample.rank; i++)
     if (a->sample.dim[i] > MOST_DRAWN)
       return cy_fail(CY_INVALID, "an input of %s is too large to draw: extents up to %d",
