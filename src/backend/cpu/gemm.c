@@ -56,6 +56,11 @@ static void tidy_strides(cy_gemm_problem *p) {
  *    256   10  512                         124        115        68   panels
  *    512   10  256  X transposed           219        105        58   panels
  *   1024 1024 1024                         192        214       114   oneDNN ("ours" is what panels would reach)
+ *   1024  128  512                         190        226             oneDNN, in this row and the next ones
+ *   4096  128  512                         163        224
+ *   4096  384  128                         167        214
+ *    128  512 4096  X transposed           170        213
+ *   1024  384  128                         231        238             panels, as in all with fewer products
  *   f64  64  512  512                   109       none        44   panels; so f64 never goes to a library
  *
  * oneDNN's matmul primitive reached 0.7 to 1.2 times its sgemm from batch 32 on, 0.3 times for one row and 512 x 512
@@ -65,7 +70,7 @@ static bool prefer_library(const cy_gemm_problem *p, const cy_gemm_kernels *kern
   const double products = (double)p->m * (double)p->n * (double)p->k;
   const int64_t shortest = p->m < p->n ? (p->m < p->k ? p->m : p->k) : (p->n < p->k ? p->n : p->k);
   if (p->dtype != CY_F32 || p->inner > 1) return false;
-  return kernels->lanes >= 8 ? shortest >= 256 && products > 0x1p27 : shortest >= 16 && products > 0x1p18;
+  return kernels->lanes >= 8 ? shortest >= 128 && products >= 0x1p26 : shortest >= 16 && products > 0x1p18;
 }
 
 cy_status cy_gemm_create(const cy_gemm_problem *problem, int threads, cy_gemm **gemm) {
