@@ -103,6 +103,32 @@ static cy_status slightly_wrong(cy_value loss, const cy_value *inputs, int n, cy
   return status;
 }
 
+typedef struct counted {
+  int rows, most;
+} counted;
+
+static bool count_row(const cy_check_row *row, void *context) {
+  counted *c = context;
+  assert_non_null(cy_check_name(row->kind));
+  return ++c->rows < c->most;
+}
+
+static void rows_are_told_as_they_are_done(void **state) {
+  (void)state;
+  counted all = {.most = 1000}, few = {.most = 3};
+  cy_check_options options = {.sample = CY_SHAPE(3), .on_row = count_row, .context = &all};
+  cy_check_report *report = check("dense(2)", options);
+  assert_int_equal(all.rows, cy_check_count(report));
+  cy_check_report_free(report);
+  cy_model *model;
+  assert_ok(cy_model_parse("dense(2)", "test", &model));
+  options.context = &few;
+  assert_int_equal(cy_check_model(model, options, &report), CY_CANCELLED);
+  assert_null(report);
+  assert_int_equal(few.rows, 3);
+  cy_model_free(model);
+}
+
 static void a_wrong_gradient_is_named(void **state) {
   (void)state;
   const char *names[] = {"conv1.bias", "conv2.weight", "dense1.weight"}, *layers[] = {"conv1", "conv2", "dense1"};
@@ -364,6 +390,7 @@ int main(void) {
   const struct CMUnitTest tests[] = {
     cmocka_unit_test(every_kind_of_layer_passes),
     cmocka_unit_test(the_report_is_complete),
+    cmocka_unit_test(rows_are_told_as_they_are_done),
     cmocka_unit_test(a_wrong_gradient_is_named),
     cmocka_unit_test(a_layer_in_c_passes),
     cmocka_unit_test(a_wrong_derivative_is_named),

@@ -75,6 +75,8 @@ typedef struct cy_check_options {
   cy_status (*gradient)(cy_value loss, const cy_value *inputs, int n, cy_value *gradients, void *context);
   /* Builds the network instead of a model (which may then be NULL): for layers written in C. */
   cy_value (*build)(cy_network *network, cy_value x, void *context);
+  /* Told of each row as it is done, for checks of minutes. false: stop (CY_CANCELLED). */
+  bool (*on_row)(const cy_check_row *row, void *context);
   void *context;
 } cy_check_options;
 

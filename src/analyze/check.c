@@ -41,6 +41,7 @@ struct cy_check_report {
   cy_check_row *rows;
   size_t count, capacity;
   cy_check_effort effort;
+  const cy_check_options *options; /* while it is being filled */
 };
 
 static cy_status create_report(cy_check_report **report) {
@@ -87,7 +88,8 @@ cy_status cy_check_add(cy_check_report *report, cy_check_row row) {
   }
   if (!cy_grow(&report->rows, report->count, &report->capacity, sizeof *report->rows)) return cy_no_memory();
   report->rows[report->count++] = row;
-  return CY_OK;
+  const cy_check_options *o = report->options;
+  return !o->on_row || o->on_row(&row, o->context) ? CY_OK : cy_fail(CY_CANCELLED, "the checks were stopped");
 }
 
 int cy_check_count(const cy_check_report *report) { return (int)report->count; }
@@ -270,7 +272,9 @@ cy_status cy_check_model(const cy_model *model, cy_check_options options, cy_che
   if (options.threads == 0) options.threads = 1;
   cy_checked checked = {.model = model, .options = &options, .rng = cy_rng_make(options.seed, 1)};
   CY_TRY(create_report(&checked.report));
+  checked.report->options = &options;
   cy_status status = run_checks(&checked, own_batch, &options);
+  checked.report->options = NULL;
   if (status != CY_OK) cy_check_report_free(checked.report);
   else *report = checked.report;
   return status;

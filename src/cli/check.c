@@ -71,6 +71,16 @@ static cy_status read_options(const cli_arguments *a, cli_check *c) {
   return CY_OK;
 }
 
+/* Where it is, while it lasts. */
+static bool on_row(const cy_check_row *row, void *context) {
+  cli_check *c = context;
+  char words[256];
+  snprintf(words, sizeof words, "%d checks done: %s%s%s", ++c->done, cy_check_name(row->kind), row->layer[0] ? " of " : "",
+           row->layer);
+  cli_progress_words(&c->progress, words);
+  return true;
+}
+
 static cy_status run_checks(const cli_arguments *a, cli_check *c) {
   CY_TRY(cli_network_open(a->words[0], cli_option_value(a, "--input"), &c->network));
   CY_TRY(read_options(a, c));
@@ -78,7 +88,12 @@ static cy_status run_checks(const cli_arguments *a, cli_check *c) {
   if (c->network.trained && !cli_option_value(a, "--random")) find_samples(c, a->words[0]);
   c->options.inputs = c->inputs;
   c->options.labels = c->labels;
-  return cy_check_model(c->network.model, c->options, &c->report);
+  c->options.on_row = on_row;
+  c->options.context = c;
+  cli_progress_begin(&c->progress, false);
+  cy_status status = cy_check_model(c->network.model, c->options, &c->report);
+  cli_progress_clear(&c->progress);
+  return status;
 }
 
 /* ---- the verdict ---- */

@@ -3,6 +3,7 @@
 #define CY_CLI_CHECK_H
 
 #include "cli/network.h"
+#include "cli/progress.h"
 
 typedef struct cli_check {
   cli_network network;
@@ -10,6 +11,8 @@ typedef struct cli_check {
   cy_tensor *inputs, *labels; /* real samples; NULL: random */
   char samples[128];          /* where they come from */
   cy_check_report *report;
+  cli_progress progress;
+  int done;                   /* checks */
 } cli_check;
 
 /* check_table.c, check_json.c */

@@ -140,6 +140,15 @@ bool cli_progress_pictures(const cy_load_progress *now, void *user) {
   return true;
 }
 
+void cli_progress_words(cli_progress *p, const char *words) {
+  double seconds = seconds_now();
+  if (p->quiet || !p->terminal.live || (p->drawn && seconds - p->drawn_at < 0.1)) return;
+  printf("\r%.*s\033[K", cli_terminal_width(STDOUT_FILENO) - 1, words);
+  fflush(stdout);
+  p->drawn = true;
+  p->drawn_at = seconds;
+}
+
 /* ---- downloads ---- */
 
 void cli_progress_bytes(cli_progress *p, const cy_data_progress *now, double seconds) {

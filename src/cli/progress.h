@@ -26,6 +26,9 @@ void cli_progress_log(cli_progress *progress, const char *line);
 /* While pictures are read: their number. user: a cli_progress. */
 bool cli_progress_pictures(const cy_load_progress *now, void *user);
 
+/* A line of words, on a terminal only. */
+void cli_progress_words(cli_progress *progress, const char *words);
+
 /* For downloads: a bar with bytes. */
 void cli_progress_bytes(cli_progress *progress, const cy_data_progress *now, double seconds);
 
