@@ -1,202 +1,12 @@
 /* From index form to matrix form. A product of factors is a network: indices are its joints, and a sum runs over every
  * joint that is bound. Parts that hang together only at the result's indices multiply element by element; a bound joint
  * between two matrices is a matrix product. Sets of factors are bit masks. */
-#include "derive/expression.h"
+#include "derive/matrix.h"
 
 #include <math.h>
 #include <string.h>
 
 typedef uint32_t factors; /* of one term */
-
-static cy_expr *new_expr(cy_sheet *s, cy_expr_kind kind, int rank) {
-  cy_expr *e = cy_arena_alloc(s->arena, sizeof *e);
-  if (!e) return s->failed = true, NULL;
-  e->kind = kind;
-  e->rank = rank;
-  e->number = 1;
-  e->name = -1;
-  return e;
-}
-
-/* Appends; an absent part makes the whole absent. */
-static cy_expr *with_part(cy_sheet *s, cy_expr *e, const cy_expr *part, double power) {
-  if (!e || !part) return NULL;
-  const cy_expr **parts = cy_arena_alloc(s->arena, (size_t)(e->n + 1) * sizeof(*parts));
-  double *powers = cy_arena_alloc(s->arena, (size_t)(e->n + 1) * sizeof(*powers));
-  if (!parts || !powers) return s->failed = true, NULL;
-  for (int i = 0; i < e->n; i++) parts[i] = e->part[i], powers[i] = e->power[i];
-  parts[e->n] = part;
-  powers[e->n++] = power;
-  e->part = parts;
-  e->power = powers;
-  return e;
-}
-
-static cy_expr *unary(cy_sheet *s, cy_expr_kind kind, int rank, const cy_expr *part) {
-  return part ? with_part(s, new_expr(s, kind, rank), part, 1) : NULL;
-}
-
-static cy_expr *ones(cy_sheet *s, int index) {
-  cy_expr *e = new_expr(s, CY_EXPR_ONES, 1);
-  if (e) e->extent = s->indices[index].extent;
-  return e;
-}
-
-static const cy_expr *transposed(cy_sheet *s, const cy_expr *e) {
-  if (e && e->kind == CY_EXPR_TRANSPOSE) return e->part[0];
-  return unary(s, CY_EXPR_TRANSPOSE, 2, e);
-}
-
-/* a b with chains made flat. */
-static const cy_expr *product(cy_sheet *s, const cy_expr *a, const cy_expr *b) {
-  if (!a || !b) return NULL;
-  cy_expr *chain = new_expr(s, CY_EXPR_MATMUL, b->rank);
-  const cy_expr *side[2] = {a, b};
-  for (int k = 0; k < 2; k++)
-    if (side[k]->kind == CY_EXPR_MATMUL)
-      for (int i = 0; i < side[k]->n; i++) chain = with_part(s, chain, side[k]->part[i], 1);
-    else chain = with_part(s, chain, side[k], 1);
-  return chain;
-}
-
-/* (x' x)^(1/2) is a length. */
-static const cy_expr *length_of(cy_sheet *s, const cy_expr *e) {
-  bool square = e->kind == CY_EXPR_INNER && e->part[0] == e->part[1];
-  if (!square && !(e->kind == CY_EXPR_SUM && e->part[0]->kind == CY_EXPR_POWER && e->part[0]->number == 2)) return NULL;
-  cy_expr *norm = unary(s, CY_EXPR_CALL, 0, square ? e->part[0] : e->part[0]->part[0]);
-  if (norm) norm->function = cy_notation_find("norm");
-  return norm;
-}
-
-static const cy_expr *raised(cy_sheet *s, const cy_expr *e, double power) {
-  if (!e || power == 1) return e;
-  const cy_expr *length = power == 0.5 || power == -0.5 ? length_of(s, e) : NULL;
-  if (length) return raised(s, length, 2 * power);
-  cy_expr *p = unary(s, CY_EXPR_POWER, e->rank, e);
-  if (p) p->number = power;
-  return p;
-}
-
-/* ---- atoms ---- */
-
-/* AT: the base value at the atom's places. */
-static const cy_expr *at_places(cy_sheet *s, const cy_expr *base, const cy_atom *atom, int rank) {
-  cy_expr *e = unary(s, CY_EXPR_AT, rank, base);
-  if (e) e->atom = atom;
-  return e;
-}
-
-static const cy_expr *name_expr(cy_sheet *s, const cy_atom *a, int row, int column) {
-  int seen[2] = {-1, -1}, n = 0;
-  bool picks = false;
-  for (int i = 0; i < a->n_places; i++) {
-    const cy_place *p = &a->place[i];
-    bool single = cy_place_is_number(p) && i < s->names[a->name].shape.rank && s->names[a->name].shape.dim[i] == 1;
-    if (cy_place_is_index(p)) {
-      if (n == 2 || (n == 1 && seen[0] == p->index[0])) return NULL;
-      seen[n++] = p->index[0];
-    } else if (p->label || cy_place_is_number(p)) picks = picks || p->label || cy_place_is_number(p);
-    else return NULL;
-    if (p->label && column >= 0 && cy_atom_has(p->label, column)) return NULL;
-    (void)single;
-  }
-  cy_expr *e = new_expr(s, CY_EXPR_NAME, a->n_places > 2 ? 2 : a->n_places);
-  if (!e) return NULL;
-  e->name = a->name;
-  if (picks)
-    return n == 2 && seen[0] != row ? transposed(s, at_places(s, e, a, 2))
-                                    : at_places(s, e, a, (row >= 0) + (column >= 0));
-  e->rank = n;
-  return n == 2 && seen[0] != row ? transposed(s, e) : e;
-}
-
-static const cy_expr *delta_expr(cy_sheet *s, const cy_atom *a, int row, int column) {
-  cy_place p = a->place[0], q = a->place[1];
-  if (!cy_place_is_index(&p)) p = a->place[1], q = a->place[0];
-  if (!cy_place_is_index(&p)) return NULL;
-  int index = p.index[0];
-  if (cy_place_is_index(&q)) {
-    cy_expr *e = column >= 0 ? new_expr(s, CY_EXPR_IDENTITY, 2) : NULL;
-    if (e) e->extent = s->indices[index].extent;
-    return e;
-  }
-  if (!q.label && !cy_place_is_number(&q)) return NULL;
-  cy_expr *e = new_expr(s, CY_EXPR_ONEHOT, column >= 0 ? 2 : 1);
-  if (!e) return NULL;
-  e->extent = s->indices[index].extent;
-  e->atom = q.label;
-  e->number = (double)q.offset;
-  return column >= 0 && index == row ? transposed(s, e) : e;
-}
-
-static cy_expr *call_expr(cy_sheet *s, const cy_atom *a, int rank) {
-  cy_expr *e = new_expr(s, CY_EXPR_CALL, rank);
-  if (e) e->function = a->function;
-  return e;
-}
-
-/* A number as a vector over the index. */
-static const cy_expr *repeated(cy_sheet *s, const cy_expr *number, int index) {
-  cy_expr *e = with_part(s, new_expr(s, CY_EXPR_TIMES, 1), number, 1);
-  if (e) e->body = ones(s, index);
-  return e;
-}
-
-static const cy_expr *along_expr(cy_sheet *s, const cy_atom *a, int row, int column) {
-  const cy_place *p = &a->place[0];
-  int other = row, rank = (row >= 0) + (column >= 0);
-  bool turn = false;
-  if (a->n_places && cy_place_is_index(p)) {
-    other = p->index[0] == row ? column : row;
-    turn = p->index[0] == row && column >= 0;
-  } else if (column >= 0) return NULL;
-  const cy_expr *arg = other >= 0 && cy_poly_has(a->arg[0], other) ? cy_expr_of(s, a->arg[0], other, a->dummy)
-                                                                    : cy_expr_of(s, a->arg[0], a->dummy, -1);
-  if (arg && arg->rank == 0) arg = repeated(s, arg, a->dummy);
-  cy_expr *e = with_part(s, call_expr(s, a, a->n_places ? (arg ? arg->rank : 1) : rank), arg, 1);
-  if (!e) return NULL;
-  if (a->n_places && !cy_place_is_index(p)) return at_places(s, e, a, rank);
-  return turn ? transposed(s, e) : e;
-}
-
-/* An operation on whole values, whatever their axes, if its places are these indices. */
-static const cy_expr *opaque_expr(cy_sheet *s, const cy_atom *a, const int *indices, int n) {
-  if (a->n_places != n) return NULL;
-  for (int i = 0; i < n; i++)
-    if (!cy_place_is_index(&a->place[i]) || a->place[i].index[0] != indices[i]) return NULL;
-  cy_expr *e = call_expr(s, a, n);
-  if (e) e->op = cy_node_at(s->graph, a->node)->op->name, e->atom = a;
-  for (int i = 0; i < a->n_args; i++) {
-    cy_expr *whole = new_expr(s, CY_EXPR_NAME, 2);
-    if (whole) whole->name = a->arg[i]->n && a->arg[i]->term[0].n ? a->arg[i]->term[0].factor[0].atom->name : 0;
-    e = with_part(s, e, whole, 1);
-  }
-  return e;
-}
-
-static const cy_expr *elementwise_expr(cy_sheet *s, cy_expr_kind kind, const cy_atom *a, int row, int column) {
-  cy_expr *e = call_expr(s, a, (row >= 0) + (column >= 0));
-  if (e) e->kind = kind;
-  for (int i = 0; i < a->n_args; i++) e = with_part(s, e, cy_expr_of(s, a->arg[i], row, column), 1);
-  return e;
-}
-
-static const cy_expr *atom_expr(cy_sheet *s, const cy_atom *a, int row, int column) {
-  switch (a->kind) {
-    case CY_ATOM_NAME: return name_expr(s, a, row, column);
-    case CY_ATOM_DELTA: return delta_expr(s, a, row, column);
-    case CY_ATOM_GROUP: return cy_expr_of(s, a->arg[0], row, column);
-    case CY_ATOM_CALL: return elementwise_expr(s, CY_EXPR_CALL, a, row, column);
-    case CY_ATOM_COMPARE: return elementwise_expr(s, CY_EXPR_COMPARE, a, row, column);
-    case CY_ATOM_CHOICE: return elementwise_expr(s, CY_EXPR_CHOICE, a, row, column);
-    case CY_ATOM_ALONG: return along_expr(s, a, row, column);
-    case CY_ATOM_OPAQUE: return opaque_expr(s, a, (int[]){row, column}, (row >= 0) + (column >= 0));
-    case CY_ATOM_PLACE: return NULL;
-  }
-  return NULL;
-}
-
-/* ---- networks of factors ---- */
 
 typedef struct network {
   cy_sheet *sheet;
@@ -233,15 +43,15 @@ static const cy_expr *part(const network *w, factors set, int row, int column);
 static const cy_expr *hadamard(cy_sheet *s, const cy_expr *a, const cy_expr *b) {
   if (!a || !b) return NULL;
   if (a->kind == CY_EXPR_TRANSPOSE && b->kind == CY_EXPR_TRANSPOSE)
-    return transposed(s, hadamard(s, a->part[0], b->part[0]));
-  cy_expr *e = new_expr(s, CY_EXPR_HADAMARD, a->rank);
+    return cy_expr_transposed(s, hadamard(s, a->part[0], b->part[0]));
+  cy_expr *e = cy_expr_new(s, CY_EXPR_HADAMARD, a->rank);
   const cy_expr *side[2] = {a, b};
   for (int k = 0; k < 2; k++)
     if (side[k]->kind == CY_EXPR_HADAMARD)
-      for (int i = 0; i < side[k]->n; i++) e = with_part(s, e, side[k]->part[i], side[k]->power[i]);
+      for (int i = 0; i < side[k]->n; i++) e = cy_expr_with(s, e, side[k]->part[i], side[k]->power[i]);
     else if (side[k]->kind == CY_EXPR_POWER && side[k]->number < 0)
-      e = with_part(s, e, side[k]->part[0], side[k]->number);
-    else e = with_part(s, e, side[k], 1);
+      e = cy_expr_with(s, e, side[k]->part[0], side[k]->number);
+    else e = cy_expr_with(s, e, side[k], 1);
   return e;
 }
 
@@ -249,7 +59,7 @@ static const cy_expr *hadamard(cy_sheet *s, const cy_expr *a, const cy_expr *b) 
 static const cy_expr *single(const network *w, factors set, int row, int column) {
   if (set & (set - 1)) return NULL;
   const cy_factor *f = &w->term->factor[__builtin_ctz(set)];
-  return raised(w->sheet, atom_expr(w->sheet, f->atom, row, column), f->power);
+  return cy_expr_raised(w->sheet, cy_expr_of_atom(w->sheet, f->atom, row, column), f->power);
 }
 
 static bool has_joint(const network *w, factors set, int row, int column) {
@@ -262,14 +72,14 @@ static bool has_joint(const network *w, factors set, int row, int column) {
 static const cy_expr *total(cy_sheet *s, const cy_expr *v, int64_t extent) {
   if (!v) return NULL;
   if (v->kind == CY_EXPR_HADAMARD && v->n == 2 && v->power[0] == 1 && v->power[1] == 1)
-    return with_part(s, unary(s, CY_EXPR_INNER, 0, v->part[0]), v->part[1], 1);
+    return cy_expr_with(s, cy_expr_unary(s, CY_EXPR_INNER, 0, v->part[0]), v->part[1], 1);
   if (v->kind == CY_EXPR_POWER && v->number == 2 && v->part[0]->kind == CY_EXPR_NAME)
-    return with_part(s, unary(s, CY_EXPR_INNER, 0, v->part[0]), v->part[0], 1);
+    return cy_expr_with(s, cy_expr_unary(s, CY_EXPR_INNER, 0, v->part[0]), v->part[0], 1);
   if (v->kind == CY_EXPR_MATMUL && v->n == 2 && v->part[1]->kind == CY_EXPR_ONES) {
     extent *= v->part[1]->extent;
     v = v->part[0];
   }
-  cy_expr *e = unary(s, CY_EXPR_SUM, 0, v);
+  cy_expr *e = cy_expr_unary(s, CY_EXPR_SUM, 0, v);
   if (e) e->extent = extent;
   return e;
 }
@@ -295,8 +105,9 @@ static const cy_expr *vector_part(const network *w, factors set, int row) {
     if (joint == row || !matrix) continue;
     const cy_expr *e;
     if (rest & at_row) /* row sums of two matrices' product, element by element */
-      e = product(s, hadamard(s, part(w, matrix, row, joint), part(w, rest, row, joint)), ones(s, joint));
-    else e = product(s, part(w, matrix, row, joint), rest ? part(w, rest, joint, -1) : ones(s, joint));
+      e = cy_expr_product(s, hadamard(s, part(w, matrix, row, joint), part(w, rest, row, joint)),
+                          cy_expr_ones(s, joint));
+    else e = cy_expr_product(s, part(w, matrix, row, joint), rest ? part(w, rest, joint, -1) : cy_expr_ones(s, joint));
     if (e) return e;
   }
   return NULL;
@@ -310,7 +121,7 @@ static const cy_expr *matrix_part(const network *w, factors set, int row, int co
     factors left = at_row & with_index(w, set, joint), rest = set & ~left;
     if (joint == row || joint == column || !left || left != at_row || with_index(w, left, column)) continue;
     if (!with_index(w, rest, column) || !with_index(w, rest, joint)) continue;
-    const cy_expr *e = product(w->sheet, part(w, left, row, joint), part(w, rest, joint, column));
+    const cy_expr *e = cy_expr_product(w->sheet, part(w, left, row, joint), part(w, rest, joint, column));
     if (e) return e;
   }
   return NULL;
@@ -329,14 +140,14 @@ static void join(cy_sheet *s, const cy_expr **whole, const cy_expr *e, bool *fai
 }
 
 static void add_scalar(cy_sheet *s, parts *p, const cy_expr *e) {
-  if (e && e->kind == CY_EXPR_POWER) p->scalars = with_part(s, p->scalars, e->part[0], e->number);
-  else p->scalars = with_part(s, p->scalars, e, 1);
+  if (e && e->kind == CY_EXPR_POWER) p->scalars = cy_expr_with(s, p->scalars, e->part[0], e->number);
+  else p->scalars = cy_expr_with(s, p->scalars, e, 1);
   p->failed = p->failed || !p->scalars;
 }
 
 static parts split(const network *w, factors set, int row, int column) {
   cy_sheet *s = w->sheet;
-  parts p = {.scalars = new_expr(s, CY_EXPR_TIMES, (row >= 0) + (column >= 0))};
+  parts p = {.scalars = cy_expr_new(s, CY_EXPR_TIMES, (row >= 0) + (column >= 0))};
   p.failed = !p.scalars;
   while (set && !p.failed) {
     factors one = component(w, set, row, column);
@@ -350,15 +161,18 @@ static parts split(const network *w, factors set, int row, int column) {
   return p;
 }
 
-static const cy_expr *diagonal(cy_sheet *s, const cy_expr *v) { return unary(s, CY_EXPR_DIAGONAL, 2, v); }
+static const cy_expr *diagonal(cy_sheet *s, const cy_expr *v) { return cy_expr_unary(s, CY_EXPR_DIAGONAL, 2, v); }
 
 static const cy_expr *matrix_body(cy_sheet *s, const parts *p, int row, int column) {
   const cy_expr *u = p->rows, *v = p->columns, *m = p->both;
   if (!m && !u && !v) return NULL;
-  if (!m) return with_part(s, unary(s, CY_EXPR_OUTER, 2, u ? u : ones(s, row)), v ? v : ones(s, column), 1);
+  if (!m) {
+    cy_expr *outer = cy_expr_unary(s, CY_EXPR_OUTER, 2, u ? u : cy_expr_ones(s, row));
+    return cy_expr_with(s, outer, v ? v : cy_expr_ones(s, column), 1);
+  }
   if (m->kind == CY_EXPR_IDENTITY && (u || v)) return diagonal(s, u && v ? hadamard(s, u, v) : u ? u : v);
-  if (u) m = product(s, diagonal(s, u), m);
-  return v ? product(s, m, diagonal(s, v)) : m;
+  if (u) m = cy_expr_product(s, diagonal(s, u), m);
+  return v ? cy_expr_product(s, m, diagonal(s, v)) : m;
 }
 
 static bool is_plain(const cy_expr *times) {
@@ -411,11 +225,8 @@ static bool take_count(cy_sheet *s, cy_expr *times, int64_t extent) {
 static void find_mean(cy_sheet *s, cy_expr *times) {
   for (int i = 0; i < times->n; i++) {
     const cy_expr *sum = times->part[i];
-    if (sum->kind != CY_EXPR_SUM || times->power[i] != 1) continue;
-    if (take_count(s, times, sum->extent)) goto found;
-    continue;
-  found:;
-    cy_expr *mean = unary(s, CY_EXPR_MEAN, 0, sum->part[0]);
+    if (sum->kind != CY_EXPR_SUM || times->power[i] != 1 || !take_count(s, times, sum->extent)) continue;
+    cy_expr *mean = cy_expr_unary(s, CY_EXPR_MEAN, 0, sum->part[0]);
     if (!mean) return;
     mean->extent = sum->extent;
     times->part[i] = mean;
@@ -440,12 +251,12 @@ static const cy_expr *term_expr(cy_sheet *s, const cy_term *t, int row, int colu
 const cy_expr *cy_expr_of(cy_sheet *s, const cy_poly *poly, int row, int column) {
   int rank = (row >= 0) + (column >= 0);
   if (poly->n == 1) return term_expr(s, &poly->term[0], row, column);
-  cy_expr *sum = new_expr(s, CY_EXPR_ADD, rank);
+  cy_expr *sum = cy_expr_new(s, CY_EXPR_ADD, rank);
   for (int i = 0; i < poly->n; i++) {
     cy_term t = poly->term[i];
     bool minus = t.number < 0;
     t.number = fabs(t.number);
-    sum = with_part(s, sum, term_expr(s, &t, row, column), minus ? -1 : 1);
+    sum = cy_expr_with(s, sum, term_expr(s, &t, row, column), minus ? -1 : 1);
   }
   if (sum && poly->n == 0) {
     sum->kind = CY_EXPR_TIMES;
@@ -458,14 +269,14 @@ const cy_expr *cy_expr_of(cy_sheet *s, const cy_poly *poly, int row, int column)
 static const cy_expr *whole_call(cy_sheet *s, const cy_poly *poly, const int *indices, int n) {
   if (poly->n != 1 || poly->term[0].n != 1 || poly->term[0].n_bound || poly->term[0].number != 1) return NULL;
   const cy_atom *a = poly->term[0].factor[0].atom;
-  return a->kind == CY_ATOM_OPAQUE ? opaque_expr(s, a, indices, n) : NULL;
+  return a->kind == CY_ATOM_OPAQUE ? cy_expr_of_whole(s, a, indices, n) : NULL;
 }
 
 const cy_expr *cy_expr_of_all(cy_sheet *s, const cy_poly *poly, const int *indices, int n) {
   const cy_expr *e = whole_call(s, poly, indices, n);
   if (!e && n <= 2) e = cy_expr_of(s, poly, n > 0 ? indices[0] : -1, n > 1 ? indices[1] : -1);
   if (e) return e;
-  cy_expr *indexed = new_expr(s, CY_EXPR_INDEXED, n);
+  cy_expr *indexed = cy_expr_new(s, CY_EXPR_INDEXED, n);
   if (indexed) indexed->poly = poly;
   return indexed;
 }

@@ -2,8 +2,6 @@
  * which an element is where a delta says), and elements taken at classes. */
 #include "derive/reading.h"
 
-#include <string.h>
-
 static cy_poly *read_permute(const cy_reading *r) {
   const cy_list *axes = cy_reading_list(r, "axes");
   cy_place at[CY_MAX_RANK];

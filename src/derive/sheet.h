@@ -146,7 +146,7 @@ static inline bool cy_place_is_index(const cy_place *p) {
 static inline bool cy_place_is_number(const cy_place *p) { return !p->label && p->n == 0; }
 cy_place cy_place_sum(cy_place a, cy_place b, int64_t scale); /* a + scale b; neither is a label */
 
-/* ---- building (poly.c) ---- */
+/* ---- poly.c ---- */
 cy_atom *cy_atom_new(cy_sheet *sheet, cy_atom_kind kind);
 cy_poly *cy_poly_number(cy_sheet *sheet, double number); /* knows 1/n of a dimension n */
 cy_poly *cy_poly_atom(cy_sheet *sheet, const cy_atom *atom, double power);
@@ -165,7 +165,7 @@ bool cy_poly_add_term(cy_sheet *sheet, cy_poly *poly, const cy_term *term);
 cy_term cy_term_copy(cy_sheet *sheet, const cy_term *term);
 cy_term cy_term_product(cy_sheet *sheet, const cy_term *a, const cy_term *b); /* bound indices stay apart */
 
-/* Everything again, with place for index. */
+/* ---- poly_index.c: everything again, with place for index ---- */
 const cy_poly *cy_poly_substitute(cy_sheet *sheet, const cy_poly *poly, int index, cy_place place);
 const cy_atom *cy_atom_substitute(cy_sheet *sheet, const cy_atom *atom, int index, cy_place place);
 bool cy_place_has(const cy_place *place, int index);
@@ -174,6 +174,7 @@ bool cy_poly_has(const cy_poly *poly, int index);
 bool cy_poly_has_name(const cy_poly *poly, int name);
 bool cy_atom_has_name(const cy_atom *atom, int name);
 
+/* ---- poly_compare.c ---- */
 /* 0 if they are the same up to the names of indices that they bind themselves; otherwise an order. */
 int cy_atom_compare(cy_sheet *sheet, const cy_atom *a, const cy_atom *b);
 int cy_atom_compare_loosely(cy_sheet *sheet, const cy_atom *a, const cy_atom *b); /* whatever the bound indices */
