@@ -531,6 +531,112 @@ static void results_are_those_of_sequences_alone(void **state) {
   unlink(path);
 }
 
+/* ---- a label for each step ---- */
+
+/* Whether the sum of channel 0 so far is positive. */
+static cy_dataset *made_up_steps(int64_t buckets) {
+  cy_tensor *x, *y;
+  cy_dataset *d;
+  int64_t lengths[COUNT];
+  assert_ok(cy_tensor_create(CY_F32, CY_SHAPE(COUNT, 2, LONGEST), &x));
+  assert_ok(cy_tensor_create(CY_I32, CY_SHAPE(COUNT, LONGEST), &y));
+  fill_random(x, 5, 1);
+  for (int64_t i = 0; i < COUNT; i++) {
+    double sum = 0;
+    lengths[i] = i == 0 ? LONGEST : length_of(i);
+    for (int64_t t = 0; t < LONGEST; t++) {
+      sum += cy_tensor_at(x, i * 2 * LONGEST + t);
+      cy_tensor_set(y, i * LONGEST + t, t < lengths[i] ? sum > 0 : 77);
+    }
+  }
+  assert_ok(cy_dataset_from_sequences("steps", x, lengths, y, 2, 0, buckets, &d));
+  cy_tensor_free(x);
+  cy_tensor_free(y);
+  return d;
+}
+
+/* Loss, accuracy, confusion and answers are those of sequences alone: a sequence's loss is the mean over its steps, the
+ * accuracy counts steps. */
+static void labels_of_each_step(void **state) {
+  (void)state;
+  const char *path = "ragged-steps.safetensors";
+  cy_dataset *d = made_up_steps(0), *one_bucket = made_up_steps(1);
+  cy_model *model;
+  cy_trainer *trainer;
+  cy_trained *trained;
+  cy_metrics some, one;
+  cy_tensor *outputs, *labels;
+  double loss = 0, right = 0, steps = 0, actual = 0;
+  assert_true(cy_dataset_each_step(d) && cy_dataset_label(d, 0) == -1);
+  assert_true(cy_shape_equal(cy_dataset_target_shape(d), CY_SHAPE(LONGEST)));
+  assert_ok(cy_model_parse("conv(4, 3, pad=same) -> tanh -> gru(6) -> conv(2, 1)", "test", &model));
+  cy_trainer_options o = {.epochs = 8, .batch_size = 8, .learning_rate = 0.02};
+  assert_ok(cy_trainer_create(model, d, o, &trainer));
+  assert_ok(cy_trainer_run(trainer));
+  assert_true(cy_trainer_history(trainer, 7).accuracy > 0.8 && cy_trainer_history(trainer, 7).accuracy <= 1);
+  assert_ok(cy_trainer_save(trainer, path));
+  cy_trainer_free(trainer);
+  assert_ok(cy_trained_load(path, 1, NULL, &trained));
+  assert_ok(cy_trained_evaluate(trained, d, NULL, 0, &some));
+  assert_ok(cy_trained_evaluate(trained, one_bucket, NULL, 0, &one));
+  assert_ok(cy_trained_predict_sequences(trained, d, &outputs, &labels));
+  assert_true(cy_shape_equal(cy_tensor_shape(outputs), CY_SHAPE(COUNT, 2, LONGEST)));
+  for (int64_t i = 0; i < COUNT; i++) {
+    int64_t length = cy_dataset_steps(d, i);
+    cy_tensor *x, *alone, *label;
+    assert_ok(cy_tensor_create(CY_F32, CY_SHAPE(2, length), &x));
+    for (int64_t k = 0; k < 2 * length; k++)
+      cy_tensor_set(x, k, cy_tensor_at(cy_dataset_inputs(d), (i * 2 + k / length) * LONGEST + k % length));
+    assert_ok(cy_trained_predict(trained, x, &alone, &label));
+    assert_true(cy_shape_equal(cy_tensor_shape(alone), CY_SHAPE(1, 2, length)));
+    for (int64_t t = 0; t < LONGEST; t++) {
+      int64_t is = (int64_t)cy_tensor_at(cy_dataset_targets(d), i * LONGEST + t);
+      for (int64_t k = 0; k < 2; k++)
+        assert_near("alone", cy_tensor_at(outputs, (i * 2 + k) * LONGEST + t),
+                    t < length ? cy_tensor_at(alone, k * length + t) : 0, 1e-5);
+      if (t >= length) continue;
+      loss -= log(cy_tensor_at(alone, is * length + t)) / (double)length / COUNT;
+      right += cy_tensor_i64(labels)[i * LONGEST + t] == is;
+      actual += is == 1;
+      steps++;
+    }
+    cy_tensor_free(x);
+    cy_tensor_free(alone);
+    cy_tensor_free(label);
+  }
+  assert_near("loss of sequences alone", some.loss, loss, 1e-4);
+  assert_near("loss in one bucket", one.loss, loss, 1e-4);
+  assert_near("accuracy", some.accuracy, right / steps, 1e-9);
+  assert_near("accuracy in one bucket", one.accuracy, right / steps, 1e-9);
+  assert_int_equal(some.confusion[2] + some.confusion[3], (int64_t)actual);
+  assert_int_equal(some.confusion[0] + some.confusion[3], (int64_t)right);
+  cy_objective *objective;
+  double value, *parameters = calloc((size_t)5000, sizeof *parameters);
+  assert_ok(cy_trained_objective(trained, d, (cy_model_objective_options){.batch_size = 8}, &objective));
+  assert_ok(cy_objective_start(objective, parameters));
+  assert_ok(cy_objective_value(objective, parameters, &value));
+  assert_near("objective", value, loss, 1e-4);
+  cy_objective_free(objective);
+  free(parameters);
+  o.loss = "hinge";
+  assert_int_equal(cy_trainer_create(model, d, o, &trainer), CY_INVALID);
+  assert_non_null(strstr(cy_error_message(), "need the loss cross_entropy, not hinge"));
+  cy_dataset *other = made_up(0);
+  cy_metrics metrics;
+  assert_int_equal(cy_trained_evaluate(trained, other, NULL, 0, &metrics), CY_INVALID);
+  assert_non_null(strstr(cy_error_message(), "has one label for each sequence, but the model was trained for one for each step"));
+  cy_dataset_free(other);
+  cy_metrics_clear(&some);
+  cy_metrics_clear(&one);
+  cy_tensor_free(outputs);
+  cy_tensor_free(labels);
+  cy_trained_free(trained);
+  cy_model_free(model);
+  cy_dataset_free(d);
+  cy_dataset_free(one_bucket);
+  unlink(path);
+}
+
 static void too_short_sequences_are_named(void **state) {
   (void)state;
   cy_dataset *d = made_up(0);
@@ -596,6 +702,12 @@ static void tables_become_sequences(void **state) {
   assert_near("target", cy_tensor_at(cy_dataset_targets(d), 1), -2, 0);
   assert_near("value", cy_tensor_at(cy_dataset_inputs(d), 1), 4, 0);
   cy_dataset_free(d);
+  /* A label for each step. */
+  d = open_table("id,a,k\n1,1,u\n2,2,v\n1,3,v\n1,4,u\n", (cy_dataset_options){.target = "k", .each_step = true});
+  static const double each[2][3] = {{0, 1, 0}, {1, 0, 0}};
+  for (int i = 0; i < 6; i++) assert_near("label", cy_tensor_at(cy_dataset_targets(d), i), each[i / 3][i % 3], 0);
+  assert_int_equal(cy_dataset_classes(d), 2);
+  cy_dataset_free(d);
   /* To predict from: the label is not looked at, and need not be there. */
   d = open_table("id,a\n1,1\n1,2\n", (cy_dataset_options){.target = "input"});
   assert_true(cy_dataset_reconstructs(d));
@@ -625,7 +737,8 @@ static void mistakes_in_tables(void **state) {
   table_fails("id,a,label\n1,1e39,u\n", none, "./ragged-test.csv: row 1: \"a\" is 1e+39, which is too large for f32");
   table_fails("id,a,label\n1,2,u\n,2,u\n", none, "./ragged-test.csv: line 3, column 1 (id): the value is missing (\"\")");
   table_fails("id,a,label\n1,2,u\n2,2,v\n1,2,v\n", none,
-              "./ragged-test.csv: row 3: label of sequence 1 is v, but u in its first row: a sequence has one label");
+              "./ragged-test.csv: row 3: label of sequence 1 is v, but u in its first row: a sequence has one label "
+              "(each_step: true takes one for each step)");
   table_fails("", none, "./ragged-test.csv: holds no rows");
   table_fails("id,a,label\n", none, "./ragged-test.csv: holds a header but no rows");
   table_fails("id,a,label\n1,2,u\n", (cy_dataset_options){.sequence = "run"},
@@ -715,6 +828,7 @@ int main(void) {
       cmocka_unit_test(noise_stops_at_the_ends),
       cmocka_unit_test(training_resumes_to_the_same_bits),
       cmocka_unit_test(results_are_those_of_sequences_alone),
+      cmocka_unit_test(labels_of_each_step),
       cmocka_unit_test(too_short_sequences_are_named),
       cmocka_unit_test(tables_become_sequences),
       cmocka_unit_test(mistakes_in_tables),

@@ -149,6 +149,43 @@ static void other_verbs(void **state) {
           "'model=gru(3, last) -> dense(2)' --quiet --out newton2");
 }
 
+/* Parity of the steps so far: a label for each step. */
+static void labels_of_each_step(void **state) {
+  (void)state;
+  FILE *file = fopen("bits.csv", "wb");
+  assert_non_null(file);
+  fprintf(file, "word,bit,parity\n");
+  unsigned random = 1;
+  for (int i = 0; i < 300; i++)
+    for (int t = 0, parity = 0; t < length_of(i); t++) {
+      random = random * 1103515245U + 12345U;
+      int bit = random >> 30 & 1;
+      parity ^= bit;
+      fprintf(file, "w%d,%d,%s\n", i, bit, parity ? "odd" : "even");
+    }
+  fclose(file);
+  assert_holds(succeed("data info bits.csv --sequence word --each-step"), "classes  2: even (");
+  const char *text = succeed("train bits.csv sequence=word each_step=true 'model=gru(16) -> conv(2, 1)' epochs=30 "
+                             "learning_rate=0.01 --out bits");
+  assert_holds(text, "in 2 classes, one for each step, target parity");
+  assert_true(accuracy_of(text, "test") > 99);
+  assert_true(accuracy_of(succeed("eval bits"), "test") > 99);
+  write_file("word.csv", "word,bit\nx,1\nx,1\nyy,0\nyy,1\nyy,0\n");
+  text = succeed("predict bits word.csv");
+  assert_holds(text, "\nx:1   odd ");
+  assert_holds(text, "\nx:2   even ");
+  assert_holds(text, "\nyy:3  odd ");
+  succeed("flow bits");
+  succeed("hessian bits --samples 16");
+  succeed("train --resume bits epochs=31 --out more --quiet");
+  succeed("train more/recipe.yaml --quiet --out again2");
+  assert_same_weights("more", "again2");
+  refuse("train bits.csv sequence=word", "a sequence has one label (each_step: true takes one for each step)");
+  refuse("train digits each_step=true", "digits: labels of each step are of sequences in a table: sequence: COLUMN");
+  refuse("train bits.csv sequence=word each_step=true 'model=gru(4, last) -> dense(2)'", "needs 32x2x22");
+  refuse("train bits.csv sequence=word each_step=true loss=hinge 'model=conv(2, 1)'", "need the loss cross_entropy");
+}
+
 static void brackets(void **state) {
   (void)state;
   assert_holds(succeed("data info brackets"), "5 000 sequences of 4 channels and 2 to 40 steps");
@@ -190,6 +227,7 @@ int main(void) {
       cmocka_unit_test(resuming_gives_the_same_bits),
       cmocka_unit_test(folders_of_files),
       cmocka_unit_test(other_verbs),
+      cmocka_unit_test(labels_of_each_step),
       cmocka_unit_test(brackets),
       cmocka_unit_test(mistakes_take_one_line),
   };

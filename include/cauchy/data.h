@@ -101,6 +101,7 @@ typedef struct cy_dataset_options {
                               * its rows, which have one. "": each file is a sequence, as in folders by class, and a file or a
                               * folder of files without classes does, for target "input". With target "input" sequences have
                               * no targets: to predict from them [NULL: each row is a sample] */
+  bool each_step;            /* with sequence: the target is a class for each step, which may change within a sequence */
   int64_t buckets;           /* sequences of different lengths: batches are padded to at most so many [4], CY_MAX_BUCKETS */
   bool (*progress)(const cy_load_progress *progress, void *user); /* called after each picture; false: CY_CANCELLED */
   void *user;
@@ -150,13 +151,13 @@ CY_API int64_t cy_dataset_count(const cy_dataset *dataset);      /* samples, tes
 CY_API int64_t cy_dataset_test_count(const cy_dataset *dataset); /* the fixed test part: the last so many; 0: none */
 CY_API cy_shape cy_dataset_sample_shape(const cy_dataset *dataset); /* one sample, without N */
 CY_API cy_shape cy_dataset_target_shape(const cy_dataset *dataset); /* one target, without N: scalar for labels, but
-                                                                     * [length] for those of texts */
+                                                                     * [length] for those of texts and of each step */
 CY_API int64_t cy_dataset_classes(const cy_dataset *dataset);       /* 0: regression */
 /* "versicolor", "7"; NULL out of range. */
 CY_API const char *cy_dataset_class_name(const cy_dataset *dataset, int64_t c);
 CY_API const char *cy_dataset_feature_name(const cy_dataset *dataset, int64_t f); /* NULL if features have no names */
 CY_API const char *cy_dataset_target_name(const cy_dataset *dataset);             /* "label" if the source names none */
-/* The class of sample i; -1 for regression, texts or out of range. */
+/* The class of sample i; -1 for regression, texts, labels of each step, or out of range. */
 CY_API int64_t cy_dataset_label(const cy_dataset *dataset, int64_t i);
 CY_API const cy_tensor *cy_dataset_inputs(const cy_dataset *dataset);  /* raw, [N, ...] u8 or f32; of texts i32 */
 CY_API const cy_tensor *cy_dataset_targets(const cy_dataset *dataset); /* i32 [N], of texts [N, length]; or f32 [N, ...];
@@ -175,6 +176,8 @@ enum { CY_MAX_BUCKETS = 16 };
 CY_API bool cy_dataset_is_ragged(const cy_dataset *dataset);
 /* Steps of sample i; -1 out of range. Of other data sets the last extent of their samples. */
 CY_API int64_t cy_dataset_steps(const cy_dataset *dataset, int64_t i);
+/* Whether there is a label for each step: targets are [N, steps], 0 behind the ends. */
+CY_API bool cy_dataset_each_step(const cy_dataset *dataset);
 CY_API int cy_dataset_buckets(const cy_dataset *dataset, int64_t buckets[CY_MAX_BUCKETS]); /* how many; 0: not ragged */
 /* The bucket that these samples fit into together. */
 CY_API int64_t cy_dataset_padded_steps(const cy_dataset *dataset, const int64_t *indices, int64_t n);
@@ -183,7 +186,7 @@ CY_API const char *cy_dataset_sequence_name(const cy_dataset *dataset, int64_t i
 CY_API const char *cy_dataset_channel_name(const cy_dataset *dataset, int64_t c);     /* NULL: it has none */
 CY_API const char *cy_dataset_sequence_column(const cy_dataset *dataset); /* options.sequence; NULL: each file is one */
 /* From the caller's tensors, as cy_dataset_from_tensors: inputs f32 or f64 [N, channels, steps], whatever behind the ends;
- * lengths [N], from 1 to steps. buckets: 0: 4. */
+ * lengths [N], from 1 to steps; targets may also be a class for each step, i32 [N, steps]. buckets: 0: 4. */
 CY_API CY_MUST_CHECK cy_status cy_dataset_from_sequences(const char *name, const cy_tensor *inputs,
                                                          const int64_t *lengths, const cy_tensor *targets,
                                                          int64_t classes, int64_t test_count, int64_t buckets,

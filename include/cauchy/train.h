@@ -221,7 +221,8 @@ CY_API cy_trainer_options cy_trained_options(const cy_trained *trained); /* as u
 CY_API CY_MUST_CHECK cy_status cy_trained_predict(cy_trained *trained, const cy_tensor *inputs, cy_tensor **outputs,
                                                   cy_tensor **labels);
 /* The same of all sequences of a data set, of a model that was trained on sequences of different lengths. The data set is
- * set to the model's scaling; its targets are not looked at. */
+ * set to the model's scaling; its targets are not looked at. With a label for each step outputs are [n, classes, steps] and
+ * labels [n, steps], steps being those of the longest, zeros behind the ends. */
 CY_API CY_MUST_CHECK cy_status cy_trained_predict_sequences(cy_trained *trained, cy_dataset *dataset,
                                                             cy_tensor **outputs, cy_tensor **labels);
 /* Metrics over the given samples of a data set, which is set to the model's scaling. indices NULL: all (n ignored).

@@ -58,6 +58,15 @@ static void describe_characters(const cy_dataset *d) {
   printf("\n");
 }
 
+/* How often the class is a label of the sample. */
+static int64_t labels_of(const cy_dataset *d, int64_t i, int64_t c) {
+  int64_t members = 0, steps = cy_dataset_sample_shape(d).dim[1];
+  if (!cy_dataset_each_step(d)) return cy_dataset_label(d, i) == c;
+  for (int64_t t = 0; t < cy_dataset_steps(d, i); t++)
+    members += cy_tensor_at(cy_dataset_targets(d), i * steps + t) == (double)c;
+  return members;
+}
+
 static void describe_classes(const cy_dataset *d) {
   char count[CLI_NUMBER_SIZE];
   int64_t n = cy_dataset_classes(d);
@@ -65,7 +74,7 @@ static void describe_classes(const cy_dataset *d) {
   printf("classes  %lld:", (long long)n);
   for (int64_t c = 0; c < n && c < MOST_SHOWN; c++) {
     int64_t members = 0;
-    for (int64_t i = 0; i < cy_dataset_count(d); i++) members += cy_dataset_label(d, i) == c;
+    for (int64_t i = 0; i < cy_dataset_count(d); i++) members += labels_of(d, i, c);
     printf("%s %s (%s)", c ? "," : "", cy_dataset_class_name(d, c), cli_count_text(members, count));
   }
   printf("%s\n", n > MOST_SHOWN ? ", ..." : "");
@@ -165,7 +174,8 @@ static cy_status info(cli_arguments *a) {
   cli_progress progress;
   cy_dataset_options options = {.progress = cli_progress_pictures, .user = &progress,
                                 .sequence = cli_option_value(a, "--sequence"), .target = cli_option_value(a, "--target"),
-                                .ignore = cli_option_value(a, "--ignore")};
+                                .ignore = cli_option_value(a, "--ignore"),
+                                .each_step = cli_option_value(a, "--each-step") != NULL};
   const char *size = cli_option_value(a, "--resize"), *picture = cli_option_value(a, "--picture");
   if (size) CY_TRY(cli_read_size("--resize", size, &options.images.size));
   if (set) CY_TRY(describe_set(set));

@@ -71,7 +71,8 @@ static cy_status take_ends(const cy_dataset *dataset, int64_t n, cy_tensor **inp
   choose_longest(dataset, n, indices, &steps);
   cy_status status = cy_tensor_create(CY_F32, batch_of(n, sample), &whole);
   if (status == CY_OK) status = cy_tensor_create(CY_F32, CY_SHAPE(n, sample.dim[0], steps), inputs);
-  if (status == CY_OK && cy_dataset_classes(dataset) > 0) status = cy_tensor_create(CY_I64, CY_SHAPE(n), labels);
+  bool labelled = cy_dataset_classes(dataset) > 0 && !cy_dataset_each_step(dataset);
+  if (status == CY_OK && labelled) status = cy_tensor_create(CY_I64, CY_SHAPE(n), labels);
   if (status == CY_OK) status = cy_dataset_batch(dataset, indices, n, whole, *labels);
   for (int64_t row = 0; status == CY_OK && row < n * sample.dim[0]; row++) {
     int64_t length = cy_dataset_steps(dataset, indices[row / sample.dim[0]]);

@@ -117,6 +117,7 @@ cy_status cli_saved_data_options(const char *what, const char *(*get)(const void
   const char *length = get(owner, "dataset.length"), *buckets = get(owner, "dataset.buckets");
   saved->options.sequence = get(owner, "dataset.sequence");
   saved->options.buckets = buckets ? strtoll(buckets, NULL, 10) : 0;
+  saved->options.each_step = get(owner, "dataset.each_step") != NULL;
   saved->ragged = buckets != NULL;
   saved->options.length = length ? strtoll(length, NULL, 10) : 0;
   saved->options.vocabulary = get(owner, "dataset.vocabulary");

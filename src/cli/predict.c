@@ -201,14 +201,50 @@ static cy_status name_sequences(prediction *p, const cy_dataset *sequences) {
   return CY_OK;
 }
 
+/* A row for each step up to each sequence's end, called "w7:1". */
+static cy_status name_steps(prediction *p, const cy_dataset *d) {
+  cli_pictures *names = &p->names;
+  p->row = "step";
+  for (int64_t i = 0; i < cy_dataset_count(d); i++)
+    for (int64_t t = 0; t < cy_dataset_steps(d, i); t++) {
+      cy_text text = {0};
+      cy_text_add(&text, "%s:%" PRId64, cy_dataset_sequence_name(d, i), t + 1);
+      if (!cy_grow(&names->paths, names->count, &names->capacity, sizeof *names->paths)) return cy_no_memory();
+      if (!(names->paths[names->count] = cy_text_take(&text))) return cy_no_memory();
+      names->count++;
+    }
+  return CY_OK;
+}
+
+/* Outputs [n, classes, steps] and labels [n, steps] to rows of them. */
+static cy_status lay_out_steps(prediction *p, const cy_dataset *d) {
+  cy_tensor *outputs, *labels = NULL;
+  cy_shape s = cy_tensor_shape(p->outputs);
+  CY_TRY(name_steps(p, d));
+  CY_TRY(cy_tensor_create(cy_tensor_dtype(p->outputs), CY_SHAPE((int64_t)p->names.count, s.dim[1]), &outputs));
+  cy_status status = cy_tensor_create(CY_I64, CY_SHAPE((int64_t)p->names.count), &labels);
+  for (int64_t i = 0, row = 0; status == CY_OK && i < s.dim[0]; i++)
+    for (int64_t t = 0; t < cy_dataset_steps(d, i); t++, row++) {
+      for (int64_t k = 0; k < s.dim[1]; k++)
+        cy_tensor_set(outputs, row * s.dim[1] + k, cy_tensor_at(p->outputs, (i * s.dim[1] + k) * s.dim[2] + t));
+      cy_tensor_i64(labels)[row] = cy_tensor_i64(p->labels)[i * s.dim[2] + t];
+    }
+  cy_tensor_free(p->outputs);
+  cy_tensor_free(p->labels);
+  p->outputs = outputs;
+  p->labels = labels;
+  return status;
+}
+
 static cy_status predict_sequences(const cli_arguments *a, prediction *p) {
   bool classes = cy_trained_classes(p->trained) > 0;
   cy_dataset *sequences;
   if (a->n_words > 2) return cy_fail(CY_INVALID, "the model takes one table, file or folder at a time");
   CY_TRY(cli_read_sequences(p->trained, a->words[1], &sequences));
-  cy_status status = name_sequences(p, sequences);
-  if (status == CY_OK)
-    status = cy_trained_predict_sequences(p->trained, sequences, &p->outputs, classes ? &p->labels : NULL);
+  cy_status status =
+      cy_trained_predict_sequences(p->trained, sequences, &p->outputs, classes ? &p->labels : NULL);
+  bool steps = status == CY_OK && cy_trained_metadata(p->trained, "dataset.each_step") != NULL;
+  if (status == CY_OK) status = steps ? lay_out_steps(p, sequences) : name_sequences(p, sequences);
   cy_dataset_free(sequences);
   return status;
 }

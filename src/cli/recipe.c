@@ -145,7 +145,7 @@ cy_status cli_recipe_data_options(const cli_recipe *r, cy_dataset_options *optio
   w.test = r->options.test;
   *options = (cy_dataset_options){.target = r->target, .task = (cy_task)r->task, .windows = w, .length = r->length,
                                   .columns = r->columns, .ignore = r->ignore, .sequence = r->sequence,
-                                  .buckets = r->buckets,
+                                  .each_step = r->each_step, .buckets = r->buckets,
                                   .images = {.size = r->resize, .fit = (cy_fit)r->fit,
                                              .mode = (cy_image_mode)r->channels}};
   return CY_OK;
@@ -157,6 +157,7 @@ cy_status cli_usual_model(const cy_dataset *dataset, char **model) {
   if (outputs == 0) CY_TRY(cy_shape_count(cy_dataset_target_shape(dataset), &outputs));
   long long n = (long long)outputs;
   if (cy_dataset_vocabulary(dataset)) cy_text_add(&text, "embedding(%lld, 32) -> gru(128) -> conv(%lld, 1)", n, n);
+  else if (cy_dataset_each_step(dataset)) cy_text_add(&text, "gru(64) -> conv(%lld, 1)", n);
   else if (cy_dataset_is_ragged(dataset)) cy_text_add(&text, "gru(64, last) -> dense(%lld)", n);
   else cy_text_add(&text, "dense(64) -> relu -> dense(%lld)", n);
   *model = cy_text_take(&text);

@@ -13,6 +13,7 @@ typedef struct cli_recipe {
   int task;         /* cy_task */
   char *columns, *ignore; /* of a CSV file: what a sample is made of, or what is left out */
   char *sequence;         /* of a CSV file: the column that says to which sequence a row belongs */
+  bool each_step;         /* and the target is a class for each of its steps */
   int64_t buckets;        /* lengths that batches of sequences are padded to; 0: the usual number */
   cy_image_size resize; /* of the images of data, as they are read; {0, 0}: as they are */
   int fit, channels;    /* cy_fit, cy_image_mode */

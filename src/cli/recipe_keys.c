@@ -51,6 +51,9 @@ static const cli_key keys[] = {
     {"sequence", CLI_KEY_TEXT, AT(sequence), IF_SET, 0, 0, NULL, "each row is a sample",
      "CSV: the column that says to which sequence a row belongs; a sample is then a sequence, columns x steps, with one "
      "target. A folder of CSV files by class needs none: each file is a sequence. Lengths may differ"},
+    {"each_step", CLI_KEY_LAST, AT(each_step), IF_SET, 0, 0, switch_choice, "false",
+     "sequences of a table: the target is a class for each step, not one for the sequence; the model ends with classes x "
+     "steps"},
     {"buckets", CLI_KEY_COUNT, AT(buckets), IF_SET, 1, CY_MAX_BUCKETS, NULL, "4",
      "sequences: batches of like length are padded to at most so many lengths; one program is compiled for each"},
     {"windows.length", CLI_KEY_COUNT, AT(windows.length), IF_SET, 1, 0x1p30, NULL, "each row is a sample",
@@ -104,7 +107,7 @@ static const cli_key keys[] = {
      "normal noise of this deviation is added to every number that the network sees in training"},
     {"augment.scaling", CLI_KEY_NUMBER, OPTION(augment.scaling), IF_SET, 0, 1e6, NULL, "0",
      "each channel is multiplied by a normal number of mean 1 and this deviation"},
-    {"model", CLI_KEY_TEXT, AT(model), IF_SET, 0, 0, NULL, "dense(64) -> relu -> dense(classes); of texts embedding(classes, 32) -> gru(128) -> conv(classes, 1); of sequences gru(64, last) -> dense(classes)",
+    {"model", CLI_KEY_TEXT, AT(model), IF_SET, 0, 0, NULL, "dense(64) -> relu -> dense(classes); of texts embedding(classes, 32) -> gru(128) -> conv(classes, 1); of sequences gru(64, last) -> dense(classes), with each_step gru(64) -> conv(classes, 1)",
      "the network in the architecture language (cauchy layers)"},
     {"model.file", CLI_KEY_PATH, AT(model_file), IF_SET, 0, 0, NULL, "", "or a file that holds it"},
     {"baseline", CLI_KEY_TEXT, AT(baseline), CLI_KEY_ALIAS, 0, 0, NULL, "none", "short for baseline.model"},

@@ -190,7 +190,9 @@ static void print_head(const training *t) {
   char *text = NULL;
   printf("%s%s%s: %s", cli_style_on(terminal, CLI_BOLD), cy_dataset_name(t->dataset), cli_style_off(terminal),
          cli_samples_text(t->dataset, shape));
-  if (cy_dataset_classes(t->dataset) > 0) printf(" in %lld classes", (long long)cy_dataset_classes(t->dataset));
+  if (cy_dataset_classes(t->dataset) > 0)
+    printf(" in %lld classes%s", (long long)cy_dataset_classes(t->dataset),
+           cy_dataset_each_step(t->dataset) ? ", one for each step" : "");
   if (cy_dataset_feature_name(t->dataset, 0) || cy_dataset_sequence_column(t->dataset)) printf(", target %s", cy_dataset_target_name(t->dataset));
   printf("; %s to train, %s to validate, %s to test\n", cli_count_text(split->n_train, a),
          cli_count_text(split->n_validation, b), cli_count_text(split->n_test, c));
@@ -428,6 +430,7 @@ static cy_status resume_sequences(const cy_dataset *d, cli_recipe *r) {
   const char *column = cy_dataset_sequence_column(d);
   if (!cy_dataset_is_ragged(d)) return CY_OK;
   r->buckets = cy_dataset_buckets(d, buckets);
+  r->each_step = cy_dataset_each_step(d);
   CY_TRY(cli_columns_text(channel_name, d, &r->columns));
   if (!column) return CY_OK;
   r->sequence = cy_strdup(column);

@@ -40,6 +40,7 @@ static const cli_option data_options[] = {
     {"--quiet", NULL, "get: show no progress"},
     {"--sequence", "COLUMN", "info: of a CSV file, the column that says to which sequence a row belongs"},
     {"--target", "COLUMN", "info: the column to predict"},
+    {"--each-step", NULL, "info: the target is a class for each step of a sequence"},
     {"--ignore", "COLUMNS", "info: columns of a CSV file that are left out"},
     {"--resize", "SIZE", "info: bring images to this size, 64 or 48x64 (height x width)"},
     {"--picture", "FILE", "info: draw ten images of each class to a .png or .svg file"},

@@ -203,8 +203,27 @@ static void write_labels(const cy_dataset *d, const int64_t *indices, int64_t n,
   }
 }
 
+/* A label for each step, 0 behind the ends. */
+static cy_status write_step_labels(const cy_dataset *d, const int64_t *indices, int64_t n, cy_tensor *y) {
+  char text[CY_SHAPE_TEXT];
+  cy_shape s = y->view.shape;
+  const int32_t *labels = d->targets->view.data;
+  if (s.rank != 2 || s.dim[0] != n || !cy_tensor_is_contiguous(y))
+    return cy_fail(CY_INVALID, "%s: labels of each step of %lld sequences are [%lld, steps], row-major, not %s", d->name,
+                   (long long)n, (long long)n, cy_shape_text(s, text));
+  for (int64_t k = 0; k < n; k++) {
+    int64_t length = d->ragged->lengths[indices[k]];
+    if (length > s.dim[1])
+      return cy_fail(CY_INVALID, "%s: sequence %lld has %lld steps, but the batch has room for %lld", d->name,
+                     (long long)indices[k], (long long)length, (long long)s.dim[1]);
+    for (int64_t t = 0; t < s.dim[1]; t++)
+      cy_tensor_set(y, k * s.dim[1] + t, t < length ? labels[indices[k] * d->target_size + t] : 0);
+  }
+  return CY_OK;
+}
+
 static cy_status write_targets(const cy_dataset *d, const int64_t *indices, int64_t n, cy_tensor *y) {
-  CY_TRY(check_destination(d, y, n, d->target_size, "targets"));
+  if (!d->each_step) CY_TRY(check_destination(d, y, n, d->target_size, "targets"));
   cy_dtype dtype = y->view.dtype;
   if (dtype != CY_F32 && !(d->classes && (dtype == CY_I32 || dtype == CY_I64)))
     return cy_fail(CY_INVALID, "%s: targets are written as f32%s, not %s", d->name, d->classes ? ", i32 or i64" : "",
@@ -213,6 +232,7 @@ static cy_status write_targets(const cy_dataset *d, const int64_t *indices, int6
     cy_text_batch(d, 0, d->count, indices, n, NULL, y);
     return CY_OK;
   }
+  if (d->each_step) return write_step_labels(d, indices, n, y);
   if (d->classes) {
     write_labels(d, indices, n, y);
     return CY_OK;

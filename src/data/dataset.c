@@ -85,7 +85,7 @@ static cy_status check_parts(const cy_dataset_parts *p) {
                    (long long)y.dim[0]);
   if (p->inputs->count == 0)
     return cy_fail(CY_INVALID, "%s: inputs of shape %s are empty", place_of(p), cy_shape_text(x, a));
-  if (p->classes != 0 && p->targets->count != y.dim[0])
+  if (p->classes != 0 && !p->each_step && p->targets->count != y.dim[0])
     return cy_fail(CY_INVALID, "%s: class labels must have shape [%lld], not %s", place_of(p), (long long)x.dim[0],
                    cy_shape_text(y, a));
   if (p->test_count < 0 || p->test_count >= x.dim[0])
@@ -102,6 +102,7 @@ static cy_status fill(cy_dataset *d, const cy_dataset_parts *p) {
   d->largest = p->largest > 0 ? p->largest : 255;
   d->images = p->images;
   d->length = p->length;
+  d->each_step = p->each_step;
   if (!p->inputs || !p->targets) return cy_fail(CY_INVALID, "%s: inputs or targets are missing", p->name);
   CY_TRY(check_parts(p));
   CY_TRY(check_finite(place_of(p), d->inputs, "feature", p->feature_names));
@@ -210,7 +211,7 @@ int64_t cy_dataset_count(const cy_dataset *d) { return d->count; }
 int64_t cy_dataset_test_count(const cy_dataset *d) { return d->test_count; }
 cy_shape cy_dataset_sample_shape(const cy_dataset *d) { return without_first(d->inputs->view.shape); }
 cy_shape cy_dataset_target_shape(const cy_dataset *d) {
-  return d->classes && !d->tokens ? CY_SCALAR : without_first(cy_dataset_targets(d)->view.shape);
+  return d->classes && !d->tokens && !d->each_step ? CY_SCALAR : without_first(cy_dataset_targets(d)->view.shape);
 }
 int64_t cy_dataset_length(const cy_dataset *d) { return d->length; }
 const char *cy_dataset_vocabulary(const cy_dataset *d) { return d->tokens ? d->tokens->vocabulary : NULL; }
@@ -223,7 +224,7 @@ const char *cy_dataset_feature_name(const cy_dataset *d, int64_t f) {
 }
 const char *cy_dataset_target_name(const cy_dataset *d) { return d->target_name; }
 int64_t cy_dataset_label(const cy_dataset *d, int64_t i) {
-  return d->classes && !d->tokens && i >= 0 && i < d->count ? cy_tensor_i32(d->targets)[i] : -1;
+  return d->classes && !d->tokens && !d->each_step && i >= 0 && i < d->count ? cy_tensor_i32(d->targets)[i] : -1;
 }
 cy_image_options cy_dataset_image_options(const cy_dataset *d) { return d->images; }
 const cy_tensor *cy_dataset_inputs(const cy_dataset *d) { return d->inputs; }

@@ -28,6 +28,7 @@ struct cy_dataset {
   cy_image_options images; /* what was done to the images when they were read */
   cy_tokens *tokens; /* of a text; NULL: it is none */
   int64_t length;    /* of sequences whose length was chosen when it was opened; 0: there are none */
+  bool each_step;           /* labels are [N, steps] of sequences of different lengths */
   struct cy_ragged *ragged; /* of sequences of different lengths; NULL: it has none */
   struct cy_windows *windows; /* where samples come from that are windows of tables; NULL: they are not */
 };
@@ -38,6 +39,7 @@ typedef struct cy_dataset_parts {
   cy_tensor *inputs;  /* any dtype; taken over, also on failure */
   cy_tensor *targets; /* any dtype; taken over, also on failure */
   int64_t classes;    /* 0: regression; -1: one more than the largest label */
+  bool each_step;     /* targets are a label for each step, [N, steps] */
   int64_t test_count;
   float largest;             /* 0: 255 */
   const char *const *class_names; /* copied; NULL: their numbers */

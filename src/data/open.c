@@ -170,6 +170,8 @@ cy_status cy_dataset_open(const char *spec, cy_dataset_options options, cy_datas
   if (options.sequence && cut)
     return cy_fail(CY_INVALID, "%s: sequence and windows exclude each other: a sample is a sequence, or a window of one",
                    spec);
+  if (options.each_step && (!options.sequence || !options.sequence[0]) && !reconstruct)
+    return cy_fail(CY_INVALID, "%s: labels of each step are of sequences in a table: sequence: COLUMN", spec);
   static const char stream[] = "/dev/fd/"; /* which has no name to tell */
   if (options.sequence && options.sequence[0] && !is_csv(spec) && strncmp(spec, stream, strlen(stream)) != 0)
     return cy_fail(CY_INVALID, "%s: sequence is a column of a CSV file", spec);

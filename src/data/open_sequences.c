@@ -146,7 +146,8 @@ static cy_status check_labels(const table *t) {
   for (int64_t row = 0; labels && row < cy_tensor_count(t->rows.labels); row++) {
     int64_t i = t->sequence[ids[row]];
     if (labels[row] != labels[t->first[i]])
-      return cy_fail(CY_INVALID, "%s: row %lld: %s of sequence %s is %s, but %s in its first row: a sequence has one label",
+      return cy_fail(CY_INVALID, "%s: row %lld: %s of sequence %s is %s, but %s in its first row: a sequence has one label "
+                     "(each_step: true takes one for each step)",
                      t->path, (long long)row + 1, t->rows.label_name, t->names[i], t->rows.classes[labels[row]],
                      t->rows.classes[labels[t->first[i]]]);
   }
@@ -188,6 +189,21 @@ static cy_status fill_targets(const table *t, bool classes, cy_tensor **targets)
 }
 
 /* Takes over the tensors of parts. */
+/* A label for each step, in the rows' order. */
+static cy_status fill_step_targets(const table *t, int64_t longest, cy_tensor **targets) {
+  const int32_t *labels = cy_tensor_i32(t->rows.labels), *ids = cy_tensor_i32(t->ids.labels);
+  CY_TRY(cy_tensor_create(CY_I32, CY_SHAPE(t->count, longest), targets));
+  memset(cy_tensor_data(*targets), 0, cy_tensor_bytes(*targets));
+  int64_t *at = cy_calloc((size_t)t->count, sizeof *at);
+  if (!at) return cy_no_memory();
+  for (int64_t row = 0; row < cy_tensor_count(t->rows.labels); row++) {
+    int64_t i = t->sequence[ids[row]];
+    cy_tensor_i32(*targets)[i * longest + at[i]++] = labels[row];
+  }
+  cy_free(at);
+  return CY_OK;
+}
+
 static cy_status build(cy_dataset_parts parts, const int64_t *lengths, const cy_dataset_options *o,
                        const char *const *names, const char *const *channels, const char *column, cy_dataset **dataset) {
   CY_TRY(cy_dataset_build(parts, dataset));
@@ -204,14 +220,20 @@ static cy_status read_table(table *t, const char *name, const cy_dataset_options
   cy_dataset_parts parts = {.name = name, .origin = t->path, .place = t->path};
   CY_TRY(load_table(t, o));
   CY_TRY(group_rows(t));
-  CY_TRY(check_labels(t));
+  bool steps = o->each_step && !is_bare(o);
+  if (steps && o->task == CY_TASK_REGRESS)
+    return cy_fail(CY_INVALID, "%s: targets of each step are classes, not numbers", t->path);
+  if (!steps) CY_TRY(check_labels(t));
   bool classes = o->task == CY_TASK_CLASSIFY || (o->task == CY_TASK_DETECT && looks_like_classes(t));
-  classes &= !is_bare(o);
+  classes = (classes || steps) && !is_bare(o);
+  parts.each_step = steps;
   parts.target_name = t->rows.label_name;
   parts.classes = classes ? t->rows.n_classes : 0;
   parts.class_names = classes ? (const char *const *)t->rows.classes : NULL;
   cy_status status = fill_table(t, &parts.inputs);
-  if (status == CY_OK) status = fill_targets(t, classes, &parts.targets);
+  if (status == CY_OK)
+    status = steps ? fill_step_targets(t, cy_tensor_shape(parts.inputs).dim[2], &parts.targets)
+                   : fill_targets(t, classes, &parts.targets);
   if (status != CY_OK) {
     cy_tensor_free(parts.inputs);
     cy_tensor_free(parts.targets);

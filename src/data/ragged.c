@@ -169,11 +169,42 @@ cy_status cy_dataset_name_sequences(cy_dataset *d, const char *const *names, con
   return d->ragged->column ? CY_OK : cy_no_memory();
 }
 
+static cy_status copy_tensor(const cy_tensor *from, cy_tensor **copy) {
+  CY_TRY(cy_tensor_create(cy_tensor_dtype(from), cy_tensor_shape(from), copy));
+  return cy_tensor_copy(from, *copy);
+}
+
+/* Labels behind the ends are nobody's. */
+static void clear_labels(cy_tensor *targets, const int64_t *lengths) {
+  cy_shape s = cy_tensor_shape(targets);
+  for (int64_t i = 0; i < s.dim[0]; i++)
+    for (int64_t t = lengths[i] < 0 ? 0 : lengths[i]; t < s.dim[1]; t++) cy_tensor_set(targets, i * s.dim[1] + t, 0);
+}
+
+static cy_status copy_parts(const cy_tensor *inputs, const cy_tensor *targets, const int64_t *lengths,
+                            cy_dataset_parts *parts) {
+  cy_shape x = cy_tensor_shape(inputs), y = cy_tensor_shape(targets);
+  parts->each_step = parts->classes > 0 && x.rank == 3 && y.rank == 2 && y.dim[1] == x.dim[2];
+  CY_TRY(copy_tensor(inputs, &parts->inputs));
+  CY_TRY(copy_tensor(targets, &parts->targets));
+  if (parts->each_step && y.dim[0] == x.dim[0]) clear_labels(parts->targets, lengths);
+  return CY_OK;
+}
+
 cy_status cy_dataset_from_sequences(const char *name, const cy_tensor *inputs, const int64_t *lengths,
                                     const cy_tensor *targets, int64_t classes, int64_t test_count, int64_t buckets,
                                     cy_dataset **dataset) {
-  CY_TRY(cy_dataset_from_tensors(name, inputs, targets, classes, test_count, dataset));
-  cy_status status = cy_dataset_set_lengths(*dataset, lengths, buckets);
+  cy_dataset_parts parts = {.name = name, .classes = classes, .test_count = test_count};
+  *dataset = NULL;
+  if (classes < 0) return cy_fail(CY_INVALID, "%s: %lld classes", name, (long long)classes);
+  cy_status status = copy_parts(inputs, targets, lengths, &parts);
+  if (status != CY_OK) {
+    cy_tensor_free(parts.inputs);
+    cy_tensor_free(parts.targets);
+    return status;
+  }
+  CY_TRY(cy_dataset_build(parts, dataset));
+  status = cy_dataset_set_lengths(*dataset, lengths, buckets);
   if (status == CY_OK) return CY_OK;
   cy_dataset_free(*dataset);
   *dataset = NULL;
@@ -182,6 +213,7 @@ cy_status cy_dataset_from_sequences(const char *name, const cy_tensor *inputs, c
 
 /* ---- looking ---- */
 
+bool cy_dataset_each_step(const cy_dataset *d) { return d->each_step; }
 bool cy_dataset_is_ragged(const cy_dataset *d) { return d->ragged != NULL; }
 
 int64_t cy_dataset_steps(const cy_dataset *d, int64_t i) {

@@ -19,11 +19,12 @@ enum { TRAIN, VALIDATION, TEST };
  * random order. Rounding the running total keeps the whole exact and each class within one sample. */
 static void draw_part(const cy_dataset *d, double fraction, int part, cy_rng *rng, int64_t *order, uint8_t *parts) {
   double total = 0;
-  int64_t drawn = 0, classes = d->classes ? d->classes : 1;
+  bool grouped = d->classes > 0 && !d->each_step;
+  int64_t drawn = 0, classes = grouped ? d->classes : 1;
   for (int64_t c = 0; c < classes; c++) {
     int64_t n = 0;
     for (int64_t i = 0; i < d->count; i++)
-      if (parts[i] == TRAIN && (!d->classes || cy_dataset_label(d, i) == c)) order[n++] = i;
+      if (parts[i] == TRAIN && (!grouped || cy_dataset_label(d, i) == c)) order[n++] = i;
     cy_rng_shuffle(rng, order, n);
     total += fraction * (double)n;
     int64_t wanted = (int64_t)floor(total + 0.5) - drawn;

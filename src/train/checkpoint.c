@@ -71,6 +71,7 @@ static cy_status describe_sequences(cy_notes *notes, const cy_dataset *d) {
   if (!cy_dataset_is_ragged(d)) return CY_OK;
   CY_TRY(add_number(notes, "dataset.buckets", cy_dataset_buckets(d, buckets)));
   if (column) CY_TRY(cy_notes_add(notes, "dataset.sequence", column));
+  if (cy_dataset_each_step(d)) CY_TRY(cy_notes_add(notes, "dataset.each_step", "true"));
   return add_names(notes, "channel", d, cy_dataset_channel_name);
 }
 
@@ -173,6 +174,9 @@ static cy_status read_options(cy_checkpoint *c) {
   o->backend = cy_safetensors_metadata(c->file, "backend");
   CY_TRY(cy_fields_read(cy_option_fields, cy_option_field_count, o, "options.", c->file));
   c->ragged = cy_safetensors_metadata(c->file, "dataset.buckets") != NULL;
+  c->each_step = c->ragged && cy_safetensors_metadata(c->file, "dataset.each_step") != NULL;
+  if (c->each_step && (c->target.rank != 1 || c->classes < 1 || strcmp(o->loss, "cross_entropy") != 0))
+    return cy_fail(CY_INVALID, "the file's labels of each step contradict its targets");
   if (c->ragged && c->sample.rank != 2)
     return cy_fail(CY_INVALID, "the file's samples have %d axes, but its sequences of different lengths 2", c->sample.rank);
   CY_TRY(cy_sizes_check(o->sizes, c->sample));
@@ -282,7 +286,12 @@ cy_status cy_checkpoint_fit(const cy_checkpoint *c, cy_dataset *dataset, bool an
     return cy_fail(CY_INVALID, "data set \"%s\" has sequences of %s, but the model was trained on those of %s",
                    cy_dataset_name(dataset), c->ragged ? "one length" : "different lengths",
                    c->ragged ? "different lengths" : "one length");
+  if (cy_dataset_each_step(dataset) != c->each_step)
+    return cy_fail(CY_INVALID, "data set \"%s\" has %s, but the model was trained for %s", cy_dataset_name(dataset),
+                   c->each_step ? "one label for each sequence" : "a label for each step",
+                   c->each_step ? "one for each step" : "one for each sequence");
   if (c->ragged && any_size) sample.dim[1] = c->sample.dim[1];
+  if (c->each_step && any_size) target.dim[0] = c->target.dim[0];
   if (!cy_shape_equal(sample, c->sample) && !(any_size && differs_in_size_only(sample, c->sample)))
     return cy_fail(CY_INVALID, "data set \"%s\" has samples of %s, but the model was trained on %s",
                    cy_dataset_name(dataset), cy_shape_text(sample, a), cy_shape_text(c->sample, b));

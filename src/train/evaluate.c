@@ -11,6 +11,7 @@
 double cy_tally_loss(cy_tally tally) { return tally.samples ? tally.loss_sum / (double)tally.samples : (double)NAN; }
 double cy_tally_accuracy(cy_tally tally, const cy_problem *problem) {
   double labels = (double)tally.samples * (double)cy_count(problem->target);
+  if (problem->each_step) labels = (double)tally.labels;
   return tally.samples && problem->classes > 0 ? (double)tally.correct / labels : (double)NAN;
 }
 
@@ -25,9 +26,10 @@ int64_t cy_evaluation_batch(cy_shape sample, int64_t batch_size) {
 static void count_confusion(const cy_evaluation *e, const cy_runner *runner) {
   const int64_t *predicted = cy_tensor_i64(cy_session_output(runner->session, CY_OUT_CLASS));
   const int64_t *actual = cy_tensor_i64(runner->y);
-  int64_t classes = e->problem->classes;
+  int64_t classes = e->problem->classes, steps = cy_tensor_count(runner->y) / runner->n;
+  bool ends = e->problem->each_step && runner->lengths;
   for (int64_t i = 0, labels = cy_tensor_count(runner->y); i < labels; i++)
-    if (actual[i] >= 0 && actual[i] < classes && predicted[i] >= 0 && predicted[i] < classes)
+    if ((!ends || i % steps < cy_tensor_i64(runner->lengths)[i / steps]) && actual[i] >= 0 && actual[i] < classes && predicted[i] >= 0 && predicted[i] < classes)
       e->confusion[actual[i] * classes + predicted[i]]++;
 }
 
@@ -79,6 +81,7 @@ static cy_status run_batch(const cy_evaluation *e, bool carry, bool first, const
   tally->loss_sum += cy_runner_loss(runner) * (double)n;
   tally->correct += cy_runner_correct(runner);
   tally->samples += n;
+  tally->labels += cy_labels_of_batch(e->dataset, indices, n);
   if (e->confusion) count_confusion(e, runner);
   if (e->scores) take_scores(e, runner, tally->samples - n);
   if (e->sums) cy_regression_add(e->sums, runner->y, cy_session_output(runner->session, CY_OUT_NUMBERS));

@@ -53,6 +53,7 @@ const cy_field cy_position_fields[] = {
   POSITION(correct, CY_FIELD_I64), POSITION(samples, CY_FIELD_I64),       POSITION(seconds, CY_FIELD_DOUBLE),
   POSITION(best_value, CY_FIELD_DOUBLE), POSITION(best_epoch, CY_FIELD_I64), POSITION(waited, CY_FIELD_I64),
   POSITION(best_in_place, CY_FIELD_BOOL), NEWER(cy_position, converged, CY_FIELD_BOOL),
+  NEWER(cy_position, labels, CY_FIELD_I64),
 };
 const int cy_position_field_count = (int)(sizeof cy_position_fields / sizeof cy_position_fields[0]);
 

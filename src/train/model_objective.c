@@ -323,6 +323,7 @@ static cy_status fill(model_function *m, const cy_state *state) {
   m->problem.program = (cy_program_options){.backend = m->backend, .threads = o->threads};
   m->problem.sample = cy_sample_at(cy_dataset_sample_shape(m->dataset), o->sizes, 0);
   m->problem.ragged = cy_dataset_is_ragged(m->dataset);
+  m->problem.each_step = cy_dataset_each_step(m->dataset);
   CY_TRY(copy_indices(m));
   CY_TRY(make_state(m, state));
   CY_TRY(cy_loader_create(m->dataset, (cy_loader_options){.threads = o->threads}, &m->loader));

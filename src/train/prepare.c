@@ -305,8 +305,12 @@ static cy_status prepare(cy_trainer *t, const cy_model *model, bool scale) {
     .model = t->model, .loss = cy_loss_find(o->loss, cy_dataset_classes(t->dataset)), .dtype = o->dtype,
     .sample = cy_sample_at(cy_dataset_sample_shape(t->dataset), o->sizes, 0),
     .target = cy_dataset_target_shape(t->dataset),
-    .classes = cy_dataset_classes(t->dataset), .ragged = cy_dataset_is_ragged(t->dataset), .carry = o->streams, .l1 = o->l1, .l2 = o->l2, .optimizer = o->optimizer,
+    .classes = cy_dataset_classes(t->dataset), .ragged = cy_dataset_is_ragged(t->dataset),
+    .each_step = cy_dataset_each_step(t->dataset), .carry = o->streams, .l1 = o->l1, .l2 = o->l2, .optimizer = o->optimizer,
     .program = {.backend = t->backend, .threads = o->threads}};
+  if (t->problem.each_step && strcmp(t->problem.loss->name, "cross_entropy") != 0)
+    return cy_fail(CY_INVALID, "labels of each step of sequences of different lengths need the loss cross_entropy, not %s",
+                   t->problem.loss->name);
   t->problem.standardised = standardises(t);
   t->at.best_value = INFINITY;
   CY_TRY(make_state(t, t->split.n_train < o->batch_size ? t->split.n_train : o->batch_size));

@@ -4,6 +4,8 @@
 
 #include "base/error.h"
 #include "base/memory.h"
+#include "nn/ragged.h"
+#include "nn/sequence.h"
 #include "tensor/tensor.h"
 
 #include <cauchy/autodiff.h>
@@ -95,16 +97,40 @@ static cy_value answer_of(const cy_problem *o, int64_t n, cy_value output) {
   return cy_concat(both, 2, 1);
 }
 
+/* Values [n, steps], and 0 behind the ends of the samples. */
+static cy_value before_ends(const cy_network *network, cy_value values) {
+  cy_value valid = cy_sequence_valid(cy_network_ends(network).lengths, cy_value_shape(values), 0, 1);
+  return cy_select(valid, values, cy_zeros_like(values));
+}
+
+/* Of losses [n, steps]: of each sample, the mean over its own. */
+static cy_value over_steps(const cy_network *network, cy_value losses) {
+  cy_value sum = cy_sum(before_ends(network, losses), (int[]){1}, 1, false);
+  return cy_div(sum, cy_convert(cy_network_ends(network).lengths, cy_value_dtype(losses)));
+}
+
+static bool has_ends(const cy_problem *o) { return o->each_step && o->ragged; }
+
+static cy_value mean_loss(const cy_problem *o, const cy_network *network, cy_value output, cy_value labels,
+                          cy_value targets) {
+  if (!has_ends(o)) return o->loss->loss(output, labels, targets, CY_LOSS_MEAN);
+  cy_value losses = o->loss->loss(output, labels, targets, CY_LOSS_PER_EXAMPLE);
+  return cy_mean(over_steps(network, losses), (int[]){0}, 1, false);
+}
+
 /* The loss and the number of labels that have the largest output, in the problem's dtype. */
-static cy_value loss_of(const cy_problem *o, cy_graph *graph, int64_t n, cy_value output, cy_value *correct,
+static cy_value loss_of(const cy_problem *o, const cy_network *network, int64_t n, cy_value output, cy_value *correct,
                         cy_value *predicted) {
+  cy_graph *graph = output.graph;
   cy_value labels, targets = targets_of(o, graph, n, output, &labels);
   *correct = *predicted = cy_scalar(graph, o->dtype, 0);
   if (o->classes > 0) {
     *predicted = class_of(o, output);
-    *correct = cy_sum(cy_convert(cy_eq(*predicted, labels), o->dtype), NULL, 0, false);
+    cy_value right = cy_convert(cy_eq(*predicted, labels), o->dtype);
+    if (has_ends(o)) right = before_ends(network, right);
+    *correct = cy_sum(right, NULL, 0, false);
   }
-  return o->loss->loss(output, labels, targets, CY_LOSS_MEAN);
+  return mean_loss(o, network, output, labels, targets);
 }
 
 /* |loss| <= the largest number: false for infinity and NaN, and nothing a simplifier could cancel. */
@@ -212,7 +238,7 @@ static cy_status build(const cy_problem *o, cy_runner_kind kind, int64_t n, cy_s
     CY_TRY(cy_graph_status(built->graph));
     return build_carry(o, built);
   }
-  cy_value loss = loss_of(o, built->graph, n, output, &correct, &predicted);
+  cy_value loss = loss_of(o, built->network, n, output, &correct, &predicted);
   if (kind == CY_RUN_TRAIN) loss = add_penalties(o, built->network, loss);
   add_output(built, loss);
   add_output(built, correct);
@@ -237,7 +263,8 @@ static cy_status build_values(const cy_problem *o, bool training, int64_t n, cy_
   CY_TRY(build_network(o, training, n, declare, &v->graph, &v->network, &v->output));
   cy_value targets = targets_of(o, v->graph, n, v->output, &labels);
   v->losses = o->loss->loss(v->output, labels, targets, CY_LOSS_PER_EXAMPLE);
-  v->loss = add_penalties(o, v->network, o->loss->loss(v->output, labels, targets, CY_LOSS_MEAN));
+  if (has_ends(o)) v->losses = over_steps(v->network, v->losses);
+  v->loss = add_penalties(o, v->network, mean_loss(o, v->network, v->output, labels, targets));
   return cy_graph_status(v->graph);
 }
 

@@ -49,15 +49,21 @@ void cy_lengths_of_batch(const cy_dataset *dataset, const int64_t *indices, cy_t
     cy_tensor_i64(lengths)[i] = cy_dataset_steps(dataset, indices[i]);
 }
 
+int64_t cy_labels_of_batch(const cy_dataset *dataset, const int64_t *indices, int64_t n) {
+  int64_t labels = 0;
+  if (!cy_dataset_each_step(dataset)) return n;
+  for (int64_t i = 0; i < n; i++) labels += cy_dataset_steps(dataset, indices[i]);
+  return labels;
+}
+
 cy_status cy_problem_check_shortest(const cy_problem *problem, const cy_dataset *dataset) {
   int64_t shortest = 0, count = cy_dataset_count(dataset);
   cy_problem_values values;
   if (!cy_dataset_is_ragged(dataset) || count < 1) return CY_OK;
   for (int64_t i = 1; i < count; i++)
     if (cy_dataset_steps(dataset, i) < cy_dataset_steps(dataset, shortest)) shortest = i;
-  cy_problem alone = *problem;
+  cy_problem alone = cy_problem_at(problem, CY_SHAPE(problem->sample.dim[0], cy_dataset_steps(dataset, shortest)));
   alone.ragged = false;
-  alone.sample.dim[1] = cy_dataset_steps(dataset, shortest);
   const char *name = cy_dataset_sequence_name(dataset, shortest);
   cy_status status = cy_problem_build(&alone, false, 1, NULL, &values);
   cy_problem_values_clear(&values);
@@ -71,5 +77,6 @@ cy_status cy_problem_check_shortest(const cy_problem *problem, const cy_dataset 
 cy_problem cy_problem_at(const cy_problem *problem, cy_shape sample) {
   cy_problem o = *problem;
   o.sample = sample;
+  if (o.each_step) o.target = CY_SHAPE(sample.dim[1]);
   return o;
 }

@@ -20,6 +20,7 @@ typedef struct cy_problem {
   cy_dtype dtype;
   cy_shape sample, target; /* without the batch axis; target: scalar for labels, or [steps] for a label at each */
   int64_t classes;         /* 0: regression */
+  bool each_step;          /* with a label for each step: target is [steps], as many as the samples have */
   bool ragged;             /* samples are sequences [channels, steps] that may end before the last step */
   bool carry;              /* recurrent layers go on where the last run ended */
   bool standardised;       /* numbers to predict have been: the state holds offset and factor of each */
@@ -103,6 +104,8 @@ cy_shape cy_sample_at(cy_shape sample, const cy_image_size *sizes, int64_t numbe
  * the bucket that they fit into. */
 cy_shape cy_sample_of_batch(const cy_dataset *dataset, const cy_image_size *sizes, int64_t number, const int64_t *indices,
                             int64_t n);
+/* Labels of the batch: for each sample one, or one for each of its steps. */
+int64_t cy_labels_of_batch(const cy_dataset *dataset, const int64_t *indices, int64_t n);
 void cy_lengths_of_batch(const cy_dataset *dataset, const int64_t *indices, cy_tensor *lengths); /* NULL: nothing */
 /* The shortest of the sequences must be long enough for the network: CY_INVALID names it and the layer. */
 CY_MUST_CHECK cy_status cy_problem_check_shortest(const cy_problem *problem, const cy_dataset *dataset);
@@ -120,6 +123,7 @@ int64_t cy_evaluation_streams(int64_t batch_size, int64_t n);
 typedef struct cy_tally {
   double loss_sum; /* of the samples */
   int64_t correct, samples; /* correct: labels; a sample has one, or one for each step */
+  int64_t labels;           /* of sequences of different lengths with one for each step */
 } cy_tally;
 double cy_tally_loss(cy_tally tally);                       /* NaN of nothing */
 double cy_tally_accuracy(cy_tally tally, const cy_problem *problem); /* NaN of nothing or for regression */
@@ -206,7 +210,7 @@ typedef struct cy_position {
   int64_t epoch;         /* complete epochs */
   int64_t batch;         /* steps done in the current one */
   double loss_sum;       /* of the current epoch, over samples */
-  int64_t correct, samples;
+  int64_t correct, samples, labels; /* as in cy_tally */
   double seconds;        /* spent in the current epoch */
   double best_value;     /* of the watched number; infinity before the first epoch */
   int64_t best_epoch;    /* from 1; 0: none */
@@ -272,6 +276,7 @@ typedef struct cy_checkpoint {
   cy_position at;
   cy_epoch_record *history; /* at.epoch of them */
   cy_shape sample, target;
+  bool each_step; /* and have a label for each step */
   bool ragged; /* the samples are sequences of different lengths; sample has the steps of the longest */
   int64_t classes;
   cy_tensor *offset, *factor; /* scaling */

@@ -43,7 +43,7 @@ static cy_status load(cy_trained *t, const char *path, int threads, const char *
   t->problem = (cy_problem){
     .model = c->model, .loss = cy_loss_find(c->options.loss, c->classes), .dtype = c->options.dtype,
     .sample = cy_sample_at(c->sample, c->options.sizes, 0), .target = c->target,
-    .classes = c->classes, .ragged = c->ragged, .l1 = c->options.l1, .l2 = c->options.l2,
+    .classes = c->classes, .ragged = c->ragged, .each_step = c->each_step, .l1 = c->options.l1, .l2 = c->options.l2,
     .optimizer = c->options.optimizer, .program = {.backend = t->backend, .threads = threads}};
   t->problem.standardised = cy_safetensors_find(c->file, CY_TARGET_OFFSET) >= 0;
   cy_status status = make_state(t);
@@ -216,6 +216,20 @@ static cy_status predict(cy_trained *t, const cy_tensor *inputs, cy_tensor **out
   return explain(t, status, one);
 }
 
+/* Row i of a run, up to the sequence's end, to row `to` of what may have more steps. */
+static void copy_steps(const cy_runner *runner, int64_t i, int64_t length, int64_t to, cy_tensor *outputs,
+                       cy_tensor **labels) {
+  const cy_tensor *answer = cy_session_output(runner->session, CY_OUT_ANSWER);
+  int64_t classes = cy_tensor_shape(answer).dim[1], steps = cy_tensor_shape(answer).dim[2],
+          room = cy_tensor_shape(outputs).dim[2];
+  size_t size = cy_tensor_bytes(answer) / (size_t)cy_tensor_count(answer);
+  for (int64_t k = 0; k < classes; k++)
+    memcpy((char *)cy_tensor_data(outputs) + (size_t)((to * classes + k) * room) * size,
+           (char *)cy_tensor_data(answer) + (size_t)((i * classes + k) * steps) * size, (size_t)length * size);
+  for (int64_t t = 0; labels && t < length; t++)
+    cy_tensor_i64(*labels)[to * room + t] = cy_tensor_i64(cy_session_output(runner->session, CY_OUT_LABEL))[i * steps + t];
+}
+
 /* One batch of a data set of sequences; the outputs' rows are the samples' numbers. */
 static cy_status predict_batch(cy_trained *t, const cy_dataset *d, const int64_t *indices, int64_t n, cy_tensor **outputs,
                                cy_tensor **labels) {
@@ -224,15 +238,25 @@ static cy_status predict_batch(cy_trained *t, const cy_dataset *d, const int64_t
   CY_TRY(cy_runners_get(&t->predict, &problem, CY_RUN_PREDICT, n, t->state, &runner));
   const cy_tensor *answer = cy_session_output(runner->session, CY_OUT_ANSWER);
   if (!*outputs) {
-    cy_shape shape = cy_tensor_shape(answer);
+    cy_shape shape = cy_tensor_shape(answer), each = CY_SHAPE(cy_dataset_count(d));
     shape.dim[0] = cy_dataset_count(d);
+    if (t->problem.each_step) {
+      shape.dim[2] = cy_dataset_sample_shape(d).dim[1];
+      each = CY_SHAPE(shape.dim[0], shape.dim[2]);
+    }
     CY_TRY(cy_tensor_create(t->problem.dtype, shape, outputs));
-    if (labels) CY_TRY(cy_tensor_create(CY_I64, CY_SHAPE(cy_dataset_count(d)), labels));
+    memset(cy_tensor_data(*outputs), 0, cy_tensor_bytes(*outputs));
+    if (labels) CY_TRY(cy_tensor_create(CY_I64, each, labels));
+    if (labels) memset(cy_tensor_data(*labels), 0, cy_tensor_bytes(*labels));
   }
   if (t->exposed) CY_TRY(cy_session_bind_state(runner->session, t->state));
   CY_TRY(cy_dataset_batch(d, indices, n, runner->x, NULL));
   cy_lengths_of_batch(d, indices, runner->lengths);
   CY_TRY(cy_session_run(runner->session));
+  if (t->problem.each_step) {
+    for (int64_t i = 0; i < n; i++) copy_steps(runner, i, cy_dataset_steps(d, indices[i]), indices[i], *outputs, labels);
+    return CY_OK;
+  }
   size_t row = cy_tensor_bytes(answer) / (size_t)n;
   for (int64_t i = 0; i < n; i++) {
     memcpy((char *)cy_tensor_data(*outputs) + (size_t)indices[i] * row, (char *)cy_tensor_data(answer) + (size_t)i * row,

@@ -110,7 +110,7 @@ static bool report(const cy_trainer *t, const cy_progress *progress) {
 }
 
 static cy_tally epoch_tally(const cy_trainer *t) {
-  return (cy_tally){t->at.loss_sum, t->at.correct, t->at.samples};
+  return (cy_tally){t->at.loss_sum, t->at.correct, t->at.samples, t->at.labels};
 }
 
 static bool report_step(cy_trainer *t, double batch_loss) {
@@ -186,6 +186,7 @@ static cy_status run_step(cy_trainer *t, const int64_t *indices, int64_t n, doub
   t->at.loss_sum += *loss * (double)n;
   t->at.correct += cy_runner_correct(runner);
   t->at.samples += n;
+  t->at.labels += cy_labels_of_batch(t->dataset, indices, n);
   t->at.seconds += now() - started;
   t->steps_this_run++;
   t->samples_since_mark += n;
@@ -224,7 +225,7 @@ static cy_status close_epoch(cy_trainer *t, cy_tally validation) {
   }
   t->at.waited = best ? 0 : t->at.waited + 1;
   t->at.epoch++;
-  t->at.batch = t->at.correct = t->at.samples = 0;
+  t->at.batch = t->at.correct = t->at.samples = t->at.labels = 0;
   t->at.loss_sum = t->at.seconds = 0;
   return CY_OK;
 }
