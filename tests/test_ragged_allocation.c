@@ -1,21 +1,12 @@
 /* Sequences of different lengths when memory runs out: reading, training, saving, predicting, with every allocation failing in
  * turn; and steps allocate nothing, in whatever bucket. */
 #include "allocations.h"
+#include "folder.h"
 
 #include <cauchy/data.h>
 #include <cauchy/train.h>
 
 #include <jansson.h>
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stdint.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-#include <sys/stat.h>
-#include <unistd.h>
-
-#include <cmocka.h>
 
 char *__real_json_dumps(const json_t *json, size_t flags);
 char *__wrap_json_dumps(const json_t *json, size_t flags);
@@ -30,33 +21,14 @@ char *__wrap_realpath(const char *name, char *resolved) {
   return resolved ? __real_realpath(name, resolved) : counted(__real_realpath(name, NULL));
 }
 
-static void write_text(const char *path, const char *text) {
-  FILE *file = fopen(path, "wb");
-  assert_non_null(file);
-  assert_true(fputs(text, file) >= 0);
-  fclose(file);
-}
-
-static int enter_folder(void **state) {
-  static char folder[64];
-  strcpy(folder, "/tmp/cauchy-test-ragged-XXXXXX");
-  if (!mkdtemp(folder) || chdir(folder) != 0 || mkdir("files", 0700) || mkdir("files/x", 0700) || mkdir("files/y", 0700))
-    return -1;
-  write_text("table.csv", "id,a,b,k\n1,1,2,u\n2,2,1,v\n1,3,3,u\n3,1,0,u\n4,5,2,v\n4,1,1,v\n4,2,2,v\n5,1,2,u\n6,0,1,v\n6,3,2,v\n");
-  write_text("files/x/1.csv", "a\n1\n2\n");
-  write_text("files/x/2.csv", "a\n3\n");
-  write_text("files/y/1.csv", "a\n3\n1\n2\n");
-  *state = folder;
+static int make_files(void **state) {
+  if (enter_folder(state) || mkdir("files", 0700) || mkdir("files/x", 0700) || mkdir("files/y", 0700)) return -1;
+  write_file("table.csv",
+             "id,a,b,k\n1,1,2,u\n2,2,1,v\n1,3,3,u\n3,1,0,u\n4,5,2,v\n4,1,1,v\n4,2,2,v\n5,1,2,u\n6,0,1,v\n6,3,2,v\n");
+  write_file("files/x/1.csv", "a\n1\n2\n");
+  write_file("files/x/2.csv", "a\n3\n");
+  write_file("files/y/1.csv", "a\n3\n1\n2\n");
   return 0;
-}
-
-static int leave_folder(void **state) {
-  static const char *const files[] = {"table.csv", "model", "files/x/1.csv", "files/x/2.csv", "files/y/1.csv"};
-  for (size_t i = 0; i < sizeof files / sizeof *files; i++) unlink(files[i]);
-  rmdir("files/x");
-  rmdir("files/y");
-  rmdir("files");
-  return chdir("/") == 0 ? rmdir(*state) : -1;
 }
 
 static cy_status life_of_files(void) {
@@ -102,6 +74,9 @@ static cy_status life_of_a_table(void) {
 
 static cy_status life_of_brackets(void) {
   cy_dataset *d = NULL;
+  cy_status each = cy_dataset_open("./table.csv", (cy_dataset_options){.sequence = "id", .target = "k", .each_step = true}, &d);
+  cy_dataset_free(d);
+  if (each != CY_OK) return each;
   cy_status status = cy_dataset_open("brackets", (cy_dataset_options){.length = 4}, &d);
   cy_dataset_free(d);
   return status;
@@ -164,5 +139,5 @@ int main(void) {
       cmocka_unit_test(any_allocation_may_fail),
       cmocka_unit_test(steps_allocate_nothing),
   };
-  return cmocka_run_group_tests(tests, enter_folder, leave_folder);
+  return cmocka_run_group_tests(tests, make_files, leave_folder);
 }

@@ -149,6 +149,30 @@ static void other_verbs(void **state) {
           "'model=gru(3, last) -> dense(2)' --quiet --out newton2");
 }
 
+/* Real data: episodes of polluted air, cut by the recipe's own script. */
+static void episodes_of_air(void **state) {
+  (void)state;
+  const char *air = shared("air");
+  char line[1024];
+  snprintf(line, sizeof line,
+           "mkdir -p episodes/train/heating episodes/train/warm episodes/test/heating episodes/test/warm && "
+           "zcat %s/*.csv.gz | tr -d '\"' | awk -F, -v out=episodes -f " CAUCHY_SOURCE "/recipes/episodes.awk > cut.txt",
+           air);
+  assert_int_equal(system(line), 0);
+  assert_holds(succeed("data info episodes"), "2 929 sequences of 7 channels and 3 to 136 steps");
+  const char *text = succeed("train " CAUCHY_SOURCE "/recipes/episodes.yaml data=episodes --out air");
+  assert_true(accuracy_of(text, "test") > 85);
+  assert_holds(succeed("predict air episodes/test/warm"), ".csv  warm");
+  assert_holds(succeed("eval air"), "723");
+  /* The same as one table: a column says which episode a row belongs to. */
+  assert_int_equal(system("(echo episode,PM2.5,PM10,SO2,NO2,CO,O3,WSPM,season; for s in heating warm; do for f in "
+                          "episodes/train/$s/*.csv; do sed 1d $f | sed \"s|^|$f,|; s|\\$|,$s|\"; done; done) > episodes.csv"), 0);
+  text = succeed("train episodes.csv sequence=episode target=season epochs=8 'model=conv(16, 3, pad=causal) -> relu -> "
+                 "global_avg_pool -> dense(2)' --out table");
+  assert_holds(text, "episodes: sequences of 7 channels and 3 to ");
+  assert_true(accuracy_of(text, "test") > 85);
+}
+
 /* Parity of the steps so far: a label for each step. */
 static void labels_of_each_step(void **state) {
   (void)state;
@@ -228,6 +252,7 @@ int main(void) {
       cmocka_unit_test(folders_of_files),
       cmocka_unit_test(other_verbs),
       cmocka_unit_test(labels_of_each_step),
+      cmocka_unit_test(episodes_of_air),
       cmocka_unit_test(brackets),
       cmocka_unit_test(mistakes_take_one_line),
   };
