@@ -2,6 +2,8 @@
  * of their users. */
 #include "command.h"
 
+#include <cauchy.h>
+
 #define BIGRAM "'model=embedding(57, 57)' length=24 learning_rate=0.1 "
 
 static void a_text_goes_through_the_verbs(void **state) {
@@ -55,6 +57,34 @@ static void models_that_look_ahead(void **state) {
     if (rows[i].ahead) refuse(line, "the model cannot write on: at each step it sees the characters after it");
     else succeed(line);
   }
+}
+
+/* 60 sequences of 6 whole numbers from 0 to 8, as "x" (int64) with "y": does 7 occur? */
+static void write_numbers(const char *path) {
+  static const char *const names[] = {"x", "y"};
+  cy_tensor *x, *y;
+  assert_int_equal(cy_tensor_create(CY_I64, CY_SHAPE(60, 6), &x), CY_OK);
+  assert_int_equal(cy_tensor_create(CY_I64, CY_SHAPE(60), &y), CY_OK);
+  for (int64_t i = 0; i < 360; i++) {
+    int64_t v = (i * i * i + 5 * i * (i / 6) + i / 9) % 9;
+    cy_tensor_i64(x)[i] = v;
+    if (v == 7) cy_tensor_i64(y)[i / 6] = 1;
+  }
+  assert_int_equal(cy_npz_save(names, (const cy_tensor *[]){x, y}, 2, false, path), CY_OK);
+  cy_tensor_free(x);
+  cy_tensor_free(y);
+}
+
+/* What an embedding takes is not standardised, as numbers of tables are. */
+static void numbers_that_stand_for_something(void **state) {
+  (void)state;
+  write_numbers("n.npz");
+  succeed("train n.npz 'model=embedding(9, 8) -> global_max_pool -> dense(2)' learning_rate=0.05 epochs=60 --quiet --out a");
+  succeed("eval a n.npz --part all --at-least 0.9");
+  assert_holds(succeed("predict a n.npz"), "\n      60  ");
+  refuse("train n.npz 'model=embedding(8, 4) -> global_avg_pool -> dense(2)'",
+         "holds 8, but the model's embedding takes whole numbers from 0 to 7");
+  refuse("train n.npz 'model=embedding(9, 4) -> global_avg_pool -> dense(2)' scale=standardise", "scale must be none");
 }
 
 static void what_would_go_wrong_is_said(void **state) {
@@ -166,6 +196,7 @@ int main(void) {
   const struct CMUnitTest tests[] = {
     IN_FOLDER(a_text_goes_through_the_verbs),
     IN_FOLDER(samples_are_drawn_as_asked),
+    IN_FOLDER(numbers_that_stand_for_something),
     IN_FOLDER(what_would_go_wrong_is_said),
     IN_FOLDER(models_that_look_ahead),
     IN_FOLDER(streams_train),

@@ -40,7 +40,7 @@ static cy_status keep_standard_input(char path[32], int *fd) {
 
 /* ---- the format, by the first bytes and else by the name ---- */
 
-typedef enum format { FORMAT_CSV, FORMAT_NPY, FORMAT_IDX } format;
+typedef enum format { FORMAT_CSV, FORMAT_NPY, FORMAT_NPZ, FORMAT_IDX } format;
 
 static bool contains(const char *text, const char *part) { return strstr(text, part) != NULL; }
 
@@ -50,6 +50,7 @@ static format format_of(const char *path, const char *word) {
   size_t n = file ? fread(head, 1, sizeof head, file) : 0;
   if (file) fclose(file);
   if (n == 6 && memcmp(head, "\x93NUMPY", 6) == 0) return FORMAT_NPY;
+  if (n >= 4 && memcmp(head, "PK\3\4", 4) == 0) return FORMAT_NPZ;
   if (n >= 4 && head[0] == 0 && head[1] == 0 && head[2] >= 8 && head[2] <= 14) return FORMAT_IDX;
   bool zipped = n >= 2 && head[0] == 0x1f && head[1] == 0x8b;
   if (zipped && contains(word, ".npy")) return FORMAT_NPY;
@@ -213,6 +214,20 @@ static cy_status read_windows(const cy_trained *trained, const char *path, const
   return cy_tensor_copy(all, *inputs);
 }
 
+/* The samples of a data set, without its targets. */
+static cy_status read_npz(const char *path, cy_tensor **inputs) {
+  cy_npz *npz;
+  CY_TRY(cy_npz_open(path, &npz));
+  bool parts = false, whole = false;
+  for (int i = 0; i < cy_npz_count(npz); i++) {
+    whole = whole || strcmp(cy_npz_name(npz, i), "x") == 0;
+    parts = parts || strcmp(cy_npz_name(npz, i), "x_test") == 0;
+  }
+  cy_status status = cy_npz_load(npz, !whole && parts ? "x_test" : "x", inputs);
+  cy_npz_close(npz);
+  return status;
+}
+
 static cy_status read_file(const cy_trained *trained, const char *path, const char *word, cy_tensor **inputs,
                            cy_dataset **windows) {
   cy_shape sample = cy_trained_sample_shape(trained);
@@ -220,6 +235,7 @@ static cy_status read_file(const cy_trained *trained, const char *path, const ch
   CY_TRY(cy_shape_count(sample, &per_sample));
   switch (format_of(path, word)) {
     case FORMAT_NPY: CY_TRY(cy_npy_load(path, inputs)); break;
+    case FORMAT_NPZ: CY_TRY(read_npz(path, inputs)); break;
     case FORMAT_IDX: CY_TRY(cy_idx_load(path, inputs)); break;
     default:
       if (cli_takes_windows(trained)) CY_TRY(read_windows(trained, path, word, inputs, windows));

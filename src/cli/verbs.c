@@ -205,7 +205,7 @@ static const cli_verb verbs[] = {
     {.name = "predict",
      .usage = "MODEL INPUT [PICTURE ...]",
      .summary = "classes and probabilities for new samples",
-     .help = "INPUT is a CSV, NPY or IDX file, gzipped or not, or - for standard input. One row is one sample,\n"
+     .help = "INPUT is a CSV, NPY, NPZ (its \"x\") or IDX file, or - for standard input. One row is one sample,\n"
              "raw as in training: the model scales it. A CSV file with a header may have other columns too, in\n"
              "any order. Or INPUT is pictures: PNG and JPEG files and folders of them, resized and converted as\n"
              "the training said. Of a model of windows of tables INPUT is such a table, or a folder or pattern\n"

@@ -277,6 +277,29 @@ static cy_status check_vocabulary(const cy_trainer *t) {
                  (long long)takes, cy_dataset_name(t->dataset), (long long)has);
 }
 
+static cy_status check_tokens(const cy_dataset *d, int64_t vocabulary) {
+  const cy_tensor *inputs = cy_dataset_inputs(d);
+  int64_t n = cy_tensor_count(inputs), size = n / cy_dataset_count(d);
+  for (int64_t i = 0; i < n; i++) {
+    double v = cy_tensor_at(inputs, i);
+    if (!(v >= 0 && v < (double)vocabulary && v == floor(v)))
+      return cy_fail(CY_INVALID, "data set \"%s\": row %lld holds %g, but the model's embedding takes whole numbers from 0 to "
+                     "%lld", cy_dataset_name(d), (long long)(i / size), v, (long long)vocabulary - 1);
+  }
+  return CY_OK;
+}
+
+/* Inputs are scaled; but not what an embedding takes, which stands for something else than a number. */
+static cy_status scale_inputs(cy_trainer *t) {
+  int64_t vocabulary = cy_dataset_vocabulary(t->dataset) ? 0 : cy_model_vocabulary(t->model); /* texts know it themselves */
+  cy_scale scale = t->options.scale;
+  if (vocabulary > 0 && scale != CY_SCALE_DEFAULT && scale != CY_SCALE_NONE)
+    return cy_fail(CY_INVALID, "the model's embedding takes whole numbers as they are: scale must be none");
+  bool plain = !cy_dataset_is_ragged(t->dataset) && cy_dataset_windows(t->dataset).length == 0;
+  if (vocabulary > 0 && plain) CY_TRY(check_tokens(t->dataset, vocabulary));
+  return cy_dataset_scale(t->dataset, vocabulary > 0 ? CY_SCALE_NONE : scale, t->split.train, t->split.n_train);
+}
+
 static cy_status prepare(cy_trainer *t, const cy_model *model, bool scale) {
   cy_trainer_options *o = &t->options;
   cy_split_options split = {.validation = o->validation, .test = o->test, .seed = o->seed};
@@ -294,7 +317,7 @@ static cy_status prepare(cy_trainer *t, const cy_model *model, bool scale) {
   if (cy_dataset_reconstructs(t->dataset) && cy_dataset_is_ragged(t->dataset))
     return cy_fail(CY_INVALID, "data set \"%s\": sequences of different lengths can't be their own targets; windows of one "
                    "length can", cy_dataset_name(t->dataset));
-  if (scale) CY_TRY(cy_dataset_scale(t->dataset, o->scale, t->split.train, t->split.n_train));
+  if (scale) CY_TRY(scale_inputs(t));
   t->checksum = cy_dataset_checksum(t->dataset);
   CY_TRY(make_batches(t));
   cy_loader_options loader = {.augment = o->augment, .seed = o->seed, .threads = o->threads,
