@@ -41,6 +41,11 @@ static cy_value padded_slice(cy_value x, cy_value y) {
   return (void)y, cy_slice_axis(x, 0, 0, 4);
 }
 
+static cy_value shared_factors(cy_value x, cy_value y) {
+  cy_value z = cy_exp(x);
+  return cy_add(cy_mul(cy_mul(z, y), x), cy_mul(cy_tanh(y), z));
+}
+
 static void each_rewrite_gives_what_it_says(void **state) {
   (void)state;
   static const struct {
@@ -64,6 +69,7 @@ static void each_rewrite_gives_what_it_says(void **state) {
       {"sum of sums", sum_of_sums, "sum "},
       {"stop_gradient", stopped, ""},
       {"slice of everything", padded_slice, ""},
+      {"z y x + tanh(y) z", shared_factors, "exp tanh mul add mul "},
   };
   for (size_t i = 0; i < sizeof rules / sizeof *rules; i++) {
     feeds f = feeds_begin();
@@ -140,6 +146,37 @@ static void softmax_is_one_kernel(void **state) {
 
 /* One number per row of pixels, whose memory is an image's since a convolution reads it: with its axes swapped it is another
  * value, though its strides are then those of rows. */
+/* Sequences [N, C, T] between products that make and take [N, T, C] lie as these: then a softmax over the channels goes along rows,
+ * and random numbers, which are counted along T, are made across them. */
+static void sequences_lie_as_products_make_them(void **state) {
+  (void)state;
+  enum { N = 3, C = 37, T = 70, K = 5 };
+  feeds f = feeds_begin();
+  cy_rng rng = cy_rng_make(8, 1);
+  int a = feeds_add(&f, CY_F32, CY_SHAPE(N, T, K)), w = feeds_add(&f, CY_F32, CY_SHAPE(K, C));
+  int v = feeds_add(&f, CY_F32, CY_SHAPE(C, K)), seed = feeds_add(&f, CY_I64, CY_SCALAR), step = feeds_add(&f, CY_I64, CY_SCALAR);
+  for (int i = 0; i < 3; i++) fill_uniform(f.tensor[i], &rng, -1, 1);
+  cy_tensor_set(f.tensor[seed], 0, 12345);
+  cy_tensor_set(f.tensor[step], 0, 6);
+  cy_value made = cy_dot(f.value[a], f.value[w], (cy_dot_axes){.n_contract = 1, .a_contract = {2}, .b_contract = {0}});
+  cy_value x = cy_softmax(cy_permute(made, (int[]){0, 2, 1}), 1);
+  x = cy_mul(x, cy_random_uniform(f.value[seed], f.value[step], 3, CY_F32, cy_value_shape(x)));
+  cy_value y = cy_dot(x, f.value[v], (cy_dot_axes){.n_contract = 1, .a_contract = {1}, .b_contract = {0}});
+  cy_program *p;
+  assert_ok(cy_compile(&y, 1, NULL, 0, (cy_program_options){0}, &p));
+  assert_int_equal(cy_program_kernel_count(p), 4); /* two products, softmax, random numbers */
+  cy_program_free(p);
+  for (int threads = 1; threads <= 2; threads++) {
+    cy_tensor *fast, *plain;
+    run_values(&f, &y, 1, (run_options){.backend = "cpu", .threads = threads}, &fast);
+    run_values(&f, &y, 1, (run_options){.backend = "reference"}, &plain);
+    assert_true(distance(fast, plain) <= 1e-6);
+    cy_tensor_free(fast);
+    cy_tensor_free(plain);
+  }
+  feeds_end(&f);
+}
+
 static void swapped_rows_are_other_rows(void **state) {
   (void)state;
   feeds f = feeds_begin();
@@ -640,6 +677,7 @@ int main(void) {
       cmocka_unit_test(each_rewrite_gives_what_it_says),
       cmocka_unit_test(gradient_of_cross_entropy_is_softmax_minus_one_hot),
       cmocka_unit_test(softmax_is_one_kernel),
+      cmocka_unit_test(sequences_lie_as_products_make_them),
       cmocka_unit_test(swapped_rows_are_other_rows),
       cmocka_unit_test(memory_is_shared_and_taken_over),
       cmocka_unit_test(numbers_are_reduced_as_tensors_are),
