@@ -6,7 +6,9 @@
 
 #include <cauchy/ops.h>
 
-static const cy_expression *behind(const cy_builder *b, const cy_expression *e) { return cy_expression_behind(b->f, e); }
+static const cy_expression *behind(const cy_builder *b, const cy_expression *e) {
+  return cy_expression_behind(b->f, e);
+}
 static bool calls(const cy_builder *b, const cy_expression *e, cy_function_id id) {
   return cy_expression_calls(b->f, e, id);
 }
@@ -76,8 +78,9 @@ static cy_value tanh_argument(const cy_builder *b, const cy_expression *e) {
   if (!(same(left, first) && same(right, second)) && !(same(left, second) && same(right, first))) return cy_none;
   bool plus = calls(b, over->operand[0], CY_FUNCTION_EXP), minus = calls(b, over->operand[1], CY_FUNCTION_EXP);
   if (plus && minus) {
-    x = argument(b, over->operand[0]);
-    return same(cy_build(b, x), opposite(b, argument(b, over->operand[1]))) ? cy_build(b, x) : cy_none;
+    cy_value upper = cy_build(b, argument(b, over->operand[0]));
+    cy_value lower = opposite(b, argument(b, over->operand[1]));
+    return same(upper, lower) ? upper : cy_none;
   }
   if (plus && is_number(b, over->operand[1], 1)) x = half(b, argument(b, over->operand[0]), 1);
   if (minus && is_number(b, over->operand[0], 1)) x = half(b, argument(b, over->operand[1]), -1);
