@@ -142,13 +142,13 @@ static inline vf vf_tanh(vf x) {
   return vf_with_sign(vf_choose(vf_less(a, vf_of(0.625f)), below, above), x);
 }
 
-/* CY_LOGISTIC: the exponential's argument is never positive. What 1 + e lost in rounding is put right to first order;
- * 1 / (1 + e) is y itself or 1 - y. */
+/* CY_LOGISTIC, of -|x|: e - e q with q = e / (1 + e), where e = 2^n (1 + s) and 1 + e are rounded once each; what q has
+ * lost is small beside e. The logistic of |x| is 1 - q. */
 static inline vf vf_logistic(vf x) {
-  vmask negative = vf_less(x, vf_of(0));
-  vf e = vf_exp(vf_of(0) - vf_abs(x)), d = vf_of(1) + e, lost = e - (d - vf_of(1));
-  vf y = vf_choose(negative, e, vf_of(1)) / d;
-  return vf_fma(vf_of(0) - y * lost, vf_choose(negative, vf_of(1) - y, y), y);
+  vf n, s = vf_reduced_expm1(vf_max(vf_of(-104), vf_of(0) - vf_abs(x)), &n);
+  vf power = vf_scale(vf_of(1), n), e = vf_fma(power, s, power);
+  vf q = e / vf_fma(power, s, power + vf_of(1));
+  return vf_choose(vf_less(x, vf_of(0)), vf_fma(vf_of(0) - e, q, e), vf_of(1) - q);
 }
 
 /* a + a Q(a^2) below 0.9, 1 - exp(P(a)) above, where P fits log(1 - erf). */
