@@ -128,18 +128,14 @@ static inline vf vf_log1p(vf a) {
   return vf_choose(vf_less(vf_abs(a), vf_of(1e-8f)), a, vf_log_plus(u, lost));
 }
 
-/* a + a^3 P(a^2) below 0.625, 1 - 2 / (e^2a + 1) above. */
+/* t = e^-2a - 1 keeps its digits near 0 and h = -t / 2 too; tanh a = 2h / (2 + t) = h + 2h q with q = h / (2 + t), where
+ * what is rounded in q is small beside h. */
 static inline vf vf_tanh(vf x) {
-  vf a = vf_abs(x), z = a * a;
-  vf p = vf_fma(vf_of(0.00206464629f), z, vf_of(-0.00809194431f));
-  p = vf_fma(p, z, vf_of(0.0216663354f));
-  p = vf_fma(p, z, vf_of(-0.0539405607f));
-  p = vf_fma(p, z, vf_of(0.133331579f));
-  p = vf_fma(p, z, vf_of(-0.333333296f));
-  vf below = vf_fma(a * z, p, a);
-  vf e = vf_exp(vf_min(vf_of(20), a + a));
-  vf above = vf_of(1) - vf_of(2) / (e + vf_of(1));
-  return vf_with_sign(vf_choose(vf_less(a, vf_of(0.625f)), below, above), x);
+  vf n, s = vf_reduced_expm1(vf_max(vf_of(-20), vf_of(-2) * vf_abs(x)), &n);
+  vf power = vf_scale(vf_of(1), n);
+  vf h = vf_fma(vf_of(-0.5f) * power, s, vf_fma(vf_of(-0.5f), power, vf_of(0.5f)));
+  vf q = h / vf_fma(power, s, power + vf_of(1));
+  return vf_with_sign(vf_fma(q, h + h, h), x);
 }
 
 /* CY_LOGISTIC, of -|x|: e - e q with q = e / (1 + e), where e = 2^n (1 + s) and 1 + e are rounded once each; what q has
