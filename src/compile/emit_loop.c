@@ -13,13 +13,14 @@ static void emit_input(cy_emitter *e, const cy_node *node, int k, cy_instruction
   const cy_lowering *l = e->lowering;
   const int32_t v = node->inputs[k], base = l->base[v];
   if (l->unit[base] >= 0 && l->units[l->unit[base]].inside) {
-    const cy_node *dot = cy_node_at(l->graph, base);
-    cy_dot_attrs *attrs = cy_emit_alloc(e, 1, sizeof *attrs);
+    const cy_node *made = cy_node_at(l->graph, base);
+    void *attrs = cy_emit_alloc(e, made->op->attr_size, 1);
     if (!attrs) return;
-    memcpy(attrs, dot->attrs, sizeof *attrs);
-    *product = (cy_loop_product){attrs, i->n_in};
-    i->in[k] = cy_emit_operand(e, dot->inputs[0]);
-    i->in[i->n_in++] = cy_emit_operand(e, dot->inputs[1]);
+    i->in[k] = cy_emit_operand(e, made->inputs[0]);
+    i->in[i->n_in] = cy_emit_operand(e, made->inputs[1]);
+    const cy_type in[] = {{i->in[k].layout.dtype, i->in[k].layout.shape},
+                          {i->in[i->n_in].layout.dtype, i->in[i->n_in].layout.shape}};
+    if (made->op->unbatch(made->attrs, in, attrs)) *product = (cy_loop_product){made->op, attrs, i->n_in++};
     return;
   }
   i->in[k] = cy_emit_operand(e, v);

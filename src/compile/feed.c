@@ -5,28 +5,27 @@
 #include "compile/lower.h"
 
 #include "compile/loop.h"
-#include "ops/dot.h"
 
-/* Bytes that no processor's own cache holds; rows and terms of a sum that make a product efficient. */
-enum { LEAST_BYTES = 1 << 20, LEAST_ROWS = 16, LEAST_SUM = 16 };
+/* Bytes that no processor's own cache holds; rows, and operations per element, that make a product efficient. */
+enum { LEAST_BYTES = 1 << 20, LEAST_ROWS = 16, LEAST_OPERATIONS = 32 };
 
-static bool holds(const cy_list *axes, int axis) {
-  for (int i = 0; i < axes->n; i++)
-    if (axes->at[i] == axis) return true;
-  return false;
+/* Are the elements of each time next to each other? */
+static bool has_dense_steps(const cy_view *layout) {
+  int64_t step = 1;
+  for (int k = layout->shape.rank - 1; k > 0; step *= layout->shape.dim[k--])
+    if (layout->stride[k] != step) return false;
+  return true;
 }
 
-/* Is it a matrix of rows for each time, times a matrix, read where they lie? */
-static bool is_projection(const cy_lowering *l, const cy_node *node) {
-  const cy_dot_attrs *d = node->attrs;
-  if (node->op != &cy_op_dot || d->a_batch.n || d->a_contract.n != 1 || holds(&d->a_contract, 0)) return false;
-  const cy_view *a = &l->layout[node->inputs[0]];
-  const int axis = (int)d->a_contract.at[0];
-  int64_t rows = 1;
-  for (int i = 1; i < a->shape.rank; i++)
-    if (i != axis) rows *= a->shape.dim[i];
-  return a->stride[axis] == 1 && a->shape.dim[axis] >= LEAST_SUM && rows >= LEAST_ROWS &&
-         cy_count(node->shape) * (int64_t)cy_dtype_size(node->dtype) >= LEAST_BYTES;
+/* A product of each time with the same factor, that may as well be taken step by step? */
+static bool goes_by_steps(const cy_lowering *l, const cy_node *node, void *attrs) {
+  const int64_t count = cy_count(node->shape);
+  if (!node->op->big || !node->op->unbatch || !node->op->cost || node->n_inputs != 2) return false;
+  const cy_view *a = &l->layout[node->inputs[0]], *b = &l->layout[node->inputs[1]];
+  const cy_type in[] = {{a->dtype, a->shape}, {b->dtype, b->shape}}, out = {node->dtype, node->shape};
+  return node->op->unbatch(node->attrs, in, attrs) && has_dense_steps(a) && node->shape.rank > 1 &&
+         node->shape.dim[1] >= LEAST_ROWS && count * (int64_t)cy_dtype_size(node->dtype) >= LEAST_BYTES &&
+         node->op->cost(node->attrs, in, 2, &out) >= LEAST_OPERATIONS * (double)count;
 }
 
 /* A unit of its own, in memory for nobody else. */
@@ -37,18 +36,23 @@ static bool is_alone(const cy_lowering *l, const int32_t *uses, int32_t v) {
 
 cy_status cy_feed_loops(cy_lowering *l) {
   int32_t *uses = cy_calloc((size_t)l->size, sizeof *uses);
-  if (!uses) return cy_no_memory();
+  size_t largest = 0;
   for (int32_t id = 0; id < l->size; id++)
+    if (cy_node_at(l->graph, id)->op->attr_size > largest) largest = cy_node_at(l->graph, id)->op->attr_size;
+  void *attrs = cy_calloc(largest, 1);
+  for (int32_t id = 0; uses && id < l->size; id++)
     for (int k = 0; k < cy_node_at(l->graph, id)->n_inputs; k++) uses[l->base[cy_node_at(l->graph, id)->inputs[k]]]++;
-  for (int32_t id = 0; id < l->size; id++) {
+  for (int32_t id = 0; uses && attrs && id < l->size; id++) {
     const cy_node *node = cy_node_at(l->graph, id);
     if (!node->op->loop || l->unit[id] < 0) continue;
     const cy_body *body = cy_body_of(node);
     for (int k = body->n_constants + body->n_carry; k < node->n_inputs; k++) {
       const int32_t v = node->inputs[k];
-      if (is_alone(l, uses, v) && is_projection(l, cy_node_at(l->graph, v))) l->units[l->unit[v]].inside = true;
+      if (is_alone(l, uses, v) && goes_by_steps(l, cy_node_at(l->graph, v), attrs)) l->units[l->unit[v]].inside = true;
     }
   }
+  const bool enough = uses && attrs;
   cy_free(uses);
-  return CY_OK;
+  cy_free(attrs);
+  return enough ? CY_OK : cy_no_memory();
 }

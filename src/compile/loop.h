@@ -5,7 +5,6 @@
 #define CY_COMPILE_LOOP_H
 
 #include "compile/plan.h"
-#include "ops/dot.h"
 #include "ops/scan.h"
 
 typedef struct cy_loop_part {
@@ -21,8 +20,9 @@ typedef struct cy_loop_number {
 
 /* An input of the body that is a product: of the operand at each time, with another operand. */
 typedef struct cy_loop_product {
-  const cy_dot_attrs *attrs; /* of all times in one, whose first axis is time. NULL: the operand is the input itself */
-  int factor;                /* number of the other operand, behind all that the loop has */
+  const cy_op *op; /* NULL: the operand is the input itself */
+  const void *attrs;
+  int factor;      /* number of the other operand, behind all that the loop has */
 } cy_loop_product;
 
 struct cy_loop {

@@ -100,13 +100,13 @@ static cy_value operand_leaf(copy *c, cy_stream_kind kind, int operand) {
   return v;
 }
 
-/* The operand at one time multiplied with the other: without the axis of time, the first one. */
+/* The operand at one time multiplied with the other. */
 static cy_value read_product(copy *c, const cy_loop_product *product, int operand) {
-  cy_dot_attrs attrs = *product->attrs;
-  for (int i = 0; i < attrs.a_contract.n; i++) attrs.a_contract.at[i]--;
-  cy_value in[] = {operand_leaf(c, CY_STREAM_INPUT, operand), operand_leaf(c, CY_STREAM_CONSTANT, product->factor)};
+  const cy_value one = operand_leaf(c, CY_STREAM_INPUT, operand);
+  const cy_value other = operand_leaf(c, CY_STREAM_CONSTANT, product->factor);
+  cy_value in[] = {one, other};
   cy_scope_set(c->graph, c->instruction->label);
-  return cy_make(c->graph, &cy_op_dot, in, 2, &attrs);
+  return cy_make(c->graph, product->op, in, 2, product->attrs);
 }
 
 /* What a leaf of the body reads: a known number, memory, or a product. */
@@ -114,7 +114,7 @@ static cy_value read_operand(copy *c, const cy_node *leaf, cy_stream_kind kind, 
   const cy_loop_number *number = &c->loop->numbers[operand];
   const cy_loop_product *product = &c->loop->products[operand];
   if (number->known) return cy_full(c->graph, leaf->dtype, leaf->shape, number->number);
-  return product->attrs ? read_product(c, product, operand) : operand_leaf(c, kind, operand);
+  return product->op ? read_product(c, product, operand) : operand_leaf(c, kind, operand);
 }
 
 static cy_value read_carry(copy *c, const cy_node *leaf, int k) {

@@ -139,6 +139,9 @@ struct cy_op {
   /* The operation for many instances at once: the operands that are batched, at least one, have an axis of this extent in
    * front, and so has the result. NULL, or the empty value: it cannot. */
   cy_value (*batch)(const cy_rule *rule, const bool *batched, int64_t extent);
+  /* The other way: where an index of the result's first axis needs that index of operand 0's first axis, and all of the other
+   * operands, the attributes of the operation for one index, whose operand 0 is without that axis. False: it is not so. */
+  bool (*unbatch)(const void *attrs, const cy_type *in, void *single);
   /* Composites: the body. */
   cy_value (*expand)(const cy_rule *rule);
   /* A cheaper equal value, or the empty value. */

@@ -351,11 +351,21 @@ bool cy_dot_joins_around(const void *attrs, cy_shape shape, int operand) {
   return one && ((n_free == 1 && free[0] == 1) || (contract->n == 1 && contract->at[0] == 1));
 }
 
+static bool unbatch_dot(const void *attrs, const cy_type *in, void *single) {
+  cy_dot_attrs *s = single;
+  *s = *(const cy_dot_attrs *)attrs;
+  if (s->a_batch.n || in[0].shape.rank == 0) return false;
+  for (int i = 0; i < s->a_contract.n; i++)
+    if (s->a_contract.at[i]-- == 0) return false;
+  return true;
+}
+
 const cy_op cy_op_dot = {
     .name = "dot", .op_class = CY_CLASS_MULTILINEAR, .arity = 2, .attr_size = sizeof(cy_dot_attrs), .fields = cy_dot_fields,
     .linear = 3, .scalar = -1, .infer = infer_dot, .jvp = cy_jvp_multilinear, .transpose = transpose_dot,
     .simplify = simplify_dot, .kernel = kernel_dot, .cost = cost_dot, .reach = reach_dot, .reach_known = reach_known_dot,
-    .joins_around = cy_dot_joins_around, .big = true, .batch = batch_dot, .sample = sample_dot};
+    .joins_around = cy_dot_joins_around, .big = true, .batch = batch_dot,
+    .unbatch = unbatch_dot, .sample = sample_dot};
 
 /* ---- builders ---- */
 
