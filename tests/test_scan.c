@@ -366,6 +366,26 @@ static void expect(cy_scan_body step, cy_scan_options o, int n_outputs, int what
   feeds_end(&f);
 }
 
+/* Arrays that were forgotten, and counts below 0. */
+static void arrays_are_looked_at(void **state) {
+  (void)state;
+  static const struct { cy_scan_values values; cy_scan_body step; const char *text; } rows[] = {
+      {{.n_inputs = 1}, forgets, "scan: n_inputs is 1, but there are none (NULL)"},
+      {{.n_carry = 2}, forgets, "scan: n_carry is 2, but there are none (NULL)"},
+      {{.n_constants = 1}, forgets, "scan: n_constants is 1, but there are none (NULL)"},
+      {{.n_outputs = 3}, forgets, "scan: n_outputs is 3, but there are none (NULL)"},
+      {{.n_outputs = -1}, forgets, "scan: n_outputs is -1"},
+      {{0}, NULL, "scan: there is no step"},
+  };
+  for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+    feeds f = feeds_begin();
+    cy_scan(f.graph, rows[i].step, NULL, rows[i].values, (cy_scan_options){.length = 3});
+    assert_int_equal(cy_graph_status(f.graph), CY_INVALID);
+    assert_string_equal(cy_graph_error(f.graph), rows[i].text);
+    feeds_end(&f);
+  }
+}
+
 static void mistakes_are_named(void **state) {
   const cy_scan_options three = {.length = 3};
   (void)state;
@@ -464,6 +484,7 @@ int main(void) {
       cmocka_unit_test(memory_grows_with_time_or_with_its_root),
       cmocka_unit_test(equal_loops_are_one),
       cmocka_unit_test(no_steps_leave_the_carry),
+      cmocka_unit_test(arrays_are_looked_at),
       cmocka_unit_test(mistakes_are_named),
       cmocka_unit_test(verification_looks_into_bodies),
       cmocka_unit_test(every_allocation_fails_once),

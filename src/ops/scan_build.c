@@ -45,10 +45,6 @@ static int64_t find_length(cy_graph *graph, const cy_scan_values *v, const cy_sc
 }
 
 static int64_t check(cy_graph *graph, const cy_scan_values *v, const cy_scan_options *o) {
-  if (v->n_constants < 0 || v->n_carry < 0 || v->n_inputs < 0 || v->n_outputs < 0) {
-    cy_graph_fail(graph, CY_INVALID, "scan: a negative number of values");
-    return -1;
-  }
   if (!check_values(graph, "constant", v->constants, v->n_constants) ||
       !check_values(graph, "carry", v->carry, v->n_carry) || !check_values(graph, "input", v->inputs, v->n_inputs))
     return -1;
@@ -235,11 +231,29 @@ static bool make_arrays(cy_graph *graph, step *s) {
   return true;
 }
 
+/* Arrays are there where there is something in them. */
+static bool arrays_given(cy_graph *graph, const cy_scan_values *v) {
+  const struct { const char *name; int n; bool given; } rows[] = {
+      {"constants", v->n_constants, v->constants != NULL}, {"carry", v->n_carry, v->carry != NULL},
+      {"inputs", v->n_inputs, v->inputs != NULL}, {"outputs", v->n_outputs, v->outputs != NULL}};
+  for (size_t i = 0; i < sizeof rows / sizeof *rows; i++)
+    if (rows[i].n < 0 || (rows[i].n > 0 && !rows[i].given)) {
+      cy_graph_fail(graph, CY_INVALID, rows[i].n < 0 ? "scan: n_%s is %d" : "scan: n_%s is %d, but there are none (NULL)",
+                    rows[i].name, rows[i].n);
+      return false;
+    }
+  return true;
+}
+
 void cy_scan(cy_graph *graph, cy_scan_body body, void *context, cy_scan_values values, cy_scan_options options) {
   step s = {.values = values};
   for (int k = 0; values.last && k < values.n_carry; k++) values.last[k] = cy_failed(graph);
-  for (int i = 0; i < values.n_outputs; i++) values.outputs[i] = cy_failed(graph);
-  if (!graph || cy_graph_failed(graph)) return;
+  for (int i = 0; values.outputs && i < values.n_outputs; i++) values.outputs[i] = cy_failed(graph);
+  if (!graph || cy_graph_failed(graph) || !arrays_given(graph, &values)) return;
+  if (!body) {
+    cy_graph_fail(graph, CY_INVALID, "scan: there is no step");
+    return;
+  }
   int64_t length = check(graph, &values, &options);
   if (length >= 0 && make_arrays(graph, &s)) {
     describe_step(&s, cy_scope(graph), body, context);
