@@ -816,6 +816,72 @@ static void folders_of_files_by_class(void **state) {
   rmdir("ragged-folder");
 }
 
+static cy_status save_arrays(const cy_tensor *x, const cy_tensor *y, const cy_tensor *lengths) {
+  const char *names[] = {"x", "lengths", "y"};
+  const cy_tensor *arrays[] = {x, lengths, y};
+  return cy_npz_save(names, arrays, y ? 3 : 2, true, "ragged-test.npz");
+}
+
+/* x, lengths, and y: a class for each sequence or for each step. */
+static void arrays_with_lengths(void **state) {
+  (void)state;
+  cy_tensor *x, *y, *steps, *lengths;
+  cy_dataset *d;
+  assert_ok(cy_tensor_create(CY_F64, CY_SHAPE(3, 2, 4), &x));
+  assert_ok(cy_tensor_create(CY_I64, CY_SHAPE(3), &y));
+  assert_ok(cy_tensor_create(CY_I32, CY_SHAPE(3, 4), &steps));
+  assert_ok(cy_tensor_create(CY_I64, CY_SHAPE(3), &lengths));
+  for (int i = 0; i < 24; i++) cy_tensor_set(x, i, i);
+  for (int i = 0; i < 12; i++) cy_tensor_set(steps, i, i % 4 < i / 4 + 1 ? i % 2 : -100); /* padding is not looked at */
+  for (int i = 0; i < 3; i++) cy_tensor_set(y, i, i % 2);
+  for (int i = 0; i < 3; i++) cy_tensor_set(lengths, i, i + 1);
+  if (save_arrays(x, y, lengths) == CY_UNSUPPORTED) skip();
+  assert_ok(cy_dataset_open("./ragged-test.npz", (cy_dataset_options){.buckets = 2}, &d));
+  assert_true(cy_dataset_is_ragged(d) && !cy_dataset_each_step(d));
+  assert_int_equal(cy_dataset_steps(d, 1), 2);
+  assert_int_equal(cy_dataset_classes(d), 2);
+  assert_near("padding", cy_tensor_at(cy_dataset_inputs(d), 1), 0, 0);
+  assert_near("value", cy_tensor_at(cy_dataset_inputs(d), 9), 9, 0);
+  int64_t buckets[CY_MAX_BUCKETS];
+  assert_int_equal(cy_dataset_buckets(d, buckets), 2);
+  assert_int_equal(buckets[1], 3); /* the longest sequence, though there is room for more */
+  cy_dataset_free(d);
+  assert_ok(save_arrays(x, steps, lengths));
+  assert_ok(cy_dataset_open("./ragged-test.npz", (cy_dataset_options){0}, &d));
+  assert_true(cy_dataset_each_step(d));
+  assert_int_equal(cy_dataset_classes(d), 2);
+  cy_dataset_free(d);
+  assert_ok(save_arrays(x, y, lengths));
+  assert_int_equal(cy_dataset_open("./ragged-test.npz", (cy_dataset_options){.each_step = true}, &d), CY_INVALID);
+  assert_ok(save_arrays(x, NULL, lengths));
+  assert_ok(cy_dataset_open("./ragged-test.npz", (cy_dataset_options){.sequence = "", .target = "input"}, &d));
+  assert_true(cy_dataset_is_ragged(d) && cy_dataset_reconstructs(d));
+  cy_dataset_free(d);
+  static const struct {
+    double length;
+    const char *message;
+  } mistakes[] = {{0, "./ragged-test.npz: the length of sample 2 is 0: no number of steps"},
+                  {2.5, "./ragged-test.npz: the length of sample 2 is 2.5: no number of steps"},
+                  {5, "ragged-test: sequence 2 has 5 steps; they have 1 to 4"}};
+  cy_tensor *odd;
+  assert_ok(cy_tensor_create(CY_F64, CY_SHAPE(3), &odd));
+  for (size_t i = 0; i < sizeof mistakes / sizeof *mistakes; i++) {
+    for (int k = 0; k < 3; k++) cy_tensor_set(odd, k, k < 2 ? 1 : mistakes[i].length);
+    assert_ok(save_arrays(x, y, odd));
+    assert_int_equal(cy_dataset_open("./ragged-test.npz", (cy_dataset_options){0}, &d), CY_INVALID);
+    assert_string_equal(cy_error_message(), mistakes[i].message);
+  }
+  assert_ok(save_arrays(x, y, steps));
+  assert_int_equal(cy_dataset_open("./ragged-test.npz", (cy_dataset_options){0}, &d), CY_INVALID);
+  assert_string_equal(cy_error_message(), "./ragged-test.npz: lengths must be [3], one for each sample, not 3x4");
+  cy_tensor_free(x);
+  cy_tensor_free(y);
+  cy_tensor_free(steps);
+  cy_tensor_free(lengths);
+  cy_tensor_free(odd);
+  unlink("ragged-test.npz");
+}
+
 int main(void) {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(padding_changes_nothing),
@@ -833,6 +899,7 @@ int main(void) {
       cmocka_unit_test(tables_become_sequences),
       cmocka_unit_test(mistakes_in_tables),
       cmocka_unit_test(folders_of_files_by_class),
+      cmocka_unit_test(arrays_with_lengths),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -122,7 +122,9 @@ typedef struct cy_dataset_options {
  *   with options.windows, CSV files of sequences, each a series of its own, with the same columns: a file, a folder, of which
  *              every .csv, .tsv and .data[.gz] is read, or a pattern: "air/{north,south}*.csv.gz". Samples are [columns,
  *              length]. The target is options.target, a column's name; "input": none, samples are their own targets
- *   a file:    .csv/.tsv[.gz], .npz (arrays x and y, or x_train, y_train, x_test, y_test), or an IDX file of images
+ *   a file:    .csv/.tsv[.gz], .npz (arrays x and y, or x_train, y_train, x_test, y_test; with
+ *              lengths, or lengths_train and lengths_test, sequences [channels, steps] of different lengths, whose y may be
+ *              whole numbers [N, steps], a class for each step), or an IDX file of images
  *              whose name holds "images", beside its labels file (same name with "labels", idx1 for idx3), or .bin[.gz]
  *              records or the .tar.gz of CIFAR
  *   a text:    .txt[.gz], UTF-8, or a folder of them, one behind the other in byte order of their names: see below
@@ -168,10 +170,11 @@ CY_API int64_t cy_dataset_length(const cy_dataset *dataset); /* as chosen by the
 CY_API bool cy_dataset_reconstructs(const cy_dataset *dataset);
 
 /* ---- sequences of different lengths ----
- * A data set of them has samples [channels, steps], where steps are those of the longest; in its inputs zeros follow each
- * end. A batch may be padded to fewer steps; networks that mind the ends (cy_network_set_lengths) give the same whatever
- * the padding. So that few programs are compiled, batches are padded to a few lengths, the buckets: those, ending with the
- * longest sequence's, that make the padding of the whole data set least. Scaling looks at the steps before the ends. */
+ * A data set of them has samples [channels, steps], where steps are those of the longest (arrays may have room for more);
+ * in its inputs zeros follow each end. A batch may be padded to fewer steps; networks that mind the ends
+ * (cy_network_set_lengths) give the same whatever the padding. So that few programs are compiled, batches are padded to a
+ * few lengths, the buckets: those, ending with the longest sequence's, that make the padding of the whole data set least.
+ * Scaling looks at the steps before the ends. */
 enum { CY_MAX_BUCKETS = 16 };
 CY_API bool cy_dataset_is_ragged(const cy_dataset *dataset);
 /* Steps of sample i; -1 out of range. Of other data sets the last extent of their samples. */

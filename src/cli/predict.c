@@ -191,11 +191,14 @@ static cy_status predict_rows(const cli_arguments *a, prediction *p) {
 /* Each by its name, as in the table or of its file. */
 static cy_status name_sequences(prediction *p, const cy_dataset *sequences) {
   cli_pictures *names = &p->names;
-  p->row = cy_dataset_sequence_column(sequences) ? "sequence" : "file";
+  bool files = cy_dataset_sequence_name(sequences, 0) && !cy_dataset_sequence_column(sequences);
+  p->row = files ? "file" : "sequence";
   for (int64_t i = 0; i < cy_dataset_count(sequences); i++) {
     const char *name = cy_dataset_sequence_name(sequences, i);
     if (!cy_grow(&names->paths, names->count, &names->capacity, sizeof *names->paths)) return cy_no_memory();
-    if (!(names->paths[names->count] = cy_strdup(name ? name : "?"))) return cy_no_memory();
+    cy_text number = {0};
+    if (!name) cy_text_add(&number, "%" PRId64, i + 1);
+    if (!(names->paths[names->count] = name ? cy_strdup(name) : cy_text_take(&number))) return cy_no_memory();
     names->count++;
   }
   return CY_OK;
@@ -208,7 +211,9 @@ static cy_status name_steps(prediction *p, const cy_dataset *d) {
   for (int64_t i = 0; i < cy_dataset_count(d); i++)
     for (int64_t t = 0; t < cy_dataset_steps(d, i); t++) {
       cy_text text = {0};
-      cy_text_add(&text, "%s:%" PRId64, cy_dataset_sequence_name(d, i), t + 1);
+      if (cy_dataset_sequence_name(d, i)) cy_text_add(&text, "%s", cy_dataset_sequence_name(d, i));
+      else cy_text_add(&text, "%" PRId64, i + 1);
+      cy_text_add(&text, ":%" PRId64, t + 1);
       if (!cy_grow(&names->paths, names->count, &names->capacity, sizeof *names->paths)) return cy_no_memory();
       if (!(names->paths[names->count] = cy_text_take(&text))) return cy_no_memory();
       names->count++;

@@ -431,7 +431,8 @@ static cy_status resume_sequences(const cy_dataset *d, cli_recipe *r) {
   if (!cy_dataset_is_ragged(d)) return CY_OK;
   r->buckets = cy_dataset_buckets(d, buckets);
   r->each_step = cy_dataset_each_step(d);
-  CY_TRY(cli_columns_text(channel_name, d, &r->columns));
+  bool table = strcmp(cy_dataset_origin(d), "embedded") != 0 && cy_dataset_channel_name(d, 0);
+  if (table) CY_TRY(cli_columns_text(channel_name, d, &r->columns));
   if (!column) return CY_OK;
   r->sequence = cy_strdup(column);
   r->target = cy_strdup(cy_dataset_target_name(d));

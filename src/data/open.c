@@ -87,10 +87,10 @@ static cy_status open_path(const char *path, const char *name, bool folder, cy_d
   const char *base = strrchr(path, '/') ? strrchr(path, '/') + 1 : path;
   if (folder) return open_folder(path, name, options, dataset);
   if (cy_text_is_name(path)) return cy_open_text_file(name, path, options, dataset);
+  if (ends_with(path, ".npz")) return cy_open_npz(name, path, options, dataset);
   if (options.sequence && options.sequence[0]) return cy_open_sequence_table(name, path, options, dataset);
   if (options.sequence) return cy_open_sequence_folder(name, path, options, dataset);
   if (is_csv(path)) return cy_open_csv(name, path, options, dataset);
-  if (ends_with(path, ".npz")) return cy_open_npz(name, path, options, dataset);
   if (is_cifar(path)) return cy_open_cifar_file(name, path, options, dataset);
   if (strstr(base, "images")) return cy_open_idx_pair(name, path, dataset);
   return cy_fail(CY_INVALID, "%s: a data set is a .csv, .tsv, .data, .npz or .txt file, an IDX file with \"images\" in "
@@ -170,7 +170,8 @@ cy_status cy_dataset_open(const char *spec, cy_dataset_options options, cy_datas
   if (options.sequence && cut)
     return cy_fail(CY_INVALID, "%s: sequence and windows exclude each other: a sample is a sequence, or a window of one",
                    spec);
-  if (options.each_step && (!options.sequence || !options.sequence[0]) && !reconstruct)
+  bool arrays = ends_with(spec, ".npz");
+  if (options.each_step && (!options.sequence || !options.sequence[0]) && !reconstruct && !arrays)
     return cy_fail(CY_INVALID, "%s: labels of each step are of sequences in a table: sequence: COLUMN", spec);
   static const char stream[] = "/dev/fd/"; /* which has no name to tell */
   if (options.sequence && options.sequence[0] && !is_csv(spec) && strncmp(spec, stream, strlen(stream)) != 0)
@@ -187,6 +188,8 @@ cy_status cy_dataset_open(const char *spec, cy_dataset_options options, cy_datas
                                    : open_any(spec, options, dataset);
   if (status == CY_OK && listed && !is_csv(spec) && !options.sequence && !(*dataset)->ragged)
     status = cy_fail(CY_INVALID, "%s: columns and ignore are of CSV files", spec);
+  if (status == CY_OK && options.each_step && !reconstruct && !(*dataset)->each_step)
+    status = cy_fail(CY_INVALID, "%s: has no labels of each step; in arrays they are y [N, steps] beside lengths", spec);
   if (status == CY_OK && options.buckets && !(*dataset)->ragged)
     status = cy_fail(CY_INVALID, "%s: buckets are of sequences of different lengths, but its samples are of one shape", spec);
   if (status == CY_OK) status = prepare(*dataset, options.images);

@@ -1,6 +1,6 @@
 /* Tables in CSV and arrays in NPZ. */
 #include "base/memory.h"
-#include "data/dataset.h"
+#include "data/ragged.h"
 #include "data/series.h"
 #include "io/csv.h"
 
@@ -110,6 +110,9 @@ cy_status cy_open_csv(const char *name, const char *path, cy_dataset_options opt
 
 /* ---- NPZ ---- */
 
+/* Sequences without targets: to predict from. */
+static bool is_bare(const cy_dataset_options *o) { return o->sequence && o->target && strcmp(o->target, "input") == 0; }
+
 static bool has_array(const cy_npz *npz, const char *name) {
   for (int i = 0; i < cy_npz_count(npz); i++)
     if (strcmp(cy_npz_name(npz, i), name) == 0) return true;
@@ -132,11 +135,22 @@ static cy_status load_array(cy_npz *npz, const char *train, const char *test, cy
   return status == CY_INVALID ? cy_fail_in(status, "arrays %s and %s", train, test) : status;
 }
 
-static cy_status load_arrays(cy_npz *npz, cy_dataset_parts *parts) {
+/* To predict from, without targets: these stand for them until the data set is built. */
+static cy_status no_targets(cy_dataset_parts *parts) {
+  CY_TRY(cy_tensor_create(CY_F32, CY_SHAPE(parts->inputs->view.shape.dim[0], 1), &parts->targets));
+  memset(cy_tensor_data(parts->targets), 0, cy_tensor_bytes(parts->targets));
+  return CY_OK;
+}
+
+/* *lengths: of sequences; NULL: all are whole. */
+static cy_status load_arrays(cy_npz *npz, bool bare, cy_dataset_parts *parts, cy_tensor **lengths) {
   bool split = has_array(npz, "x_train");
   const char *test_x = split && has_array(npz, "x_test") ? "x_test" : NULL;
-  int64_t labels = 0;
+  const char *ends = split ? "lengths_train" : "lengths";
+  int64_t labels = 0, counts = 0;
   CY_TRY(load_array(npz, split ? "x_train" : "x", test_x, &parts->inputs, &parts->test_count));
+  if (has_array(npz, ends)) CY_TRY(load_array(npz, ends, test_x ? "lengths_test" : NULL, lengths, &counts));
+  if (bare && *lengths) return no_targets(parts);
   CY_TRY(load_array(npz, split ? "y_train" : "y", test_x ? "y_test" : NULL, &parts->targets, &labels));
   if (labels != parts->test_count)
     return cy_fail(CY_INVALID, "x_test has %lld samples but y_test has %lld", (long long)parts->test_count,
@@ -144,18 +158,56 @@ static cy_status load_arrays(cy_npz *npz, cy_dataset_parts *parts) {
   return cy_add_channel(&parts->inputs);
 }
 
+/* Whole numbers [N]. */
+static cy_status read_lengths(const cy_tensor *lengths, int64_t n, int64_t **numbers) {
+  char text[CY_SHAPE_TEXT];
+  if (lengths->view.shape.rank != 1 || lengths->count != n)
+    return cy_fail(CY_INVALID, "lengths must be [%lld], one for each sample, not %s", (long long)n,
+                   cy_shape_text(lengths->view.shape, text));
+  if (!(*numbers = cy_calloc((size_t)n + 1, sizeof **numbers))) return cy_no_memory();
+  for (int64_t i = 0; i < n; i++) {
+    double v = cy_tensor_at(lengths, i);
+    if (!(v >= 1 && v <= INT32_MAX && v == floor(v)))
+      return cy_fail(CY_INVALID, "the length of sample %lld is %g: no number of steps", (long long)i, v);
+    (*numbers)[i] = (int64_t)v;
+  }
+  return CY_OK;
+}
+
+/* Takes over the tensors of parts, also on failure. */
+static cy_status build_sequences(cy_dataset_parts parts, const int64_t *lengths, cy_dataset_options options,
+                                 cy_dataset **dataset) {
+  cy_shape x = parts.inputs->view.shape, y = parts.targets->view.shape;
+  parts.each_step = parts.classes != 0 && x.rank == 3 && y.rank == 2 && y.dim[0] == x.dim[0] && y.dim[1] == x.dim[2];
+  if (parts.each_step) cy_clear_step_labels(parts.targets, lengths);
+  CY_TRY(cy_dataset_build(parts, dataset));
+  cy_status status = cy_dataset_set_lengths(*dataset, lengths, options.buckets);
+  if (status == CY_OK && is_bare(&options)) status = cy_dataset_reconstruct(*dataset);
+  if (status == CY_OK) return CY_OK;
+  cy_dataset_free(*dataset);
+  *dataset = NULL;
+  return status;
+}
+
 cy_status cy_open_npz(const char *name, const char *path, cy_dataset_options options, cy_dataset **dataset) {
   cy_dataset_parts parts = {.name = name, .origin = path, .place = path};
   cy_npz *npz;
   *dataset = NULL;
   CY_TRY(cy_npz_open(path, &npz));
-  cy_status status = load_arrays(npz, &parts);
+  cy_tensor *lengths = NULL;
+  int64_t *numbers = NULL;
+  cy_status status = load_arrays(npz, is_bare(&options), &parts, &lengths);
   cy_npz_close(npz);
+  if (status == CY_OK && lengths) status = read_lengths(lengths, parts.inputs->view.shape.dim[0], &numbers);
+  cy_tensor_free(lengths);
   if (status == CY_OK) {
     bool integers = !cy_dtype_is_float(parts.targets->view.dtype);
     parts.classes = options.task == CY_TASK_CLASSIFY || (options.task == CY_TASK_DETECT && integers) ? -1 : 0;
-    return cy_dataset_build(parts, dataset);
+    status = numbers ? build_sequences(parts, numbers, options, dataset) : cy_dataset_build(parts, dataset);
+    cy_free(numbers);
+    return status;
   }
+  cy_free(numbers);
   cy_tensor_free(parts.inputs);
   cy_tensor_free(parts.targets);
   if (status == CY_INVALID && strncmp(cy_error_message(), path, strlen(path)) != 0)

@@ -174,8 +174,7 @@ static cy_status copy_tensor(const cy_tensor *from, cy_tensor **copy) {
   return cy_tensor_copy(from, *copy);
 }
 
-/* Labels behind the ends are nobody's. */
-static void clear_labels(cy_tensor *targets, const int64_t *lengths) {
+void cy_clear_step_labels(cy_tensor *targets, const int64_t *lengths) {
   cy_shape s = cy_tensor_shape(targets);
   for (int64_t i = 0; i < s.dim[0]; i++)
     for (int64_t t = lengths[i] < 0 ? 0 : lengths[i]; t < s.dim[1]; t++) cy_tensor_set(targets, i * s.dim[1] + t, 0);
@@ -187,7 +186,7 @@ static cy_status copy_parts(const cy_tensor *inputs, const cy_tensor *targets, c
   parts->each_step = parts->classes > 0 && x.rank == 3 && y.rank == 2 && y.dim[1] == x.dim[2];
   CY_TRY(copy_tensor(inputs, &parts->inputs));
   CY_TRY(copy_tensor(targets, &parts->targets));
-  if (parts->each_step && y.dim[0] == x.dim[0]) clear_labels(parts->targets, lengths);
+  if (parts->each_step && y.dim[0] == x.dim[0]) cy_clear_step_labels(parts->targets, lengths);
   return CY_OK;
 }
 

@@ -1,6 +1,6 @@
 /* Sequences of different lengths, as a data set keeps them: its inputs are [N, C, T], zeros after each end, and here are
  * the ends, the names, and the few lengths that batches are padded to. Invariant: 1 <= lengths[i] <= T; buckets ascend, and
- * the last is T. */
+ * the last is that of the longest sequence. */
 #ifndef CY_DATA_RAGGED_H
 #define CY_DATA_RAGGED_H
 
@@ -23,6 +23,9 @@ void cy_ragged_free(cy_ragged *ragged);
 cy_status cy_dataset_set_lengths(cy_dataset *d, const int64_t *lengths, int64_t buckets);
 cy_status cy_dataset_name_sequences(cy_dataset *d, const char *const *names, const char *const *channels,
                                     const char *column);
+
+/* Sets labels [N, steps] behind the ends to 0: they are nobody's. */
+void cy_clear_step_labels(cy_tensor *targets, const int64_t *lengths);
 
 /* At most n lengths, ascending and ending with the largest, that pad these lengths the least; returns how many. sorted: the
  * lengths, ascending. */
