@@ -1,32 +1,13 @@
 /* Memory: a training step allocates nothing; and whichever allocation fails, from parsing a model to predicting with
- * the saved one, the answer is an error value and every block is given back. The linker sends the library's malloc,
- * calloc, realloc, aligned_alloc and free through the functions here (--wrap), so only our own code is counted; of
- * other libraries' functions, those whose result our code frees. */
-#include "allocations.h"
+ * the saved one, the answer is an error value and every block is given back. Only our own code is counted (lives.h). */
+#include "lives.h"
 
 #include <cauchy.h>
 
-#include <jansson.h>
-#include <setjmp.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
-
-#include <cmocka.h>
-
-char *__real_json_dumps(const json_t *json, size_t flags);
-char *__real_realpath(const char *name, char *resolved);
-char *__wrap_json_dumps(const json_t *json, size_t flags);
-char *__wrap_realpath(const char *name, char *resolved);
-
-char *__wrap_json_dumps(const json_t *json, size_t flags) {
-  return fails() ? NULL : counted(__real_json_dumps(json, flags));
-}
-char *__wrap_realpath(const char *name, char *resolved) {
-  return resolved ? __real_realpath(name, resolved) : counted(__real_realpath(name, NULL));
-}
 
 /* ---- a step ---- */
 
@@ -289,26 +270,6 @@ static cy_status frozen_images(void) {
   for (int i = 0; i < 6; i++) cy_tensor_free(tensors[i]);
   cy_graph_free(graph);
   return status;
-}
-
-/* life is lived once for each of its allocations, which fails; at least so many are expected. */
-static void fail_each_allocation(cy_status life(void), long expected) {
-  failing = 0;
-  assert_int_equal(life(), CY_OK);
-  long start = calls, before = live;
-  assert_int_equal(life(), CY_OK);
-  assert_int_equal(live, before);
-  long total = calls - start;
-  assert_true(total > expected);
-  for (long k = 1; k <= total; k++) {
-    failing = calls + k;
-    cy_status status = life();
-    failing = 0;
-    if (status != CY_NO_MEMORY)
-      fail_msg("allocation %ld of %ld failed, and the answer was %s: %s", k, total, cy_status_name(status),
-               status == CY_OK ? "" : cy_error_message());
-    if (live != before) fail_msg("allocation %ld of %ld failed, and %ld blocks were kept", k, total, live - before);
-  }
 }
 
 static void any_allocation_may_fail(void **unused) {

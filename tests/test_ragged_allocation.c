@@ -1,25 +1,10 @@
 /* Sequences of different lengths when memory runs out: reading, training, saving, predicting, with every allocation failing in
  * turn; and steps allocate nothing, in whatever bucket. */
-#include "allocations.h"
 #include "folder.h"
+#include "lives.h"
 
 #include <cauchy/data.h>
 #include <cauchy/train.h>
-
-#include <jansson.h>
-
-char *__real_json_dumps(const json_t *json, size_t flags);
-char *__wrap_json_dumps(const json_t *json, size_t flags);
-char *__real_realpath(const char *name, char *resolved);
-char *__wrap_realpath(const char *name, char *resolved);
-
-/* They allocate inside other libraries. */
-char *__wrap_json_dumps(const json_t *json, size_t flags) {
-  return fails() ? NULL : counted(__real_json_dumps(json, flags));
-}
-char *__wrap_realpath(const char *name, char *resolved) {
-  return resolved ? __real_realpath(name, resolved) : counted(__real_realpath(name, NULL));
-}
 
 static int make_files(void **state) {
   if (enter_folder(state) || mkdir("files", 0700) || mkdir("files/x", 0700) || mkdir("files/y", 0700)) return -1;
@@ -80,26 +65,6 @@ static cy_status life_of_brackets(void) {
   cy_status status = cy_dataset_open("brackets", (cy_dataset_options){.length = 4}, &d);
   cy_dataset_free(d);
   return status;
-}
-
-/* life is lived once for each of its allocations, which fails. */
-static void fail_each_allocation(cy_status life(void), long expected) {
-  failing = 0;
-  assert_int_equal(life(), CY_OK);
-  long start = calls, before = live;
-  assert_int_equal(life(), CY_OK);
-  assert_int_equal(live, before);
-  long total = calls - start;
-  assert_true(total > expected);
-  for (long k = 1; k <= total; k++) {
-    failing = calls + k;
-    cy_status status = life();
-    failing = 0;
-    if (status != CY_NO_MEMORY)
-      fail_msg("allocation %ld of %ld failed, and the answer was %s: %s", k, total, cy_status_name(status),
-               status == CY_OK ? "" : cy_error_message());
-    if (live != before) fail_msg("allocation %ld of %ld failed, and %ld blocks were kept", k, total, live - before);
-  }
 }
 
 static void any_allocation_may_fail(void **state) {
