@@ -292,6 +292,29 @@ static void a_folder_has_one_training(void **state) {
   succeed("train --resume a epochs=2 --quiet");
 }
 
+static void a_resumed_run_has_its_baseline(void **state) {
+  (void)state;
+#define BASELINE "train digits 'model=dense(8) -> relu -> dense(10)' 'baseline=dense(10)' baseline.learning_rate=0.03 seed=4 "
+  succeed(BASELINE "epochs=3 --out unbroken --quiet");
+  succeed(BASELINE "epochs=1 --out broken --quiet");
+  assert_non_null(strstr(succeed("train --resume broken epochs=3 --out continued"), "\nbaseline "));
+  assert_non_null(strstr(succeed("train --resume broken epochs=3"), "\nbaseline "));
+#undef BASELINE
+  static const char *const folders[] = {"unbroken", "broken", "continued"};
+  static char text[COMMAND_OUTPUT];
+  char expected[512] = "", path[64];
+  for (int i = 0; i < 3; i++) {
+    snprintf(path, sizeof path, "%s/metrics.jsonl", folders[i]);
+    read_back(path, text);
+    const char *found = strstr(text, "\"baseline\":");
+    assert_non_null(found);
+    const char *end = strchr(found, '}');
+    assert_non_null(end);
+    if (i == 0) snprintf(expected, sizeof expected, "%.*s", (int)(end - found), found);
+    assert_memory_equal(found, expected, strlen(expected));
+  }
+}
+
 static void an_interrupted_run_resumes_to_the_same_bits(void **state) {
   (void)state;
   int output, lines;
@@ -623,6 +646,7 @@ int main(void) {
       cmocka_unit_test_setup_teardown(recipe_files_are_the_builtin_recipes, set_up, leave_folder),
       cmocka_unit_test_setup_teardown(recipe_keys_reach_the_training, set_up, leave_folder),
       cmocka_unit_test_setup_teardown(an_interrupted_run_resumes_to_the_same_bits, set_up, leave_folder),
+      cmocka_unit_test_setup_teardown(a_resumed_run_has_its_baseline, set_up, leave_folder),
       cmocka_unit_test_setup_teardown(a_folder_has_one_training, set_up, leave_folder),
       cmocka_unit_test_setup_teardown(a_second_interruption_ends_at_once, set_up, leave_folder),
       cmocka_unit_test_setup_teardown(a_terminal_gets_one_live_line, set_up, leave_folder),

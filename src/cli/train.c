@@ -15,6 +15,7 @@
 
 typedef struct training {
   cli_recipe recipe;
+  cli_recipe kept; /* resuming: that of the run's folder, if there is one */
   cy_dataset *dataset;
   cy_model *model;
   cy_trainer *trainer;
@@ -237,16 +238,21 @@ static cy_status evaluate(training *t) {
   return CY_OK;
 }
 
-/* Another network under the same conditions, but seen by its results alone. */
+/* Another network under the same conditions, but seen by its results alone. A resumed run trains it from the beginning, as
+ * nothing of it was kept. */
 static cy_status run_baseline(training *t) {
-  cy_trainer_options o = t->recipe.options;
+  cy_trainer_options o = t->kept.baseline ? t->kept.options : t->recipe.options;
   cli_results *r = &t->results;
   cy_model *model;
   cy_trainer *trainer = NULL;
   if (!t->recipe.baseline) return CY_OK;
   CY_TRY(cy_model_parse(t->recipe.baseline, "baseline", &model));
+  o.threads = t->recipe.options.threads;
+  o.backend = t->recipe.options.backend;
   o.on_log = NULL;
   o.on_progress = on_baseline;
+  o.user = t;
+  o.schedule.in_epochs = true;
   if (t->recipe.baseline_rate > 0) o.learning_rate = t->recipe.baseline_rate;
   if (t->recipe.baseline_epochs > 0) o.epochs = t->recipe.baseline_epochs;
   cy_status status = cy_trainer_create(model, t->dataset, o, &trainer);
@@ -486,6 +492,23 @@ static cy_status other_folder(training *t, const char *out) {
   return save_resumed_recipe(t);
 }
 
+/* A checkpoint knows nothing of a baseline: the recipe that its folder keeps does. One that cannot be read has none. */
+static cy_status find_baseline(training *t, const char *checkpoint) {
+  const char *slash = strrchr(checkpoint, '/');
+  char *folder = slash ? cy_strndup(checkpoint, (size_t)(slash - checkpoint) + (slash == checkpoint)) : cy_strdup(".");
+  char *path = folder ? cli_join(folder, "recipe.yaml") : NULL;
+  bool failed = !path;
+  if (path && cli_exists(path) && cli_recipe_read(&t->kept, path) == CY_OK && t->kept.baseline) {
+    t->recipe.baseline = copy_text(t->kept.baseline, &failed);
+    t->recipe.baseline_rate = t->kept.baseline_rate;
+    t->recipe.baseline_epochs = t->kept.baseline_epochs;
+    if (t->recipe.options.epochs > 0) t->kept.options.epochs = t->recipe.options.epochs;
+  }
+  cy_string_free(path);
+  cy_string_free(folder);
+  return failed ? cy_no_memory() : CY_OK;
+}
+
 static cy_status resume(training *t, const cli_arguments *a, const char *word) {
   const char *out = cli_option_value(a, "--out");
   char *path;
@@ -496,6 +519,7 @@ static cy_status resume(training *t, const cli_arguments *a, const char *word) {
   cy_status status = check_is_checkpoint(path);
   if (status == CY_OK && !out) status = own_folder(t, word);
   if (status == CY_OK) status = cli_open_training_data(path, &t->dataset);
+  if (status == CY_OK) status = find_baseline(t, path);
   if (status == CY_OK) status = cy_trainer_resume(path, t->dataset, t->recipe.options, &t->trainer);
   cy_string_free(path);
   CY_TRY(status);
@@ -518,6 +542,7 @@ cy_status cli_train(cli_arguments *a) {
   cli_results_clear(&t.results);
   for (int i = 0; i < CY_MAX_SIZES; i++) cy_metrics_clear(&t.by_size[i]);
   cli_recipe_clear(&t.recipe);
+  cli_recipe_clear(&t.kept);
   cy_string_free(t.folder);
   if (t.lock >= 0) close(t.lock);
   return status;
