@@ -254,7 +254,8 @@ cy_status cy_dataset_batch(const cy_dataset *d, const int64_t *indices, int64_t 
       return cy_fail(CY_INVALID, "%s: inputs are written as f32, not %s", d->name, cy_dtype_name(x->view.dtype));
     if (d->tokens) cy_text_batch(d, 0, d->count, indices, n, x, NULL);
     if (d->ragged) CY_TRY(write_sequences(d, indices, n, x));
-    for (int64_t k = 0; k < n && !d->tokens && !d->ragged; k++) write_sample(d, indices[k], (float *)x->view.data + k * d->sample_size);
+    for (int64_t k = 0; k < n && !d->tokens && !d->ragged; k++)
+      write_sample(d, indices[k], (float *)x->view.data + k * d->sample_size);
   }
   return y ? write_targets(d, indices, n, y) : CY_OK;
 }

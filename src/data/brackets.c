@@ -1,6 +1,6 @@
-/* Are the brackets balanced? Words of ( ) [ ] of different lengths, generated: the Dyck language of two kinds, the classic
- * of languages that need a stack (N. Chomsky, M. P. Schuetzenberger 1963). Half of them are spoiled at one or two places, so
- * that counting symbols tells little. Independent of every seed. */
+/* Are the brackets balanced? Words of ( ) [ ] of different lengths, generated: the Dyck language of two kinds, the
+ * classic of languages that need a stack (N. Chomsky, M. P. Schuetzenberger 1963). Half of them are spoiled at one
+ * or two places, of which counting symbols finds some. Independent of every seed. */
 #include "base/memory.h"
 #include "base/random.h"
 #include "data/ragged.h"

@@ -1,6 +1,6 @@
 /* Tables in CSV and arrays in NPZ. */
 #include "base/memory.h"
-#include "data/ragged.h"
+#include "data/sequences.h"
 #include "data/series.h"
 #include "io/csv.h"
 
@@ -63,16 +63,6 @@ static cy_status from_csv(const char *name, const char *path, cy_task task, cy_c
   return cy_dataset_build(parts, dataset);
 }
 
-/* Text among the numbers can be left out: that is said too. */
-static cy_status hint(cy_status status) {
-  static const char end[] = "is not a number";
-  char sentence[CY_MESSAGE_SIZE];
-  size_t n = strlen(cy_error_message());
-  if (status != CY_INVALID || n < sizeof end || strcmp(cy_error_message() + n - strlen(end), end) != 0) return status;
-  snprintf(sentence, sizeof sentence, "%s", cy_error_message());
-  return cy_fail(status, "%s (ignore: COLUMN leaves a column out)", sentence);
-}
-
 static cy_status load(const char *path, const cy_dataset_options *options, const cy_words *words, cy_csv *csv) {
   static const char *const usual[] = {"label", "target", "class", "species", "y", "-1"};
   const char *const *names = (const char *const *)words->items;
@@ -82,7 +72,7 @@ static cy_status load(const char *path, const cy_dataset_options *options, const
   else if (options->ignore) o.without = names, o.n_without = (int)words->count;
   cy_status status = cy_csv_load_labelled(path, o, options->target ? &options->target : usual,
                                           options->target ? 1 : (int)(sizeof usual / sizeof *usual), csv);
-  CY_TRY(hint(status));
+  CY_TRY(cy_hint_ignore(status));
   if (!options->columns || csv->n_columns == (int64_t)words->count) return CY_OK;
   status = cy_fail(CY_INVALID, "%s: no header names a column \"%s\"; its %lld columns have numbers, from 0", path,
                    words->items[0], (long long)csv->n_columns + 1);
@@ -110,9 +100,6 @@ cy_status cy_open_csv(const char *name, const char *path, cy_dataset_options opt
 
 /* ---- NPZ ---- */
 
-/* Sequences without targets: to predict from. */
-static bool is_bare(const cy_dataset_options *o) { return o->sequence && o->target && strcmp(o->target, "input") == 0; }
-
 static bool has_array(const cy_npz *npz, const char *name) {
   for (int i = 0; i < cy_npz_count(npz); i++)
     if (strcmp(cy_npz_name(npz, i), name) == 0) return true;
@@ -135,13 +122,6 @@ static cy_status load_array(cy_npz *npz, const char *train, const char *test, cy
   return status == CY_INVALID ? cy_fail_in(status, "arrays %s and %s", train, test) : status;
 }
 
-/* To predict from, without targets: these stand for them until the data set is built. */
-static cy_status no_targets(cy_dataset_parts *parts) {
-  CY_TRY(cy_tensor_create(CY_F32, CY_SHAPE(parts->inputs->view.shape.dim[0], 1), &parts->targets));
-  memset(cy_tensor_data(parts->targets), 0, cy_tensor_bytes(parts->targets));
-  return CY_OK;
-}
-
 /* *lengths: of sequences; NULL: all are whole. */
 static cy_status load_arrays(cy_npz *npz, bool bare, cy_dataset_parts *parts, cy_tensor **lengths) {
   bool split = has_array(npz, "x_train");
@@ -150,7 +130,7 @@ static cy_status load_arrays(cy_npz *npz, bool bare, cy_dataset_parts *parts, cy
   int64_t labels = 0, counts = 0;
   CY_TRY(load_array(npz, split ? "x_train" : "x", test_x, &parts->inputs, &parts->test_count));
   if (has_array(npz, ends)) CY_TRY(load_array(npz, ends, test_x ? "lengths_test" : NULL, lengths, &counts));
-  if (bare && *lengths) return no_targets(parts);
+  if (bare && *lengths) return cy_sequences_without_targets(parts->inputs->view.shape.dim[0], &parts->targets);
   CY_TRY(load_array(npz, split ? "y_train" : "y", test_x ? "y_test" : NULL, &parts->targets, &labels));
   if (labels != parts->test_count)
     return cy_fail(CY_INVALID, "x_test has %lld samples but y_test has %lld", (long long)parts->test_count,
@@ -180,13 +160,7 @@ static cy_status build_sequences(cy_dataset_parts parts, const int64_t *lengths,
   cy_shape x = parts.inputs->view.shape, y = parts.targets->view.shape;
   parts.each_step = parts.classes != 0 && x.rank == 3 && y.rank == 2 && y.dim[0] == x.dim[0] && y.dim[1] == x.dim[2];
   if (parts.each_step) cy_clear_step_labels(parts.targets, lengths);
-  CY_TRY(cy_dataset_build(parts, dataset));
-  cy_status status = cy_dataset_set_lengths(*dataset, lengths, options.buckets);
-  if (status == CY_OK && is_bare(&options)) status = cy_dataset_reconstruct(*dataset);
-  if (status == CY_OK) return CY_OK;
-  cy_dataset_free(*dataset);
-  *dataset = NULL;
-  return status;
+  return cy_sequences_build(parts, lengths, &options, NULL, NULL, NULL, dataset);
 }
 
 cy_status cy_open_npz(const char *name, const char *path, cy_dataset_options options, cy_dataset **dataset) {
@@ -196,7 +170,7 @@ cy_status cy_open_npz(const char *name, const char *path, cy_dataset_options opt
   CY_TRY(cy_npz_open(path, &npz));
   cy_tensor *lengths = NULL;
   int64_t *numbers = NULL;
-  cy_status status = load_arrays(npz, is_bare(&options), &parts, &lengths);
+  cy_status status = load_arrays(npz, options.sequence && cy_sequences_bare(&options), &parts, &lengths);
   cy_npz_close(npz);
   if (status == CY_OK && lengths) status = read_lengths(lengths, parts.inputs->view.shape.dim[0], &numbers);
   cy_tensor_free(lengths);

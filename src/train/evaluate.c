@@ -29,7 +29,8 @@ static void count_confusion(const cy_evaluation *e, const cy_runner *runner) {
   int64_t classes = e->problem->classes, steps = cy_tensor_count(runner->y) / runner->n;
   bool ends = e->problem->each_step && runner->lengths;
   for (int64_t i = 0, labels = cy_tensor_count(runner->y); i < labels; i++)
-    if ((!ends || i % steps < cy_tensor_i64(runner->lengths)[i / steps]) && actual[i] >= 0 && actual[i] < classes && predicted[i] >= 0 && predicted[i] < classes)
+    if ((!ends || i % steps < cy_tensor_i64(runner->lengths)[i / steps]) && actual[i] >= 0 && actual[i] < classes &&
+        predicted[i] >= 0 && predicted[i] < classes)
       e->confusion[actual[i] * classes + predicted[i]]++;
 }
 
