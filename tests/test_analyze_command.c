@@ -111,7 +111,7 @@ static void table_of_custom_model(void **state) {
   assert_holds(out, "max_pool2  128x3x3            -              -      4.5 KiB     25       8       3\n"
                     "conv4      256x3x3      295 168      2 654 208      9.0 KiB     41       8       3\n");
   assert_holds(out, "dense1     256          590 080        589 824      1.0 KiB    all       -       -\n");
-  assert_holds(out, "all                   1 013 258     16 950 912    244.9 KiB");
+  assert_holds(out, "all                   1 013 258     16 950 912    244.9 KiB\n"); /* no blanks at the end */
   assert_holds(out, "inference memory, batch 1: ");
   assert_holds(out, "training  memory, batch 32: ");
   out = succeed("analyze '" CUSTOM_MODEL "' --input 1x28x28 --markdown");

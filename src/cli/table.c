@@ -50,6 +50,13 @@ static int column_width(const cli_table *t, int column) {
   return widest;
 }
 
+/* Cells of a row up to the last that is not empty: no line ends with blanks. */
+static int filled(const cli_table *t, size_t row) {
+  int n = t->columns;
+  while (n > 1 && !t->cells[row * (size_t)t->columns + (size_t)n - 1][0]) n--;
+  return n;
+}
+
 enum { MOST_COLUMNS = 16 };
 
 void cli_table_print(const cli_table *t, const cli_terminal *terminal, int separated_rows) {
@@ -59,9 +66,10 @@ void cli_table_print(const cli_table *t, const cli_terminal *terminal, int separ
   for (size_t r = 0; r < rows; r++) {
     if (separated_rows > 0 && r == rows - (size_t)separated_rows) printf("\n");
     printf("%s", r == 0 ? cli_style_on(terminal, CLI_BOLD) : "");
-    for (int c = 0; c < t->columns; c++) {
+    int n = filled(t, r);
+    for (int c = 0; c < n; c++) {
       if (c) printf("  ");
-      print_padded(t->cells[r * (size_t)t->columns + (size_t)c], width[c], t->align[c] == 'r', c + 1 == t->columns);
+      print_padded(t->cells[r * (size_t)t->columns + (size_t)c], width[c], t->align[c] == 'r', c + 1 == n);
     }
     printf("%s\n", r == 0 ? cli_style_off(terminal) : "");
   }
