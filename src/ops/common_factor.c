@@ -50,5 +50,6 @@ cy_value cy_find_common_factor(const cy_rule *r, bool subtract) {
   divide(&a, &b, &common);
   if (common.n == 0 || a.n == 0 || b.n == 0) return cy_none;
   cy_value left = multiplied(&a), right = multiplied(&b);
-  return cy_mul(multiplied(&common), subtract ? cy_sub(left, right) : cy_add(left, right));
+  cy_value sum = subtract ? cy_sub(left, right) : cy_add(left, right), factor = multiplied(&common);
+  return cy_mul(factor, sum);
 }
