@@ -4,9 +4,9 @@
 #include <string.h>
 
 /* What the blocking aims at, bytes: A's rows that stay in the second-level cache while all panels pass by; a B that stays
- * there while blocks of C's rows are written, and one that does not; and the sums of one panel. */
+ * there while blocks of a large C's rows are written, and one that does not; and the sums of one panel. */
 enum { CACHE_ROWS = 256 * 1024, SMALL_B = 128 * 1024, LARGE_B = 512 * 1024, CACHE_C = 64 * 1024 };
-enum { LARGE_A = 1536 * 1024, LONG_K = 1024, BLOCK_K = 384, TURNED_K = 512 };
+enum { LARGE_A = 1536 * 1024, LARGE_C = LARGE_A, LONG_K = 1024, BLOCK_K = 384, TURNED_K = 512 };
 
 static int64_t min64(int64_t a, int64_t b) { return a < b ? a : b; }
 static int64_t max64(int64_t a, int64_t b) { return a > b ? a : b; }
@@ -90,7 +90,7 @@ static void choose_blocks(cy_panels *p) {
   p->k_block = max64(ceil_div(p->k, blocks), 1);
   const int64_t tile = p->kernels->rows[p->width];
   int64_t fitting = CACHE_ROWS / (p->k_block * size);
-  if (p->k * p->columns * size <= SMALL_B) fitting = min64(fitting, CACHE_C / max64(p->columns * size, 1));
+  if (p->k * p->columns * size <= SMALL_B && p->rows * p->columns * size >= LARGE_C) fitting = min64(fitting, CACHE_C / max64(p->columns * size, 1));
   const int64_t row_blocks = max64(ceil_div(p->rows, max64(fitting, 4 * tile)), 1);
   p->row_block = max64(ceil_div(p->rows, row_blocks), 1);
   p->pack_rows = large;

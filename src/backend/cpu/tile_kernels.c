@@ -94,42 +94,47 @@ EXPAND(expand_8, uint64_t)
 
 /* ---- expressions in one pass, f32: what passes through the first-level cache is what costs ---- */
 
+/* Operands p, of which s says how far to go for W elements. */
+#define FUSED_ROW(name, expression)                                                             \
+  static inline void name##_row(float *o, const float *const *p, const size_t *s, size_t n) {   \
+    enum { W = FUSED_WIDTH };                                                                   \
+    const float *pa = p[0], *pb = p[1], *pc = p[2], *pd = p[3], *pe = p[4];                     \
+    size_t i = 0;                                                                               \
+    for (; i + W <= n; i += W, pa += s[0], pb += s[1], pc += s[2], pd += s[3], pe += s[4])      \
+      CY_SIMD for (int l = 0; l < W; l++) {                                                     \
+        const float a = pa[l], b = pb[l], c = pc[l], d = pd[l], e = pe[l];                      \
+        (void)a, (void)b, (void)c, (void)d, (void)e;                                            \
+        o[i + (size_t)l] = expression;                                                          \
+      }                                                                                         \
+    for (size_t l = 0; i + l < n; l++) {                                                        \
+      const float a = pa[l], b = pb[l], c = pc[l], d = pd[l], e = pe[l];                        \
+      (void)a, (void)b, (void)c, (void)d, (void)e;                                              \
+      o[i + l] = expression;                                                                    \
+    }                                                                                           \
+  }
+enum { FUSED_WIDTH = 32 };
 #define FUSED(name, count, expression)                                                          \
+  FUSED_ROW(name, expression)                                                                   \
   static void name(void *out, const void *const *x, const size_t *step, const int64_t *pitch,   \
                    size_t rows, size_t n) {                                                     \
-    enum { W = 32 };                                                                            \
-    _Alignas(64) float same[count][W]; /* operands that are one number, repeated */             \
-    const char *first[CY_FUSED_OPERANDS];                                                       \
+    _Alignas(64) float same[count][FUSED_WIDTH]; /* operands that are one number, repeated */   \
+    const float *p[CY_FUSED_OPERANDS];                                                          \
     size_t s[CY_FUSED_OPERANDS];                                                                \
-    int64_t next[CY_FUSED_OPERANDS];                                                            \
     if (n == 0) return;                                                                         \
     for (int k = 0; k < CY_FUSED_OPERANDS; k++) {                                               \
       const int from = k < count ? k : 0;                                                       \
-      first[k] = step[from] ? x[from] : (const char *)same[from];                               \
-      s[k] = step[from] * W;                                                                    \
-      next[k] = step[from] ? pitch[from] : 0;                                                   \
+      p[k] = step[from] ? x[from] : same[from];                                                 \
+      s[k] = step[from] * FUSED_WIDTH;                                                          \
       if (k >= count || step[k]) continue;                                                      \
       const float v = *(const float *)x[k];                                                     \
-      for (int l = 0; l < W; l++) same[k][l] = v;                                               \
+      for (int l = 0; l < FUSED_WIDTH; l++) same[k][l] = v;                                     \
     }                                                                                           \
-    for (size_t r = 0; r < rows; r++) {                                                         \
-      float *o = (float *)(void *)((char *)out + (int64_t)r * pitch[CY_FUSED_OPERANDS]);        \
-      const float *p[CY_FUSED_OPERANDS];                                                        \
+    name##_row(out, p, s, n);                                                                   \
+    for (size_t r = 1; r < rows; r++) {                                                         \
       for (int k = 0; k < CY_FUSED_OPERANDS; k++)                                               \
-        p[k] = (const float *)(const void *)(first[k] + (int64_t)r * next[k]);                  \
-      const float *pa = p[0], *pb = p[1], *pc = p[2], *pd = p[3], *pe = p[4];                   \
-      size_t i = 0;                                                                             \
-      for (; i + W <= n; i += W, pa += s[0], pb += s[1], pc += s[2], pd += s[3], pe += s[4])    \
-        CY_SIMD for (int l = 0; l < W; l++) {                                                   \
-          const float a = pa[l], b = pb[l], c = pc[l], d = pd[l], e = pe[l];                    \
-          (void)a, (void)b, (void)c, (void)d, (void)e;                                          \
-          o[i + (size_t)l] = expression;                                                        \
-        }                                                                                       \
-      for (size_t l = 0; i + l < n; l++) {                                                      \
-        const float a = pa[l], b = pb[l], c = pc[l], d = pd[l], e = pe[l];                      \
-        (void)a, (void)b, (void)c, (void)d, (void)e;                                            \
-        o[i + l] = expression;                                                                  \
-      }                                                                                         \
+        if (s[k]) p[k] = (const float *)((const char *)p[k] + pitch[k < count ? k : 0]);        \
+      out = (char *)out + pitch[CY_FUSED_OPERANDS];                                             \
+      name##_row(out, p, s, n);                                                                 \
     }                                                                                           \
   }
 #define A CY_OPERAND(0)
