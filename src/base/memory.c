@@ -23,10 +23,10 @@ void *cy_realloc(void *block, size_t count, size_t size) {
 void cy_free(void *block) { free(block); }
 
 /* Large blocks ask for huge pages: a step walks through megabytes in strides, and each small page costs a walk of its
- * own. Only whole huge pages are asked for, so no more becomes resident than was allocated. */
+ * own. Only those that the block fills are asked for: what lies behind it is never touched. */
 static void *alloc_large(size_t bytes) {
   enum { HUGE_PAGE = 2 << 20 };
-  void *block = aligned_alloc(HUGE_PAGE, (bytes + 63) / 64 * 64);
+  void *block = aligned_alloc(HUGE_PAGE, (bytes + HUGE_PAGE - 1) / HUGE_PAGE * HUGE_PAGE);
 #ifdef MADV_HUGEPAGE
   if (block) (void)madvise(block, bytes / HUGE_PAGE * HUGE_PAGE, MADV_HUGEPAGE); /* a refusal makes it slower */
 #endif
