@@ -92,7 +92,7 @@ static inline void refuse(const char *line, const char *words) {
 static inline bool exists(const char *path) { return access(path, F_OK) == 0; }
 
 static inline void assert_holds(const char *text, const char *part) {
-  if (!strstr(text, part)) fail_msg("no \"%s\" in:\n%s", part, text);
+  if (!text || !strstr(text, part)) fail_msg("no \"%s\" in:\n%s", part, text ? text : "nothing");
 }
 
 #endif
