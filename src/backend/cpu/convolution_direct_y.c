@@ -16,11 +16,13 @@
  *   64 -> 128, 1x1 stride 2, 32x32  147   100   153
  *   3 ->  64, 3x3, 32x32            208   190   180   so only strided ones */
 enum { LONGEST_WINDOW = 512, FEW_CHANNELS = 4, LEAST_WINDOW = 16, LEAST_COLUMNS = 8, LINE = 16 /* floats */ };
+enum { CACHED = 1 << 18 /* floats: what the second-level cache holds of x and y */ };
 
 typedef struct direct_y {
   cy_direct d;
   int64_t window, segment; /* what a place of y sees of x, and of a row of x, elements */
   int64_t panels;          /* of filters */
+  bool fetches;            /* x and y come from farther than the second-level cache */
   size_t packed_bytes;
 } direct_y;
 
@@ -44,6 +46,9 @@ static cy_status create(const cy_convolution_problem *problem, int threads, void
   cy_direct_join(&s->d);
   s->segment = s->d.kernel_columns * problem->channels;
   s->window = s->d.kernel_rows * s->segment;
+  s->fetches =
+      problem->batch * (s->d.height * s->d.width * problem->channels + s->d.rows * s->d.columns * problem->filters) >
+      CACHED;
   s->panels = cy_direct_panels(&s->d, problem->filters);
   s->packed_bytes = cy_aligned((size_t)(s->panels * s->d.panel * s->window) * sizeof(float));
   *plan = s;
@@ -139,8 +144,7 @@ static void run_row(const direct_y *s, const float *x_there, const cy_direct_ima
                           .c_row = d->y_column,
                           .add = bias != NULL,
                           .scale = 1};
-    fetch_x(s, x_there, r, f / d->panel);
-    fetch_y(s, y, f);
+    if (s->fetches) fetch_x(s, x_there, r, f / d->panel), fetch_y(s, y, f);
     if (bias) begin_row(d, bias + f, used, y + f);
     cy_direct_tiles(d, tile, d->columns, used);
     if (d->p.relu) end_row(d, used, y + f);
