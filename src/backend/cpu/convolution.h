@@ -51,6 +51,19 @@ typedef struct cy_convolution_method {
   bool relu;         /* does the problem's relu itself */
 } cy_convolution_method;
 
+static inline bool cy_convolution_is_strided(const cy_convolution_problem *p) {
+  for (int i = 0; i < p->space; i++)
+    if (p->stride[i] > 1) return true;
+  return false;
+}
+
+/* Windows are single places. */
+static inline bool cy_convolution_is_pointwise(const cy_convolution_problem *p) {
+  for (int i = 0; i < p->space; i++)
+    if (p->kernel[i] != 1) return false;
+  return true;
+}
+
 extern const cy_convolution_method cy_convolution_winograd, cy_convolution_direct_y, cy_convolution_direct_x,
     cy_convolution_direct_w, cy_convolution_onednn, cy_convolution_columns;
 

@@ -2,6 +2,7 @@
 #include "backend/cpu/convolution_direct.h"
 
 #include "backend/cpu/workspace.h"
+#include "base/memory.h"
 
 #include <string.h>
 
@@ -14,16 +15,17 @@ bool cy_direct_applies(const cy_convolution_problem *p) {
   return p->batch > 0 && p->filters > 0 && p->channels > 0;
 }
 
-bool cy_direct_is_strided(const cy_convolution_problem *p) {
-  for (int i = 0; i < p->space; i++)
-    if (p->stride[i] > 1) return true;
-  return false;
-}
-
 bool cy_direct_is_pointwise(const cy_convolution_problem *p) {
   for (int i = 0; i < p->space; i++)
-    if (p->kernel[i] != 1 || p->low[i] != 0 || p->high[i] > 0) return false;
-  return true;
+    if (p->low[i] != 0 || p->high[i] > 0) return false;
+  return cy_convolution_is_pointwise(p);
+}
+
+void cy_direct_free(void *plan) { cy_free(plan); }
+
+const char *cy_direct_name(const void *plan) {
+  (void)plan;
+  return "direct";
 }
 
 void cy_direct_plan(cy_direct *d, const cy_convolution_problem *p, int threads) {

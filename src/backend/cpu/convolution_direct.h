@@ -35,9 +35,11 @@ typedef struct cy_direct_image {
 
 /* What any role asks of a problem: f32, one group, nothing empty. */
 bool cy_direct_applies(const cy_convolution_problem *problem);
-bool cy_direct_is_strided(const cy_convolution_problem *problem);
 /* Windows are single places, none of them beside the image. */
 bool cy_direct_is_pointwise(const cy_convolution_problem *problem);
+/* Of every role's plan. */
+void cy_direct_free(void *plan);
+const char *cy_direct_name(const void *plan);
 void cy_direct_plan(cy_direct *d, const cy_convolution_problem *problem, int threads);
 /* Decides that windows are read whole, a row of the kernel at a time, from copies if they must be: column_dilation 1. */
 void cy_direct_join(cy_direct *d);

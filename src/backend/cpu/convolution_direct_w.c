@@ -40,7 +40,7 @@ static bool joins(const cy_convolution_problem *p) {
 static bool applies(const cy_convolution_problem *p) {
   if (!cy_direct_applies(p) || p->role != CY_CONVOLUTION_W || p->bias || p->y_stride[1] != 1) return false;
   if (joins(p)) return true;
-  return cy_direct_is_strided(p) && p->space == 2 && p->extent[1] >= LEAST_COLUMNS / 2 && p->x_stride[1] == 1 &&
+  return cy_convolution_is_strided(p) && p->space == 2 && p->extent[1] >= LEAST_COLUMNS / 2 && p->x_stride[1] == 1 &&
          p->channels >= FEW_IN_SEQUENCES;
 }
 
@@ -64,13 +64,6 @@ static cy_status create(const cy_convolution_problem *problem, int threads, void
   s->copies_bytes = (size_t)s->block * d->copy_bytes;
   *plan = s;
   return CY_OK;
-}
-
-static void destroy(void *plan) { cy_free(plan); }
-
-static const char *name(const void *plan) {
-  (void)plan;
-  return "direct";
 }
 
 /* The parts' sums, then copies of a block of images for each thread. */
@@ -176,4 +169,4 @@ static cy_status run(const void *plan, void *instance, cy_convolution_operands o
 }
 
 const cy_convolution_method cy_convolution_direct_w = {
-    .create = create, .free = destroy, .name = name, .scratch = scratch_bytes, .run = run};
+    .create = create, .free = cy_direct_free, .name = cy_direct_name, .scratch = scratch_bytes, .run = run};

@@ -7,8 +7,9 @@
 #include <string.h>
 
 static bool applies(const cy_convolution_problem *p) {
-  return cy_direct_applies(p) && p->role == CY_CONVOLUTION_X && cy_direct_is_pointwise(p) && cy_direct_is_strided(p) &&
-         p->y_stride[1] == 1 && p->w_stride[1] == 1 && p->x_stride[1] == 1 && p->x_stride[1 + p->space] == p->channels;
+  return cy_direct_applies(p) && p->role == CY_CONVOLUTION_X && cy_direct_is_pointwise(p) &&
+         cy_convolution_is_strided(p) && p->y_stride[1] == 1 && p->w_stride[1] == 1 && p->x_stride[1] == 1 &&
+         p->x_stride[1 + p->space] == p->channels;
 }
 
 static cy_status create(const cy_convolution_problem *problem, int threads, void **plan) {
@@ -19,13 +20,6 @@ static cy_status create(const cy_convolution_problem *problem, int threads, void
   cy_direct_plan(d, problem, threads);
   *plan = d;
   return CY_OK;
-}
-
-static void destroy(void *plan) { cy_free(plan); }
-
-static const char *name(const void *plan) {
-  (void)plan;
-  return "direct";
 }
 
 static size_t scratch_bytes(const void *plan) {
@@ -64,4 +58,4 @@ static cy_status run(const void *plan, void *instance, cy_convolution_operands o
 }
 
 const cy_convolution_method cy_convolution_direct_x = {
-    .create = create, .free = destroy, .name = name, .scratch = scratch_bytes, .run = run};
+    .create = create, .free = cy_direct_free, .name = cy_direct_name, .scratch = scratch_bytes, .run = run};

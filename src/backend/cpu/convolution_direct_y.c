@@ -32,7 +32,7 @@ static bool applies(const cy_convolution_problem *p) {
   if (p->low[c] < 0 || p->low[c] >= p->kernel[c]) return false;
   if (p->space == 1) return p->dilation[0] == 1 && p->kernel[0] * p->channels <= LONGEST_WINDOW;
   if (p->extent[c] < LEAST_COLUMNS) return false;
-  if (cy_direct_is_strided(p) && cy_direct_is_pointwise(p)) return p->channels == 1 || p->x_stride[1] == 1;
+  if (cy_convolution_is_strided(p) && cy_direct_is_pointwise(p)) return p->channels == 1 || p->x_stride[1] == 1;
   return p->stride[c] > 1 && p->dilation[c] == 1 && p->channels <= FEW_CHANNELS &&
          p->kernel[0] * p->kernel[1] * p->channels >= LEAST_WINDOW;
 }
@@ -53,13 +53,6 @@ static cy_status create(const cy_convolution_problem *problem, int threads, void
   s->packed_bytes = cy_aligned((size_t)(s->panels * s->d.panel * s->window) * sizeof(float));
   *plan = s;
   return CY_OK;
-}
-
-static void destroy(void *plan) { cy_free(plan); }
-
-static const char *name(const void *plan) {
-  (void)plan;
-  return "direct";
 }
 
 static size_t packed_bytes(const void *plan) { return ((const direct_y *)plan)->packed_bytes; }
@@ -181,8 +174,8 @@ static cy_status run(const void *plan, void *instance, cy_convolution_operands o
 }
 
 const cy_convolution_method cy_convolution_direct_y = {.create = create,
-                                                       .free = destroy,
-                                                       .name = name,
+                                                       .free = cy_direct_free,
+                                                       .name = cy_direct_name,
                                                        .scratch = scratch_bytes,
                                                        .run = run,
                                                        .packed_bytes = packed_bytes,

@@ -51,15 +51,6 @@ static int rank_of(const_dnnl_primitive_desc_t desc) {
   return strncmp(name, "ref", 3) == 0 ? 0 : strstr(name, "gemm") ? 1 : 2;
 }
 
-static bool is_pointwise_strided(const cy_convolution_problem *p) {
-  bool strided = false;
-  for (int i = 0; i < p->space; i++) {
-    if (p->kernel[i] != 1) return false;
-    strided = strided || p->stride[i] > 1;
-  }
-  return strided;
-}
-
 /* What is better avoided of oneDNN 2.6.3's own choice for activations with channels innermost. Measured on an AMD EPYC
  * (Zen 5, AVX-512), one thread, batch 64; milliseconds of its first choice, of what remains, and of blocked formats
  * with the conversions of activations that they need:
@@ -80,7 +71,8 @@ static bool is_pointwise_strided(const cy_convolution_problem *p) {
  * slower than blocked formats once activations are converted, or by too little to matter. */
 static const char *avoided(const cy_convolution_problem *p) {
   if (p->groups > 1) return NULL;
-  if (p->role == CY_CONVOLUTION_Y) return p->channels < 16 || is_pointwise_strided(p) ? "brg" : NULL;
+  if (p->role == CY_CONVOLUTION_Y)
+    return p->channels < 16 || (cy_convolution_is_pointwise(p) && cy_convolution_is_strided(p)) ? "brg" : NULL;
   return p->role == CY_CONVOLUTION_X && p->channels <= 4 ? "jit" : NULL;
 }
 
@@ -88,11 +80,8 @@ static const char *avoided(const cy_convolution_problem *p) {
  * innermost, and in blocked formats with the conversions: 256 -> 512, 3x3 stride 2, 8x8: y 187, 215; w 137, 146; x 172,
  * 140. */
 static bool is_better_blocked(const cy_convolution_problem *p) {
-  bool strided = false;
-  int64_t taps = 1;
-  for (int i = 0; i < p->space; i++) strided = strided || p->stride[i] > 1, taps *= p->kernel[i];
-  return p->groups == 1 && strided && taps > 1 && p->channels >= 128 && p->filters >= 128 &&
-         p->role != CY_CONVOLUTION_X;
+  return p->groups == 1 && cy_convolution_is_strided(p) && !cy_convolution_is_pointwise(p) && p->channels >= 128 &&
+         p->filters >= 128 && p->role != CY_CONVOLUTION_X;
 }
 
 /* Blocked formats where there is nothing written for channels innermost. */
