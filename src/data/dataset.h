@@ -115,6 +115,8 @@ cy_status cy_dataset_prepare(cy_dataset *dataset, cy_image_options options);
 
 /* What the registry knows of a set beyond the public table. */
 const char *const *cy_registry_class_names(const cy_data_set *set, int64_t *classes);
+/* An error if a table's columns are both chosen and left out. */
+cy_status cy_check_columns(const char *path, const cy_dataset_options *options);
 /* "<folder>/<name>"; NULL if memory is out. Free with cy_free. */
 char *cy_join_path(const char *folder, const char *name);
 

@@ -2,59 +2,10 @@
  * files is that of their names' bytes, whatever the file system says, so that a split by a seed is the same on every
  * machine. Pictures are brought to their size as they come: memory holds the set once. */
 #include "base/memory.h"
+#include "data/folders.h"
 #include "data/samples.h"
 
-#include <dirent.h>
-#include <errno.h>
-#include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
-
-/* ---- what is in a folder ---- */
-
-typedef struct names {
-  char **items;
-  size_t count, capacity;
-} names;
-
-static void clear_names(names *n) {
-  for (size_t i = 0; i < n->count; i++) cy_free(n->items[i]);
-  cy_free(n->items);
-  *n = (names){0};
-}
-
-static int compare(const void *a, const void *b) { return strcmp(*(char *const *)a, *(char *const *)b); }
-
-static bool is_kind(const char *path, bool folders) {
-  struct stat info;
-  return stat(path, &info) == 0 && (folders ? S_ISDIR(info.st_mode) : S_ISREG(info.st_mode));
-}
-
-static cy_status add_name(names *n, const char *folder, const char *name, bool folders) {
-  if (name[0] == '.' || (!folders && !cy_image_is_name(name))) return CY_OK;
-  char *path = cy_join_path(folder, name);
-  if (!path) return cy_no_memory();
-  bool wanted = is_kind(path, folders);
-  cy_free(path);
-  if (!wanted) return CY_OK;
-  if (!cy_grow(&n->items, n->count, &n->capacity, sizeof *n->items)) return cy_no_memory();
-  n->items[n->count] = cy_strdup(name);
-  return n->items[n->count++] ? CY_OK : cy_no_memory();
-}
-
-/* The folders in a folder, or the pictures, sorted. Hidden ones are left out. */
-static cy_status list(const char *folder, bool folders, names *n) {
-  DIR *stream = opendir(folder);
-  cy_status status = CY_OK;
-  *n = (names){0};
-  if (!stream) return cy_fail(CY_IO, "%s: cannot read the folder: %s", folder, strerror(errno));
-  for (struct dirent *entry; status == CY_OK && (entry = readdir(stream)) != NULL;)
-    status = add_name(n, folder, entry->d_name, folders);
-  closedir(stream);
-  if (status == CY_OK && n->count > 1) qsort(n->items, n->count, sizeof *n->items, compare);
-  if (status != CY_OK) clear_names(n);
-  return status;
-}
 
 /* ---- the pictures of a set ---- */
 
@@ -66,7 +17,7 @@ typedef struct picture {
 typedef struct picture_set {
   const char *folder;
   cy_dataset_options options;
-  names classes;
+  cy_words classes;
   char *bare; /* the first training folder without pictures, which would be a class that is never seen */
   picture *pictures;
   size_t count, capacity;
@@ -77,7 +28,7 @@ typedef struct picture_set {
   cy_preparation preparation;
 } picture_set;
 
-static cy_status add_pictures(picture_set *set, const char *folder, const names *files, int32_t label) {
+static cy_status add_pictures(picture_set *set, const char *folder, const cy_words *files, int32_t label) {
   for (size_t i = 0; i < files->count; i++) {
     if (!cy_grow(&set->pictures, set->count, &set->capacity, sizeof *set->pictures)) return cy_no_memory();
     set->pictures[set->count] = (picture){cy_join_path(folder, files->items[i]), label};
@@ -88,47 +39,38 @@ static cy_status add_pictures(picture_set *set, const char *folder, const names 
 
 /* The class of this name; a new one if `grow`, else -1. */
 static cy_status class_of(picture_set *set, const char *name, bool grow, int32_t *label) {
-  names *c = &set->classes;
-  for (size_t i = 0; i < c->count; i++)
-    if (strcmp(c->items[i], name) == 0) {
-      *label = (int32_t)i;
-      return CY_OK;
-    }
-  *label = -1;
-  if (!grow) return CY_OK;
-  if (!cy_grow(&c->items, c->count, &c->capacity, sizeof *c->items)) return cy_no_memory();
-  if (!(c->items[c->count] = cy_strdup(name))) return cy_no_memory();
-  *label = (int32_t)c->count++;
-  return CY_OK;
+  *label = (int32_t)cy_words_find(&set->classes, name);
+  if (*label >= 0 || !grow) return CY_OK;
+  *label = (int32_t)set->classes.count;
+  return cy_words_add(&set->classes, name, strlen(name));
 }
 
 static cy_status add_class(picture_set *set, const char *part, const char *name, bool training) {
-  names files;
+  cy_words files = {0};
   int32_t label = -1;
   char *folder = cy_join_path(part, name);
-  cy_status status = folder ? list(folder, false, &files) : cy_no_memory();
+  cy_status status = folder ? cy_list_folder(folder, cy_image_is_name, &files) : cy_no_memory();
   if (status == CY_OK && files.count > 0) {
     status = class_of(set, name, training, &label);
     if (status == CY_OK && label < 0)
       status = cy_fail(CY_INVALID, "%s: the training part has no class \"%s\"", folder, name);
     if (status == CY_OK) status = add_pictures(set, folder, &files, label);
-    clear_names(&files);
   } else if (status == CY_OK && training && !set->bare) {
     set->bare = folder;
-    return CY_OK;
+    folder = NULL;
   }
+  cy_words_clear(&files);
   cy_free(folder);
   return status;
 }
 
 /* A folder of class folders. */
 static cy_status add_part(picture_set *set, const char *part, bool training) {
-  names folders;
-  CY_TRY(list(part, true, &folders));
-  cy_status status = CY_OK;
+  cy_words folders = {0};
+  cy_status status = cy_list_folder(part, NULL, &folders);
   for (size_t i = 0; status == CY_OK && i < folders.count; i++)
     status = add_class(set, part, folders.items[i], training);
-  clear_names(&folders);
+  cy_words_clear(&folders);
   return status;
 }
 
@@ -136,7 +78,7 @@ static cy_status add_test_part(picture_set *set) {
   char *test = cy_join_path(set->folder, "test");
   size_t before = set->count;
   if (!test) return cy_no_memory();
-  cy_status status = is_kind(test, true) ? add_part(set, test, false) : CY_OK;
+  cy_status status = cy_is_folder(test) ? add_part(set, test, false) : CY_OK;
   cy_free(test);
   set->test_count = (int64_t)(set->count - before);
   return status;
@@ -146,7 +88,7 @@ static cy_status add_test_part(picture_set *set) {
 static cy_status find_pictures(picture_set *set) {
   char *train = cy_join_path(set->folder, "train");
   if (!train) return cy_no_memory();
-  cy_status status = is_kind(train, true) ? add_part(set, train, true) : CY_OK;
+  cy_status status = cy_is_folder(train) ? add_part(set, train, true) : CY_OK;
   cy_free(train);
   CY_TRY(status);
   return set->count ? add_test_part(set) : add_part(set, set->folder, true);
@@ -263,7 +205,7 @@ cy_status cy_open_images(const char *name, const char *folder, cy_dataset_option
   for (size_t i = 0; i < set.count; i++) cy_free(set.pictures[i].path);
   cy_free(set.pictures);
   cy_free(set.bare);
-  clear_names(&set.classes);
+  cy_words_clear(&set.classes);
   cy_samples_clear(&set.samples);
   cy_preparation_clear(&set.preparation);
   return status;

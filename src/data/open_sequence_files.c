@@ -2,16 +2,13 @@
  * DIR/train/walk/1.csv with DIR/test/walk/9.csv. In the order of names, whatever the file system says. To predict
  * from, also files without classes. */
 #include "base/memory.h"
+#include "data/folders.h"
 #include "data/sequences.h"
 #include "data/series.h"
 #include "io/csv.h"
 
-#include <dirent.h>
-#include <errno.h>
 #include <limits.h>
-#include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 
 typedef struct sequence_file {
   char *path;
@@ -30,30 +27,6 @@ typedef struct folder {
   bool single; /* path is a file, the only one */
 } folder;
 
-static bool is_kind(const char *path, bool folders) {
-  struct stat info;
-  return stat(path, &info) == 0 && (folders ? S_ISDIR(info.st_mode) : S_ISREG(info.st_mode));
-}
-
-static int by_bytes(const void *a, const void *b) { return strcmp(*(char *const *)a, *(char *const *)b); }
-
-/* The folders in a folder, or the CSV files, sorted. Hidden ones are left out. */
-static cy_status list(const char *path, bool folders, cy_words *names) {
-  DIR *stream = opendir(path);
-  cy_status status = CY_OK;
-  if (!stream) return cy_fail(CY_IO, "%s: cannot read the folder: %s", path, strerror(errno));
-  for (const struct dirent *entry; status == CY_OK && (entry = readdir(stream)) != NULL;) {
-    if (entry->d_name[0] == '.' || (!folders && !cy_dataset_is_csv(entry->d_name))) continue;
-    char *full = cy_join_path(path, entry->d_name);
-    if (!full) status = cy_no_memory();
-    else if (is_kind(full, folders)) status = cy_words_add(names, entry->d_name, strlen(entry->d_name));
-    cy_free(full);
-  }
-  closedir(stream);
-  if (status == CY_OK && names->count > 1) qsort(names->items, names->count, sizeof *names->items, by_bytes);
-  return status;
-}
-
 static cy_status add_file(folder *f, const char *path, const char *name, int32_t label) {
   if (!cy_grow(&f->files, f->count, &f->capacity, sizeof *f->files)) return cy_no_memory();
   f->files[f->count] = (sequence_file){.path = cy_join_path(path, name), .label = label};
@@ -69,7 +42,7 @@ static cy_status add_path(folder *f, const char *path) {
 /* Files without classes, to predict from. */
 static cy_status add_flat(folder *f) {
   cy_words files = {0};
-  cy_status status = list(f->path, false, &files);
+  cy_status status = cy_list_folder(f->path, cy_dataset_is_csv, &files);
   for (size_t i = 0; status == CY_OK && i < files.count; i++) status = add_file(f, f->path, files.items[i], 0);
   cy_words_clear(&files);
   return status;
@@ -77,7 +50,7 @@ static cy_status add_flat(folder *f) {
 
 static cy_status add_class(folder *f, const char *path, const char *name, bool training) {
   cy_words files = {0};
-  cy_status status = list(path, false, &files);
+  cy_status status = cy_list_folder(path, cy_dataset_is_csv, &files);
   int64_t label = cy_words_find(&f->classes, name);
   if (status == CY_OK && files.count == 0 && training && !f->bare) {
     f->bare = cy_strdup(path);
@@ -96,7 +69,7 @@ static cy_status add_class(folder *f, const char *path, const char *name, bool t
 
 static cy_status add_part(folder *f, const char *part, bool training) {
   cy_words folders = {0};
-  cy_status status = list(part, true, &folders);
+  cy_status status = cy_list_folder(part, NULL, &folders);
   for (size_t i = 0; status == CY_OK && i < folders.count; i++) {
     char *path = cy_join_path(part, folders.items[i]);
     status = path ? add_class(f, path, folders.items[i], training) : cy_no_memory();
@@ -111,10 +84,10 @@ static cy_status find_files(folder *f) {
   if (f->single) return add_path(f, f->path);
   char *train = cy_join_path(f->path, "train"), *test = cy_join_path(f->path, "test");
   cy_status status = train && test ? CY_OK : cy_no_memory();
-  if (status == CY_OK && is_kind(train, true)) status = add_part(f, train, true);
+  if (status == CY_OK && cy_is_folder(train)) status = add_part(f, train, true);
   if (status == CY_OK && f->count == 0 && cy_sequences_bare(f->options)) status = add_flat(f);
   size_t before = f->count;
-  if (status == CY_OK && before > 0 && is_kind(test, true)) {
+  if (status == CY_OK && before > 0 && cy_is_folder(test)) {
     status = add_part(f, test, false);
     f->test_count = (int64_t)(f->count - before);
   }
@@ -211,14 +184,12 @@ static cy_status read_found(folder *f, const char *name, cy_dataset **dataset) {
   if (f->bare)
     return cy_fail(CY_INVALID, "%s: holds no CSV file, so its class would never be seen; add some, or take the folder away "
                    "(folders whose names begin with a dot are left out)", f->bare);
-  if (f->options->columns && f->options->ignore)
-    return cy_fail(CY_INVALID, "%s: columns and ignore exclude each other: one says what is read, the other what not",
-                   f->path);
+  CY_TRY(cy_check_columns(f->path, f->options));
   return read_folder(f, name, dataset);
 }
 
 cy_status cy_open_sequence_folder(const char *name, const char *path, cy_dataset_options options, cy_dataset **dataset) {
-  folder f = {.path = path, .options = &options, .single = !is_kind(path, true)};
+  folder f = {.path = path, .options = &options, .single = !cy_is_folder(path)};
   *dataset = NULL;
   cy_status status = read_found(&f, name, dataset);
   for (size_t i = 0; i < f.count; i++) {

@@ -175,9 +175,7 @@ static cy_status read_table(table *t, const char *name, const cy_dataset_options
 cy_status cy_open_sequence_table(const char *name, const char *path, cy_dataset_options options, cy_dataset **dataset) {
   table t = {.path = path, .column = options.sequence};
   *dataset = NULL;
-  if (options.columns && options.ignore)
-    return cy_fail(CY_INVALID, "%s: columns and ignore exclude each other: one says what is read, the other what not",
-                   path);
+  CY_TRY(cy_check_columns(path, &options));
   cy_status status = read_table(&t, name, &options, dataset);
   cy_csv_clear(&t.rows);
   cy_csv_clear(&t.ids);

@@ -80,13 +80,17 @@ static cy_status load(const char *path, const cy_dataset_options *options, const
   return status;
 }
 
+cy_status cy_check_columns(const char *path, const cy_dataset_options *options) {
+  if (!options->columns || !options->ignore) return CY_OK;
+  return cy_fail(CY_INVALID, "%s: columns and ignore exclude each other: one says what is read, the other what not",
+                 path);
+}
+
 cy_status cy_open_csv(const char *name, const char *path, cy_dataset_options options, cy_dataset **dataset) {
   cy_csv csv;
   cy_words words = {0};
   *dataset = NULL;
-  if (options.columns && options.ignore)
-    return cy_fail(CY_INVALID, "%s: columns and ignore exclude each other: one says what is read, the other what not",
-                   path);
+  CY_TRY(cy_check_columns(path, &options));
   cy_status status = cy_words_split(options.columns ? options.columns : options.ignore, &words);
   if (status == CY_OK && options.columns && words.count == 0)
     status = cy_fail(CY_INVALID, "%s: columns names no column", path);
