@@ -9,21 +9,13 @@
 /* Bytes that no processor's own cache holds; rows, and operations per element, that make a product efficient. */
 enum { LEAST_BYTES = 1 << 20, LEAST_ROWS = 16, LEAST_OPERATIONS = 32 };
 
-/* Are the elements of each time next to each other? */
-static bool has_dense_steps(const cy_view *layout) {
-  int64_t step = 1;
-  for (int k = layout->shape.rank - 1; k > 0; step *= layout->shape.dim[k--])
-    if (layout->stride[k] != step) return false;
-  return true;
-}
-
 /* A product of each time with the same factor, that may as well be taken step by step? */
 static bool goes_by_steps(const cy_lowering *l, const cy_node *node, void *attrs) {
   const int64_t count = cy_count(node->shape);
   if (!node->op->big || !node->op->unbatch || !node->op->cost || node->n_inputs != 2) return false;
   const cy_view *a = &l->layout[node->inputs[0]], *b = &l->layout[node->inputs[1]];
   const cy_type in[] = {{a->dtype, a->shape}, {b->dtype, b->shape}}, out = {node->dtype, node->shape};
-  return node->op->unbatch(node->attrs, in, attrs) && has_dense_steps(a) && node->shape.rank > 1 &&
+  return node->op->unbatch(node->attrs, in, attrs) && cy_loop_dense_step(a) > 0 && node->shape.rank > 1 &&
          node->shape.dim[1] >= LEAST_ROWS && count * (int64_t)cy_dtype_size(node->dtype) >= LEAST_BYTES &&
          node->op->cost(node->attrs, in, 2, &out) >= LEAST_OPERATIONS * (double)count;
 }

@@ -53,16 +53,6 @@ static void find_wishes(const cy_lowering *l, kin *all) {
 
 /* ---- votes ---- */
 
-static void put_channels_innermost(cy_view *layout) {
-  int64_t step = layout->shape.dim[1];
-  layout->stride[1] = 1;
-  for (int i = layout->shape.rank - 1; i >= 0; i--) {
-    if (i == 1) continue;
-    layout->stride[i] = step;
-    step *= layout->shape.dim[i];
-  }
-}
-
 static bool lies_as(const cy_view *a, const cy_view *b) {
   if ((char *)a->data != CY_ORIGIN || !cy_shape_equal(a->shape, b->shape)) return false;
   for (int i = 0; i < a->shape.rank; i++)
@@ -74,7 +64,7 @@ static cy_view in_rows(const cy_node *node) { return cy_view_row_major(CY_ORIGIN
 
 static cy_view with_channels_innermost(const cy_node *node) {
   cy_view layout = in_rows(node);
-  put_channels_innermost(&layout);
+  cy_channels_innermost(layout.shape, layout.stride);
   return layout;
 }
 
@@ -147,7 +137,8 @@ cy_status cy_assign_images(cy_lowering *l) {
     decide(l, all);
   }
   for (int32_t id = 0; id < l->size; id++)
-    if (is_free(cy_node_at(l->graph, id)) && all[leader(all, id)].innermost) put_channels_innermost(&l->layout[id]);
+    if (is_free(cy_node_at(l->graph, id)) && all[leader(all, id)].innermost)
+      cy_channels_innermost(l->layout[id].shape, l->layout[id].stride);
   cy_free(all);
   return CY_OK;
 }

@@ -109,11 +109,17 @@ static void find_followers(const plan *p, const cy_program *body, followers *f) 
 /* Fewer bytes written per step are waited for by nobody. */
 enum { LEAST_WRITTEN = 32 << 10 };
 
+int64_t cy_loop_dense_step(const cy_view *sequence) {
+  int64_t step = 1;
+  for (int k = sequence->shape.rank - 1; k > 0; step *= sequence->shape.dim[k--])
+    if (sequence->stride[k] != step) return 0;
+  return step;
+}
+
 /* Bytes of a stream's step, if it lies in memory without gaps and need not come from the step before; else 0. */
 static int64_t dense_bytes(const plan *p, cy_stream stream) {
   const cy_instruction *i = &p->instruction;
   const cy_view *layout;
-  int64_t step = 1;
   switch (stream.kind) {
     case CY_STREAM_INPUT: layout = &i->in[stream.index].layout; break;
     case CY_STREAM_RESULT: layout = &i->out[stream.index].layout; break;
@@ -123,9 +129,7 @@ static int64_t dense_bytes(const plan *p, cy_stream stream) {
       break;
     default: return 0;
   }
-  for (int k = layout->shape.rank - 1; k > 0; step *= layout->shape.dim[k--])
-    if (layout->stride[k] != step) return 0;
-  return step * (int64_t)cy_dtype_size(layout->dtype);
+  return cy_loop_dense_step(layout) * (int64_t)cy_dtype_size(layout->dtype);
 }
 
 /* Adds what a part reads, or writes; returns how many bytes. */

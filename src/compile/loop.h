@@ -69,6 +69,9 @@ typedef struct cy_loop_program {
 cy_status cy_loop_program_make(const cy_instruction *instruction, int threads, cy_loop_program *made);
 void cy_loop_program_free(cy_loop_program *made);
 
+/* Elements of one time of a sequence [T, ...], if they lie next to each other; else 0. */
+int64_t cy_loop_dense_step(const cy_view *sequence);
+
 /* The kernel of every backend's loops. */
 extern const cy_kernel cy_loop_kernel;
 

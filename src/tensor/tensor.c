@@ -65,6 +65,16 @@ void cy_row_major(cy_shape shape, int64_t stride[CY_MAX_RANK]) {
   }
 }
 
+void cy_channels_innermost(cy_shape shape, int64_t stride[CY_MAX_RANK]) {
+  int64_t step = shape.dim[1];
+  stride[1] = 1;
+  for (int i = shape.rank - 1; i >= 0; i--) {
+    if (i == 1) continue;
+    stride[i] = step;
+    step *= shape.dim[i];
+  }
+}
+
 bool cy_view_is_contiguous(const cy_view *view) {
   int64_t step = 1;
   if (cy_count(view->shape) <= 1) return true;

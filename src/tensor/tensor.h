@@ -22,6 +22,8 @@ struct cy_tensor {
 /* Elements of a shape known to be valid (checked when it was made). */
 int64_t cy_count(cy_shape shape);
 void cy_row_major(cy_shape shape, int64_t stride[CY_MAX_RANK]);
+/* Of a dense image [N, C, ...] with its channels side by side. */
+void cy_channels_innermost(cy_shape shape, int64_t stride[CY_MAX_RANK]);
 bool cy_view_is_contiguous(const cy_view *view);
 cy_view cy_view_row_major(void *data, cy_dtype dtype, cy_shape shape);
 /* "2x3x4"; "scalar" for rank 0. Returns buffer. */

@@ -102,17 +102,8 @@ static void copy_operands(plan *p, const cy_view *const layout[CY_CONVOLUTION_OP
     if (i == cy_convolution_result(p->problem.role)) continue;
     copied *c = &p->copy[i];
     *c = (copied){.is = true, .from = *layout[i], .to = *layout[i], .offset = p->copies};
-    cy_row_major(c->to.shape, c->to.stride);
-    if (i != CY_W) {
-      const int64_t channels = c->to.shape.dim[1];
-      int64_t dense = channels;
-      c->to.stride[1] = 1;
-      for (int k = c->to.shape.rank - 1; k >= 0; k--) {
-        if (k == 1) continue;
-        c->to.stride[k] = dense;
-        dense *= c->to.shape.dim[k];
-      }
-    }
+    if (i == CY_W) cy_row_major(c->to.shape, c->to.stride);
+    else cy_channels_innermost(c->to.shape, c->to.stride);
     memcpy(stride[i], c->to.stride, (size_t)c->to.shape.rank * sizeof *stride[i]);
     p->copies += cy_aligned((size_t)cy_count(c->to.shape) * cy_dtype_size(c->to.dtype));
   }
